@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef GATEHOUSE_CLINUX_FILES_H
+#define GATEHOUSE_CLINUX_FILES_H
+
+// Random numbers and bytes of memory and files: what Platform's Random, SecretBytes and AtomicFile need.
+
+// getrandom(2): Glibc's Swift module does not include this header.
+#include <sys/random.h>
+
+// explicit_bzero(3): hidden from Swift's Glibc module in some versions of the toolchain.
+#include <string.h>
+
+#endif
