@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The id of a tenant (`ten_` and a ULID). A type of its own, so that no other string can stand where a tenant is meant.
+package struct TenantID: Hashable, Sendable {
+    package let text: String
+
+    package init(_ text: String) {
+        self.text = text
+    }
+}
+
+/// The id of an API key (`key_` and a ULID). It names the key and opens nothing.
+package struct KeyID: Hashable, Sendable {
+    package let text: String
+
+    package init(_ text: String) {
+        self.text = text
+    }
+}
+
+/// Who is calling, as the authenticator found it. Only an authenticator makes one from a credential, and only the admin
+/// socket from its peer.
+package struct Principal: Sendable {
+    /// What kind of caller this is.
+    package enum Kind: Sendable, Equatable {
+        /// A program with an API key.
+        case key(KeyID, prefix: String)
+        /// A process at the admin socket, by the user id the kernel vouches for (`SO_PEERCRED`, unix(7)).
+        case socketPeer(userID: UInt32)
+    }
+
+    package let kind: Kind
+    /// The tenant whose data this principal may touch; `nil` for the operator, who owns none.
+    package let tenant: TenantID?
+    /// What it may do.
+    package let scopes: Scopes
+    /// The models it may name; `nil` for all.
+    package let models: Set<String>?
+
+    package init(kind: Kind, tenant: TenantID?, scopes: Scopes, models: Set<String>? = nil) {
+        self.kind = kind
+        self.tenant = tenant
+        self.scopes = scopes
+        self.models = models
+    }
+
+    /// The key's id, if a key is calling.
+    package var keyID: KeyID? {
+        if case .key(let id, _) = kind { id } else { nil }
+    }
+
+    /// Whether this principal may name a model. Asked before the model is looked up, so that a key learns nothing about
+    /// models outside its list.
+    package func mayUse(model: String) -> Bool {
+        models?.contains(model) ?? true
+    }
+}

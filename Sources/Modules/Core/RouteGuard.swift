@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Who may call a route. Every route has exactly one; there is no default, so that a forgotten guard does not compile.
+package enum RouteGuard: Sendable, Equatable {
+    /// Anyone. The reason is published with the route.
+    case `public`(why: String)
+    /// An API key with this scope.
+    case key(Scope)
+    /// Any valid API key, whatever its scopes: for what every key may know about itself.
+    case anyKey
+    /// The operator of the appliance: a peer of the admin socket.
+    case `operator`
+
+    /// The value of `x-guard` in `/openapi.json`.
+    package var name: String {
+        switch self {
+        case .public: "public"
+        case .key(let scope): "key(\(scope.rawValue))"
+        case .anyKey: "key"
+        case .operator: "operator"
+        }
+    }
+}
+
+/// What an API key may do (API.md, "Scopes and guards").
+package enum Scope: String, CaseIterable, Sendable {
+    case chat
+    case embeddings
+    case files
+    case executions
+    case nodesRead = "nodes.read"
+    case nodesWrite = "nodes.write"
+    case threadsRead = "threads.read"
+    case threadsWrite = "threads.write"
+    case memory
+    case usageRead = "usage.read"
+    case keysRead = "keys.read"
+    case keysWrite = "keys.write"
+    case auditRead = "audit.read"
+    case account
+}
+
+/// A set of scopes, one bit each.
+package struct Scopes: Sendable, Equatable {
+    private var bits: UInt32 = 0
+
+    package init(_ scopes: some Sequence<Scope> = []) {
+        for scope in scopes { insert(scope) }
+    }
+
+    package mutating func insert(_ scope: Scope) {
+        bits |= scope.bit
+    }
+
+    package func contains(_ scope: Scope) -> Bool {
+        bits & scope.bit != 0
+    }
+
+    /// The scopes in the order of their declaration.
+    package var list: [Scope] {
+        Scope.allCases.filter(contains)
+    }
+}
+
+extension Scope {
+    fileprivate var bit: UInt32 {
+        switch self {
+        case .chat: 1 << 0
+        case .embeddings: 1 << 1
+        case .files: 1 << 2
+        case .executions: 1 << 3
+        case .nodesRead: 1 << 4
+        case .nodesWrite: 1 << 5
+        case .threadsRead: 1 << 6
+        case .threadsWrite: 1 << 7
+        case .memory: 1 << 8
+        case .usageRead: 1 << 9
+        case .keysRead: 1 << 10
+        case .keysWrite: 1 << 11
+        case .auditRead: 1 << 12
+        case .account: 1 << 13
+        }
+    }
+}
