@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Bytes and short texts of protocols (header names, schemes, methods) are ASCII by definition; these helpers never look
+// at Unicode, so they cannot be surprised by it (RFC 9110 §5.1, RFC 3986 §2.1).
+
+extension UInt8 {
+    /// `0`–`9`.
+    @inlinable package var isASCIIDigit: Bool { self &- 0x30 < 10 }
+
+    /// `A`–`Z` or `a`–`z`.
+    @inlinable package var isASCIILetter: Bool { (self | 0x20) &- 0x61 < 26 }
+
+    /// Space, tab, line feed or carriage return.
+    @inlinable package var isASCIIWhitespace: Bool { self == 0x20 || self == 0x09 || self == 0x0A || self == 0x0D }
+
+    /// A token character of RFC 9110 §5.6.2, of which header names and methods are made.
+    @inlinable package var isHTTPToken: Bool {
+        if isASCIIDigit || isASCIILetter { return true }
+        switch self {
+        case UInt8(ascii: "!"), UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "%"), UInt8(ascii: "&"),
+            UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."),
+            UInt8(ascii: "^"), UInt8(ascii: "_"), UInt8(ascii: "`"), UInt8(ascii: "|"), UInt8(ascii: "~"):
+            return true
+        default: return false
+        }
+    }
+
+    /// The byte with `A`–`Z` made small; every other byte unchanged.
+    @inlinable package var asciiLowercased: UInt8 { self &- 0x41 < 26 ? self | 0x20 : self }
+
+    /// The byte with `a`–`z` made capital; every other byte unchanged.
+    @inlinable package var asciiUppercased: UInt8 { self &- 0x61 < 26 ? self & 0xDF : self }
+
+    /// 0…15 for a hexadecimal digit of either case, otherwise nil.
+    @inlinable package var hexDigitValue: UInt8? {
+        if isASCIIDigit { return self &- 0x30 }
+        let letter = (self | 0x20) &- 0x61
+        return letter < 6 ? letter &+ 10 : nil
+    }
+}
+
+extension StringProtocol {
+    /// The text with `A`–`Z` made small; all else unchanged, whatever the language.
+    package var asciiLowercased: String {
+        String(decoding: utf8.map(\.asciiLowercased), as: UTF8.self)
+    }
+
+    /// True if both texts are the same bytes but for the case of `A`–`Z`.
+    @inlinable package func equalsIgnoringASCIICase(_ other: some StringProtocol) -> Bool {
+        utf8.elementsEqual(other.utf8) { $0.asciiLowercased == $1.asciiLowercased }
+    }
+}
+
+extension Span where Element == UInt8 {
+    /// True if both are the same bytes but for the case of `A`–`Z`.
+    @inlinable package func equalsIgnoringASCIICase(_ other: Span<UInt8>) -> Bool {
+        guard count == other.count else { return false }
+        for index in 0..<count where self[index].asciiLowercased != other[index].asciiLowercased { return false }
+        return true
+    }
+
+    /// True if the bytes are exactly those of `text`; allocates nothing.
+    @inlinable package func equals(_ text: StaticString) -> Bool {
+        // A literal's memory lives as long as the program.
+        let literal = unsafe UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+        guard count == literal.count else { return false }
+        for index in 0..<count where unsafe self[index] != literal[index] { return false }
+        return true
+    }
+
+    /// True if the bytes are exactly the UTF-8 of `text`; allocates nothing for native strings.
+    @inlinable package func equals(_ text: String) -> Bool {
+        guard count == text.utf8.count else { return false }
+        var index = 0
+        for byte in text.utf8 {
+            guard self[index] == byte else { return false }
+            index &+= 1
+        }
+        return true
+    }
+}
+
+extension Array where Element == UInt8 {
+    /// Appends the UTF-8 of `text`.
+    @inlinable package mutating func append(utf8 text: String) { append(contentsOf: text.utf8) }
+
+    /// Appends the bytes of a literal, without making a `String` of it.
+    @inlinable package mutating func append(utf8 text: StaticString) {
+        // A literal's memory lives as long as the program.
+        unsafe append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    /// Appends all bytes of a span.
+    @inlinable package mutating func append(_ span: Span<UInt8>) {
+        // The pointer lives within the closure, and `append` copies from it.
+        unsafe span.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+    }
+}
+
+extension String {
+    /// A text of these bytes, in which what is not UTF-8 has become U+FFFD.
+    @inlinable package init(decoding span: Span<UInt8>) {
+        // The pointer lives within the closure, and the string copies from it.
+        self = unsafe span.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
+    }
+}
