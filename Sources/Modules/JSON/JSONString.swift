@@ -52,10 +52,10 @@ enum JSONString {
             let word = bytes.word(at: index)
             // The high bit of a byte is set if it is what we look for. A borrow may set it wrongly as well, but only
             // behind a byte where it is set rightly, and the first one counts.
-            let control = word &- ones &* 0x20
-            let quotes = (word ^ ones &* UInt64(quote)) &- ones
-            let backslashes = (word ^ ones &* UInt64(backslash)) &- ones
-            let found = (control | quotes | backslashes | word) & ones &* 0x80
+            let control = word &- (ones &* 0x20)
+            let quotes = (word ^ (ones &* UInt64(quote))) &- ones
+            let backslashes = (word ^ (ones &* UInt64(backslash))) &- ones
+            let found = (control | quotes | backslashes | word) & (ones &* 0x80)
             if found != 0 { return index &+ found.trailingZeroBitCount &>> 3 }
             index &+= 8
         }
