@@ -8,4 +8,6 @@
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
+#include "primitives.h"
+
 #endif
