@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+/// A value behind a mutex, with a condition to wait for: what a thread that blocks needs for its mailbox. Never wait on
+/// a loop's thread.
+@safe package final class Monitor<State>: @unchecked Sendable {
+    // The two locks need an address that does not move; both live exactly as long as the object.
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    private let condition: UnsafeMutablePointer<pthread_cond_t>
+    /// Guarded by `mutex`.
+    private var state: State
+
+    /// Puts `state` behind a new mutex.
+    package init(_ state: sending State) {
+        unsafe mutex = .allocate(capacity: 1)
+        unsafe condition = .allocate(capacity: 1)
+        self.state = state
+        // SAFETY: freshly allocated, initialised once; the attributes live through the calls.
+        unsafe pthread_mutex_init(mutex, nil)
+        var attributes = pthread_condattr_t()
+        unsafe pthread_condattr_init(&attributes)
+        unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        unsafe pthread_cond_init(condition, &attributes)
+        unsafe pthread_condattr_destroy(&attributes)
+    }
+
+    deinit {
+        // SAFETY: nobody waits, since a waiter would hold a reference.
+        unsafe pthread_cond_destroy(condition)
+        unsafe pthread_mutex_destroy(mutex)
+        unsafe condition.deallocate()
+        unsafe mutex.deallocate()
+    }
+
+    /// Runs `body` with the value, alone.
+    package func withLock<Result, Failure>(_ body: (inout State) throws(Failure) -> Result) throws(Failure) -> Result {
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
+        return try body(&state)
+    }
+
+    /// Waits until `body` gives something, trying it at once and after every `signal`.
+    package func wait<Result>(_ body: (inout State) -> Result?) -> Result {
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
+        while true {
+            if let result = body(&state) { return result }
+            unsafe pthread_cond_wait(condition, mutex)
+        }
+    }
+
+    /// Waits as above, at most until `deadline`; nil when it passed and `body` still has nothing.
+    package func wait<Result>(until deadline: Instant, _ body: (inout State) -> Result?) -> Result? {
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
+        var time = timespec(
+            tv_sec: Int(clamping: deadline.nanoseconds / 1_000_000_000),
+            tv_nsec: Int(deadline.nanoseconds % 1_000_000_000))
+        while true {
+            if let result = body(&state) { return result }
+            if unsafe pthread_cond_timedwait(condition, mutex, &time) == ETIMEDOUT { return body(&state) }
+        }
+    }
+
+    /// Wakes one waiter, or all. Cheap when nobody waits.
+    package func signal(all: Bool = false) {
+        if all { unsafe pthread_cond_broadcast(condition) } else { unsafe pthread_cond_signal(condition) }
+    }
+}
