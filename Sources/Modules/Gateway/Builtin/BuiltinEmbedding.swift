@@ -1,0 +1,1 @@
+enum BuiltinEmbedding { static let dimensionsMax = 4096 }
