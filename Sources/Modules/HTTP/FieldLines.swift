@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Bytes
+
+/// What can be wrong with a field line of either a request, a response or a trailer.
+enum FieldDefect: Error, Equatable {
+    case malformed
+    case spaceBeforeColon
+    case obsoleteFold
+    case control
+    case bareCarriageReturn
+}
+
+extension Fields {
+    /// Reads the field lines of a head that `HeadScanner` has found complete, so that every line ends with CR LF and the
+    /// last one is empty. The fields keep `head` as their storage.
+    ///
+    /// - Parameter start: where the first field line begins in `head`.
+    init(head: [UInt8], from start: Int) throws(FieldDefect) {
+        var entries: [Entry] = []
+        entries.reserveCapacity(24)
+        let bytes = head.span
+        var lineStart = start
+        while let lineFeed = bytes.firstIndex(of: Octet.lineFeed, from: lineStart), lineFeed > lineStart + 1 {
+            entries.append(try Self.entry(in: bytes, line: lineStart..<(lineFeed - 1)))
+            lineStart = lineFeed + 1
+        }
+        self.init(storage: head, entries: entries)
+    }
+
+    /// One field line without its line end: `field-name ":" OWS field-value OWS` (RFC 9112 §5).
+    static func entry(in bytes: Span<UInt8>, line: Range<Int>) throws(FieldDefect) -> Entry {
+        guard let first = line.first, line.upperBound <= Int(Int32.max) else { throw .malformed }
+        guard bytes[first] != Octet.space, bytes[first] != Octet.tab else { throw .obsoleteFold }
+        var index = first
+        var hash: UInt32 = 0
+        while index < line.upperBound, CharacterSet128.token.contains(bytes[index]) {
+            hash = Self.hash(hash, bytes[index])
+            index += 1
+        }
+        let name = first..<index
+        guard index < line.upperBound, bytes[index] == Octet.colon, !name.isEmpty else {
+            throw nameDefect(in: bytes, line: line, at: index)
+        }
+        for place in (index + 1)..<line.upperBound where !bytes[place].isFieldContent {
+            throw bytes[place] == Octet.carriageReturn ? .bareCarriageReturn : .control
+        }
+        let value = bytes.trimming((index + 1)..<line.upperBound)
+        return Entry(
+            nameStart: Int32(name.lowerBound), nameCount: Int32(name.count), valueStart: Int32(value.lowerBound),
+            valueCount: Int32(value.count), hash: hash)
+    }
+
+    /// Why the name of a line ends at `index` without a colon there.
+    private static func nameDefect(in bytes: Span<UInt8>, line: Range<Int>, at index: Int) -> FieldDefect {
+        guard index < line.upperBound else { return .malformed }
+        switch bytes[index] {
+        case Octet.space, Octet.tab:
+            let rest = bytes.trimming(index..<line.upperBound)
+            return rest.first.map { bytes[$0] == Octet.colon } == true ? .spaceBeforeColon : .malformed
+        case Octet.carriageReturn: return .bareCarriageReturn
+        case 0..<0x20, 0x7F: return .control
+        default: return .malformed
+        }
+    }
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Bytes
+
+/// Writes heads and chunks. The fields that frame a message (`connection`, `content-length`, `transfer-encoding` and
+/// their relatives) are written here and nowhere else: what a handler or an upstream put into `Fields` under these names
+/// is left out, so that a head and its body cannot contradict each other.
+enum MessageEncoder {
+    /// What frames the body of an answer.
+    enum Body: Equatable {
+        /// Neither body nor length (1xx, 204, 304).
+        case none
+        case length(Int)
+        case chunked
+        case untilClose
+    }
+
+    /// What an answer says of the connection.
+    enum Persistence: Equatable {
+        /// It stays open, which HTTP/1.1 need not be told.
+        case implied
+        /// It stays open; a client of HTTP/1.0 asked for that.
+        case keepAlive
+        case close
+    }
+
+    static func appendHead(
+        _ status: Status, _ fields: Fields, _ body: Body, _ persistence: Persistence, date: [UInt8],
+        to output: inout [UInt8]
+    ) {
+        output.reserveCapacity(output.count + fields.storage.count + fields.count * 4 + 192)
+        output.append(utf8: "HTTP/1.1 ")
+        output.append(decimal: status.code)
+        output.append(Octet.space)
+        output.append(utf8: status.reason)
+        output.append(utf8: "\r\ndate: ")
+        output.append(contentsOf: date)
+        output.append(utf8: "\r\n")
+        append(fields, to: &output)
+        append(body, to: &output)
+        switch persistence {
+        case .implied: break
+        case .keepAlive: output.append(utf8: "connection: keep-alive\r\n")
+        case .close: output.append(utf8: "connection: close\r\n")
+        }
+        output.append(utf8: "\r\n")
+    }
+
+    /// - Parameter target: begins with `/`, and is checked by the caller (`isValidTarget`).
+    /// - Parameter bodyBytes: nil for a request without a body.
+    static func appendHead(
+        _ method: Method, target: String, authority: String, _ fields: Fields, bodyBytes: Int?, to output: inout [UInt8]
+    ) {
+        output.reserveCapacity(output.count + fields.storage.count + fields.count * 4 + target.utf8.count + 128)
+        output.append(utf8: method.name)
+        output.append(Octet.space)
+        output.append(utf8: target)
+        output.append(utf8: " HTTP/1.1\r\nhost: ")
+        output.append(utf8: authority)
+        output.append(utf8: "\r\n")
+        append(fields, to: &output)
+        if let bodyBytes { append(.length(bodyBytes), to: &output) }
+        output.append(utf8: "\r\n")
+    }
+
+    /// True if the text can stand in a request line: visible ASCII that begins with `/`, and no `#`.
+    static func isValidTarget(_ target: String) -> Bool {
+        target.utf8.first == Octet.slash
+            && target.utf8.allSatisfy { $0 == Octet.percent || CharacterSet128.query.contains($0) }
+    }
+
+    /// Appends a chunk with this data; nothing for no data, since an empty chunk would end the body.
+    static func appendChunk(_ data: Span<UInt8>, to output: inout [UInt8]) {
+        guard !data.isEmpty else { return }
+        output.reserveCapacity(output.count + data.count + 20)
+        appendHexadecimal(data.count, to: &output)
+        output.append(utf8: "\r\n")
+        output.append(data)
+        output.append(utf8: "\r\n")
+    }
+
+    /// Appends what ends a chunked body.
+    static func appendLastChunk(to output: inout [UInt8]) {
+        output.append(utf8: "0\r\n\r\n")
+    }
+
+    private static func append(_ fields: Fields, to output: inout [UInt8]) {
+        let storage = fields.storage.span
+        for entry in fields.entries where !FramingFields.contain(storage.extracting(entry.name)) {
+            output.append(storage.extracting(entry.name))
+            output.append(utf8: ": ")
+            output.append(storage.extracting(entry.value))
+            output.append(utf8: "\r\n")
+        }
+    }
+
+    private static func append(_ body: Body, to output: inout [UInt8]) {
+        switch body {
+        case .none, .untilClose: break
+        case .length(let bytes):
+            output.append(utf8: "content-length: ")
+            output.append(decimal: bytes)
+            output.append(utf8: "\r\n")
+        case .chunked: output.append(utf8: "transfer-encoding: chunked\r\n")
+        }
+    }
+
+    private static func appendHexadecimal(_ number: Int, to output: inout [UInt8]) {
+        var shift = 60
+        while shift > 0, number >> shift & 15 == 0 { shift -= 4 }
+        while shift >= 0 {
+            let digit = UInt8(truncatingIfNeeded: number >> shift & 15)
+            output.append(digit < 10 ? UInt8(ascii: "0") &+ digit : UInt8(ascii: "a") &+ digit &- 10)
+            shift -= 4
+        }
+    }
+}
+
+/// The fields that belong to the connection and the framing, and to whoever writes the head.
+private enum FramingFields {
+    static func contain(_ name: Span<UInt8>) -> Bool {
+        switch name.count {
+        case 2: name.equalsIgnoringASCIICase("te")
+        case 4: name.equalsIgnoringASCIICase("date") || name.equalsIgnoringASCIICase("host")
+        case 7: name.equalsIgnoringASCIICase("trailer") || name.equalsIgnoringASCIICase("upgrade")
+        case 10: name.equalsIgnoringASCIICase("connection") || name.equalsIgnoringASCIICase("keep-alive")
+        case 14: name.equalsIgnoringASCIICase("content-length")
+        case 16: name.equalsIgnoringASCIICase("proxy-connection")
+        case 17: name.equalsIgnoringASCIICase("transfer-encoding")
+        default: false
+        }
+    }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Bytes
+
+/// A request method (RFC 9110 §9). Methods are case-sensitive: `get` is not GET.
+package enum Method: Hashable, Sendable {
+    case get, head, post, put, patch, delete, options
+    /// Any other token. CONNECT and TRACE never come here from the network: the parser refuses them.
+    case other(String)
+
+    /// The method as it stands in a request line.
+    package var name: String {
+        switch self {
+        case .get: "GET"
+        case .head: "HEAD"
+        case .post: "POST"
+        case .put: "PUT"
+        case .patch: "PATCH"
+        case .delete: "DELETE"
+        case .options: "OPTIONS"
+        case .other(let name): name
+        }
+    }
+
+    /// True if a client may repeat the request when it does not know whether it arrived (RFC 9110 §9.2.2).
+    package var isIdempotent: Bool {
+        switch self {
+        case .get, .head, .put, .delete, .options: true
+        case .post, .patch, .other: false
+        }
+    }
+
+    /// The method with this name; nil if the bytes are not a token.
+    package init?(_ name: Span<UInt8>) {
+        if name.equals("GET") {
+            self = .get
+        } else if name.equals("POST") {
+            self = .post
+        } else if name.equals("HEAD") {
+            self = .head
+        } else if name.equals("PUT") {
+            self = .put
+        } else if name.equals("PATCH") {
+            self = .patch
+        } else if name.equals("DELETE") {
+            self = .delete
+        } else if name.equals("OPTIONS") {
+            self = .options
+        } else {
+            guard name.isToken else { return nil }
+            self = .other(String(decoding: name))
+        }
+    }
+}

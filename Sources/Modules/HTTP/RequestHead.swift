@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Bytes
+
+/// The head of a request that has passed the parser: nothing in it is malformed or ambiguous, and the framing of what
+/// follows is decided. There is no other way to make one.
+package struct RequestHead: Sendable {
+    package let method: Method
+    package let version: Version
+    /// Decoded from the target once: begins with `/`, is valid UTF-8, and holds no dot segments, no controls and no
+    /// slashes that were encoded. `*` for a server-wide OPTIONS.
+    package let path: String
+    /// The name the client meant: of an absolute target, else of the Host field; nil only in HTTP/1.0.
+    package let host: Host?
+    package let fields: Fields
+    package let framing: BodyFraming
+    /// True if the client is ready to send another request on this connection (RFC 9112 §9.3).
+    package let keepsAlive: Bool
+    /// True if the client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1).
+    package let expectsContinue: Bool
+
+    private let targetRange: Range<Int>
+    private let queryRange: Range<Int>?
+
+    /// The target as received.
+    package var target: String { String(decoding: fields.storage.span.extracting(targetRange)) }
+
+    /// The raw query without its `?`; nil if the target has none.
+    package var query: String? { queryRange.map { String(decoding: fields.storage.span.extracting($0)) } }
+
+    /// The decoded pairs of the query, in order, at most `queryItemsMax`.
+    package var queryItems: [QueryItem] {
+        queryRange.map { QueryItem.items(in: fields.storage.span.extracting($0)) } ?? []
+    }
+
+    /// Parses the first head in `bytes`; what follows it is ignored. For tests and fuzzers: a connection finds the end of
+    /// a head as it comes in.
+    ///
+    /// - Throws: what is wrong; `malformedRequestLine` if the head is not complete.
+    package init(parsing bytes: [UInt8], limits: HTTPServerLimits = HTTPServerLimits()) throws(RequestDefect) {
+        var scanner = HeadScanner(limits)
+        switch scanner.scan(bytes.span) {
+        case .wait: throw .malformedRequestLine
+        case .refuse(let defect): throw RequestDefect(defect)
+        case .head(let range): try self.init(complete: Array(bytes[range]), limits: limits)
+        }
+    }
+
+    /// Parses exactly one head that `HeadScanner` has found complete. It keeps the bytes.
+    init(complete bytes: [UInt8], limits: HTTPServerLimits) throws(RequestDefect) {
+        let line = try RequestLine(bytes.span)
+        let target = try RequestTarget(
+            in: bytes.span, line.target, method: line.method, queryItemsMax: limits.queryItemsMax)
+        do throws(FieldDefect) {
+            fields = try Fields(head: bytes, from: line.end)
+        } catch {
+            throw RequestDefect(error)
+        }
+        method = line.method
+        version = line.version
+        targetRange = line.target
+        queryRange = target.query
+        path = target.path
+        host = try Self.host(fields, version, absolute: target.host)
+        framing = try .request(fields, version, bodyBytesMax: limits.bodyBytesMax)
+        expectsContinue = try Self.expectsContinue(fields, version)
+        keepsAlive =
+            !fields.contains(token: "close", in: "connection")
+            && (version == .http11 || fields.contains(token: "keep-alive", in: "connection"))
+    }
+
+    /// RFC 9112 §3.2: exactly one valid Host in HTTP/1.1, at most one in HTTP/1.0, also beside an absolute target, which
+    /// then decides.
+    private static func host(_ fields: Fields, _ version: Version, absolute: Host?) throws(RequestDefect) -> Host? {
+        guard fields.count(of: "host") <= 1 else { throw .duplicateHost }
+        guard let parsed = fields.withValue(of: "host", { Host($0) }) else {
+            guard version == .http10 else { throw .missingHost }
+            return absolute
+        }
+        guard let parsed else { throw .malformedHost }
+        return absolute ?? parsed
+    }
+
+    private static func expectsContinue(_ fields: Fields, _ version: Version) throws(RequestDefect) -> Bool {
+        guard version == .http11, let expectation = fields["expect"] else { return false }
+        guard fields.count(of: "expect") == 1, expectation.equalsIgnoringASCIICase("100-continue") else {
+            throw .unsupportedExpectation
+        }
+        return true
+    }
+}
+
+/// `method SP request-target SP HTTP-version CRLF` (RFC 9112 §3), with single spaces and nothing else between.
+private struct RequestLine {
+    let method: Method
+    let target: Range<Int>
+    let version: Version
+    /// Where the next line begins.
+    let end: Int
+
+    init(_ bytes: Span<UInt8>) throws(RequestDefect) {
+        guard let lineFeed = bytes.firstIndex(of: Octet.lineFeed), lineFeed > 0 else { throw .malformedRequestLine }
+        end = lineFeed + 1
+        let line = bytes.extracting(0..<(lineFeed - 1))
+        guard line.firstIndex(of: Octet.carriageReturn) == nil else { throw .bareCarriageReturn }
+        guard let first = line.firstIndex(of: Octet.space), let method = Method(line.extracting(0..<first)),
+            let second = line.firstIndex(of: Octet.space, from: first + 1),
+            line.firstIndex(of: Octet.space, from: second + 1) == nil
+        else { throw .malformedRequestLine }
+        target = (first + 1)..<second
+        version = try Self.version(line.extracting((second + 1)..<line.count))
+        if method == .other("CONNECT") || method == .other("TRACE") { throw .methodRefused }
+        self.method = method
+    }
+
+    /// `HTTP/` DIGIT `.` DIGIT, case-sensitive (RFC 9112 §2.3). A minor version above 1 was never published; RFC 9110
+    /// §15.6.6 lets us refuse it, and we cannot promise to read what it may mean.
+    private static func version(_ text: Span<UInt8>) throws(RequestDefect) -> Version {
+        guard text.count == 8, text.extracting(0..<5).equals("HTTP/"), text[5].isASCIIDigit,
+            text[6] == UInt8(ascii: "."),
+            text[7].isASCIIDigit
+        else { throw .malformedVersion }
+        guard text[5] == UInt8(ascii: "1") else { throw .unsupportedVersion }
+        switch text[7] {
+        case UInt8(ascii: "1"): return .http11
+        case UInt8(ascii: "0"): return .http10
+        default: throw .unsupportedVersion
+        }
+    }
+}
+
+extension HeadScanner {
+    init(_ limits: HTTPServerLimits) {
+        self.init(
+            firstLineBytesMax: limits.requestLineBytesMax, headBytesMax: limits.headBytesMax,
+            fieldsMax: limits.fieldsMax)
+    }
+}
+
+extension RequestDefect {
+    init(_ defect: HeadScanner.Defect) {
+        switch defect {
+        case .malformed: self = .malformedRequestLine
+        case .bareLineFeed: self = .bareLineFeed
+        case .firstLineTooLong: self = .requestLineTooLong
+        case .headTooLarge: self = .headTooLarge
+        case .tooManyFields: self = .tooManyFields
+        }
+    }
+
+    init(_ defect: FieldDefect) {
+        switch defect {
+        case .malformed: self = .malformedField
+        case .spaceBeforeColon: self = .spaceBeforeColon
+        case .obsoleteFold: self = .obsoleteFold
+        case .control: self = .controlInField
+        case .bareCarriageReturn: self = .bareCarriageReturn
+        }
+    }
+}

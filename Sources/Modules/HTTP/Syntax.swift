@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Bytes
+
+/// Sets of ASCII characters as 128 bits, so that a test is a shift.
+struct CharacterSet128 {
+    private let low: UInt64
+    private let high: UInt64
+
+    init(_ members: StaticString) {
+        var low: UInt64 = 0
+        var high: UInt64 = 0
+        // A literal's memory lives as long as the program.
+        let bytes = unsafe UnsafeBufferPointer(start: members.utf8Start, count: members.utf8CodeUnitCount)
+        for index in 0..<bytes.count {
+            let byte = unsafe bytes[index]
+            if byte < 64 { low |= 1 << UInt64(byte) } else if byte < 128 { high |= 1 << UInt64(byte - 64) }
+        }
+        self.low = low
+        self.high = high
+    }
+
+    @inline(__always)
+    func contains(_ byte: UInt8) -> Bool {
+        guard byte < 128 else { return false }
+        return (byte < 64 ? low : high) >> UInt64(byte & 63) & 1 == 1
+    }
+
+    /// `tchar` (RFC 9110 §5.6.2).
+    static let token = CharacterSet128(
+        "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+    /// `pchar` and `/`, without `%` (RFC 3986 §3.3).
+    static let path = CharacterSet128(
+        "/:@!$&'()*+,;=-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+    /// `query`, without `%` (RFC 3986 §3.4).
+    static let query = CharacterSet128(
+        "?/:@!$&'()*+,;=-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+    /// The characters of a registered name or IPv4 address that we accept as a host: no `%`, no sub-delims. Every name
+    /// that DNS or a hosts file can hold is made of these.
+    static let hostName = CharacterSet128("-._0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+    /// The inside of `[…]`, without a zone (RFC 3986 §3.2.2).
+    static let ipLiteral = CharacterSet128(":.0123456789ABCDEFabcdef")
+}
+
+/// Bytes of the grammar.
+enum Octet {
+    static let tab = UInt8(ascii: "\t")
+    static let lineFeed = UInt8(ascii: "\n")
+    static let carriageReturn = UInt8(ascii: "\r")
+    static let space = UInt8(ascii: " ")
+    static let colon = UInt8(ascii: ":")
+    static let semicolon = UInt8(ascii: ";")
+    static let comma = UInt8(ascii: ",")
+    static let slash = UInt8(ascii: "/")
+    static let percent = UInt8(ascii: "%")
+    static let question = UInt8(ascii: "?")
+}
+
+extension UInt8 {
+    /// What may stand in a field's value: visible characters, space, tab and `obs-text` (RFC 9110 §5.5).
+    @inline(__always)
+    var isFieldContent: Bool { self >= 0x20 && self != 0x7F || self == Octet.tab }
+}
+
+extension Span where Element == UInt8 {
+    /// One or more token characters.
+    var isToken: Bool {
+        guard !isEmpty else { return false }
+        for index in 0..<count where !CharacterSet128.token.contains(self[index]) { return false }
+        return true
+    }
+
+    /// `range` without spaces and tabs at both ends (`OWS`, RFC 9110 §5.6.3).
+    func trimming(_ range: Range<Int>) -> Range<Int> {
+        var lower = range.lowerBound
+        var upper = range.upperBound
+        while lower < upper, self[lower] == Octet.space || self[lower] == Octet.tab { lower += 1 }
+        while upper > lower, self[upper - 1] == Octet.space || self[upper - 1] == Octet.tab { upper -= 1 }
+        return lower..<upper
+    }
+
+    /// Calls `body` with the range of each element of a comma-separated list, trimmed; empty ones are left out
+    /// (RFC 9110 §5.6.1).
+    func forEachListElement(_ body: (Range<Int>) -> Void) {
+        var start = 0
+        while start <= count {
+            let end = start < count ? firstIndex(of: Octet.comma, from: start) ?? count : count
+            let element = trimming(start..<end)
+            if !element.isEmpty { body(element) }
+            start = end + 1
+        }
+    }
+}

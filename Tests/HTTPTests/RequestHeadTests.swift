@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import HTTP
+
+@Suite struct RequestHeadTests {
+    static func head(_ text: String) throws(RequestDefect) -> RequestHead {
+        try RequestHead(parsing: Array(text.utf8))
+    }
+
+    @Test func `reads a whole head`() throws {
+        let head = try Self.head(
+            "POST /v1/chat/completions?a=1&b=x%20y+z&c HTTP/1.1\r\nHost: Example.org:8443\r\nX-A:  one \t\r\n"
+                + "x-a: two\r\nEmpty:\r\nContent-Length: 12\r\n\r\nrest")
+        #expect(head.method == .post)
+        #expect(head.version == .http11)
+        #expect(head.target == "/v1/chat/completions?a=1&b=x%20y+z&c")
+        #expect(head.path == "/v1/chat/completions")
+        #expect(head.query == "a=1&b=x%20y+z&c")
+        #expect(
+            head.queryItems == [
+                QueryItem(name: "a", value: "1"), QueryItem(name: "b", value: "x y z"), QueryItem(name: "c", value: ""),
+            ])
+        #expect(head.host == Host("example.org:8443"))
+        #expect(head.host?.name == "example.org")
+        #expect(head.host?.port == 8443)
+        #expect(head.fields["x-a"] == "one")
+        #expect(head.fields.all("X-A") == ["one", "two"])
+        #expect(head.fields["empty"] == "")
+        #expect(head.fields["absent"] == nil)
+        #expect(head.framing == .length(12))
+        #expect(head.keepsAlive)
+        #expect(!head.expectsContinue)
+    }
+
+    @Test(arguments: [
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", true),
+        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", false),
+        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: x, CLOSE ,\r\n\r\n", false),
+        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: closed\r\n\r\n", true),
+        ("GET / HTTP/1.0\r\n\r\n", false),
+        ("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", true),
+        ("GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n", false),
+    ])
+    func `knows whether the connection stays`(_ text: String, _ keepsAlive: Bool) throws {
+        #expect(try Self.head(text).keepsAlive == keepsAlive)
+    }
+
+    @Test(arguments: [
+        ("Content-Length: 0", BodyFraming.none), ("Content-Length: 007", .length(7)),
+        ("Content-Length: \t33554432 ", .length(33_554_432)), ("Transfer-Encoding: chunked", .chunked),
+        ("transfer-encoding:\tCHUNKED ", .chunked), ("X: y", BodyFraming.none),
+    ])
+    func `decides the framing`(_ line: String, _ framing: BodyFraming) throws {
+        #expect(try Self.head("GET / HTTP/1.1\r\nHost: a\r\n\(line)\r\n\r\n").framing == framing)
+    }
+
+    @Test func `an absolute target decides over the host field`() throws {
+        let head = try Self.head("GET HTTP://b.example:81?x HTTP/1.1\r\nHost: a\r\n\r\n")
+        #expect(head.host == Host("b.example:81"))
+        #expect(head.path == "/")
+        #expect(head.query == "x")
+    }
+
+    @Test(arguments: ["a", "a.example:", "127.0.0.1:80", "[::1]", "[::ffff:1.2.3.4]:443", "a_b-c.example"])
+    func `accepts hosts`(_ host: String) throws {
+        #expect(try Self.head("GET / HTTP/1.1\r\nHost: \(host)\r\n\r\n").host != nil)
+    }
+
+    @Test(arguments: [
+        ("/", "/"), ("/a%20b", "/a b"), ("/%C3%A9", "/é"), ("/a%25b", "/a%b"), ("/a;b=c,d", "/a;b=c,d"),
+        ("//a/", "//a/"),
+        ("/...", "/..."), ("/.a/..b", "/.a/..b"), ("/a?/../b", "/a"), ("/%76", "/v"),
+    ])
+    func `decodes paths once`(_ target: String, _ path: String) throws {
+        #expect(try Self.head("GET \(target) HTTP/1.1\r\nHost: a\r\n\r\n").path == path)
+    }
+
+    @Test func `passes over one empty line in front`() throws {
+        #expect(try Self.head("\r\nOPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n").path == "*")
+    }
+
+    @Test func `needs no host in HTTP 1,0`() throws {
+        #expect(try Self.head("GET / HTTP/1.0\r\n\r\n").host == nil)
+    }
+
+    @Test func `keeps unknown methods`() throws {
+        #expect(try Self.head("BREW / HTTP/1.1\r\nHost: a\r\n\r\n").method == .other("BREW"))
+        #expect(try Self.head("get / HTTP/1.1\r\nHost: a\r\n\r\n").method == .other("get"))
+    }
+
+    @Test func `sees the expectation, in HTTP 1,1 only`() throws {
+        #expect(try Self.head("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\n\r\n").expectsContinue)
+        #expect(try !Self.head("PUT / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n").expectsContinue)
+    }
+
+    @Test func `finds the end of a head wherever it is cut`() throws {
+        let text = Array("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\nGET /".utf8)
+        for cut in 0...text.count {
+            var scanner = HeadScanner(HTTPServerLimits())
+            var action = scanner.scan(text.span.extracting(0..<cut))
+            if action == .wait { action = scanner.scan(text.span) }
+            #expect(action == .head(2..<29))
+        }
+    }
+
+    @Test func `keeps values that are not UTF-8`() throws {
+        let head = try RequestHead(
+            parsing: Array("GET / HTTP/1.1\r\nHost: a\r\nX: ".utf8) + [0xE9] + Array("\r\n\r\n".utf8))
+        #expect(head.fields["x"] == "\u{FFFD}")
+        #expect(head.fields.withValue(of: "x") { $0[0] } == 0xE9)
+    }
+}
