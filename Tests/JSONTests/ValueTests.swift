@@ -7,7 +7,7 @@ import Testing
     @Test func `literals keep their order and write what they say`() {
         let text = "x"
         let value: JSONValue = [
-            "type": "text", "text": .string(text), "n": 1, "d": 1.5, "yes": true, "none": nil,
+            "type": "text", "text": .string(text), "n": 1, "d": 1.5, "yes": true, "none": .null,
             "list": [1, "two", ["three": 3], []], "empty": [:],
         ]
         #expect(
@@ -39,6 +39,17 @@ import Testing
         text["a"] = 1
         #expect(text == "text")
         #expect(value.object?.names == ["b", "c", "d"])
+    }
+
+    @Test func `texts are compared as bytes`() {
+        let (one, two) = ("\u{E9}", "e\u{301}")
+        #expect(one == two)
+        #expect(JSONValue.string(one) != JSONValue.string(two))
+        var value: JSONValue = .object(JSONObject([(name: one, value: 1)]))
+        #expect(value[two] == nil)
+        value[two] = 2
+        #expect(value.object?.count == 2)
+        #expect(value != .object([one: 1, one: 2]))
     }
 
     @Test func `numbers keep their text`() throws {
@@ -94,7 +105,7 @@ import Testing
                 writer.member("cost", 0.25)
                 writer.member("cached", true)
                 writer.member("raw", raw: Array(#"{"a":[1, 2]}"#.utf8))
-                writer.member("tree", ["a": nil])
+                writer.member("tree", ["a": .null])
             }
         }
         let expected =

@@ -45,6 +45,10 @@ extension StringProtocol {
         String(decoding: utf8.map(\.asciiLowercased), as: UTF8.self)
     }
 
+    /// True if both texts are the same bytes. `==` also takes texts for equal that Unicode calls equivalent (é as one
+    /// scalar and as two), which other programs do not.
+    @inlinable package func isSameBytes(as other: some StringProtocol) -> Bool { utf8.elementsEqual(other.utf8) }
+
     /// True if both texts are the same bytes but for the case of `A`–`Z`.
     @inlinable package func equalsIgnoringASCIICase(_ other: some StringProtocol) -> Bool {
         utf8.elementsEqual(other.utf8) { $0.asciiLowercased == $1.asciiLowercased }

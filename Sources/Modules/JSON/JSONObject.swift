@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Members in their order. Two objects are equal if their members are, in the same order.
+import Bytes
+
+/// Members in their order. Two objects are equal if their members are, in the same order. Names are compared as bytes.
 ///
 /// Lookup by name goes through the members one by one: objects of protocols are small. For members by the thousand, walk
 /// `members` once.
@@ -20,10 +22,10 @@ package struct JSONObject: Sendable, ExpressibleByDictionaryLiteral {
     /// The value of the last member of that name; nil if there is none. Setting a value keeps the place of a member
     /// that is there and appends one that is not; setting nil removes every member of that name.
     package subscript(_ name: String) -> JSONValue? {
-        get { members.last { $0.name == name }?.value }
+        get { members.last { $0.name.isSameBytes(as: name) }?.value }
         set {
-            guard let newValue else { return members.removeAll { $0.name == name } }
-            if let index = members.lastIndex(where: { $0.name == name }) {
+            guard let newValue else { return members.removeAll { $0.name.isSameBytes(as: name) } }
+            if let index = members.lastIndex(where: { $0.name.isSameBytes(as: name) }) {
                 members[index].value = newValue
             } else {
                 members.append((name, newValue))
@@ -45,6 +47,6 @@ package struct JSONObject: Sendable, ExpressibleByDictionaryLiteral {
 
 extension JSONObject: Equatable {
     package static func == (first: JSONObject, second: JSONObject) -> Bool {
-        first.members.elementsEqual(second.members) { $0.name == $1.name && $0.value == $1.value }
+        first.members.elementsEqual(second.members) { $0.name.isSameBytes(as: $1.name) && $0.value == $1.value }
     }
 }

@@ -123,7 +123,7 @@ struct JSONScanner {
         _ word: StaticString, _ kind: JSONKind, _ flag: Bool, _ bytes: Span<UInt8>
     ) throws(JSONError) {
         let end = position &+ word.utf8CodeUnitCount
-        guard end <= bytes.count else { throw JSONError(.unexpectedEnd, at: bytes.count) }
+        guard end <= bytes.count else { throw fail(.unexpectedByte) }
         guard bytes.extracting(position..<end).equals(word) else { throw fail(.unexpectedByte) }
         try append(JSONEntry(kind, start: position, end: end, flag: flag))
         position = end

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
+
 /// A JSON value as a tree, for what is built or translated. Members keep their order, numbers keep their text.
 ///
 /// Two values are equal if they were written alike: `1` and `1.0` differ, and so do objects whose members stand in
-/// another order.
-package enum JSONValue: Equatable, Sendable {
+/// another order, and strings of other bytes that Unicode calls equivalent.
+package enum JSONValue: Sendable {
     case null
     case bool(Bool)
     case number(JSONNumber)
@@ -106,11 +108,11 @@ extension JSONValue {
     package var double: Double? { number?.double }
 }
 
-extension JSONValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
+/// Null has no literal: `nil` would then mean null or nothing as the compiler finds it easier. It is written `.null`.
+extension JSONValue: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
     ExpressibleByFloatLiteral, ExpressibleByStringLiteral, ExpressibleByStringInterpolation,
     ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
-    package init(nilLiteral: ()) { self = .null }
     package init(booleanLiteral value: Bool) { self = .bool(value) }
     package init(integerLiteral value: Int) { self = .int(value) }
     package init(floatLiteral value: Double) { self = .double(value) }
@@ -118,6 +120,20 @@ extension JSONValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, Expre
     package init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
     package init(dictionaryLiteral elements: (String, JSONValue)...) {
         self = .object(JSONObject(elements.map { (name: $0.0, value: $0.1) }))
+    }
+}
+
+extension JSONValue: Equatable {
+    package static func == (first: JSONValue, second: JSONValue) -> Bool {
+        switch (first, second) {
+        case (.null, .null): true
+        case (.bool(let first), .bool(let second)): first == second
+        case (.number(let first), .number(let second)): first == second
+        case (.string(let first), .string(let second)): first.isSameBytes(as: second)
+        case (.array(let first), .array(let second)): first == second
+        case (.object(let first), .object(let second)): first == second
+        default: false
+        }
     }
 }
 

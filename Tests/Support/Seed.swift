@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// Random numbers that can be had again: `GATEHOUSE_SEED` repeats a run, whose tests have printed the seed.
+package struct SeededGenerator: RandomNumberGenerator {
+    /// The seed of this run.
+    package static let seed: UInt64 = {
+        // The environment does not change while tests run; the text is copied at once.
+        if let text = unsafe getenv("GATEHOUSE_SEED"), let seed = unsafe UInt64(String(cString: text)) { return seed }
+        return .random(in: 0 ... .max)
+    }()
+
+    private var state: UInt64
+
+    package init(_ seed: UInt64 = SeededGenerator.seed) { state = seed }
+
+    /// SplitMix64.
+    package mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var word = state
+        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
+        return word ^ (word >> 31)
+    }
+}
