@@ -4,4 +4,21 @@
 
 #include <sqlite3.h>
 
+// SQLITE_TRANSIENT is a cast of -1 to a function pointer, which Swift does not import. It makes SQLite copy the bytes,
+// so nothing has to outlive the call.
+static inline int csqlite_bind_text(sqlite3_stmt *statement, int index, const char *text, sqlite3_uint64 count) {
+    return sqlite3_bind_text64(statement, index, text, count, SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+// The same. A null pointer would bind NULL: an empty blob is a blob.
+static inline int csqlite_bind_blob(sqlite3_stmt *statement, int index, const void *bytes, sqlite3_uint64 count) {
+    return sqlite3_bind_blob64(statement, index, bytes ? bytes : "", count, SQLITE_TRANSIENT);
+}
+
+// sqlite3_db_config is variadic. Sets one switch of a connection and tells whether it took.
+static inline int csqlite_db_switch(sqlite3 *database, int which, int on) {
+    int now = !on;
+    int code = sqlite3_db_config(database, which, on, &now);
+    return code != SQLITE_OK ? code : now == on ? SQLITE_OK : SQLITE_ERROR;
+}
+
 #endif

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CSQLite
+import Glibc
+import Platform
+import Synchronization
+
+/// How a database is opened.
+package struct SQLiteOptions: Sendable {
+    /// What a commit waits for (sqlite.org/pragma.html#pragma_synchronous).
+    package enum Synchronous: String, Sendable {
+        /// The disk: an acknowledged commit outlives a power cut.
+        case full = "FULL"
+        /// The kernel: it outlives this process, and a power cut may take the last commits.
+        case normal = "NORMAL"
+    }
+
+    package var synchronous = Synchronous.full
+    /// How long a statement waits for another connection's lock.
+    package var busyTimeout = Duration.seconds(5)
+    /// Pages of the WAL after which a commit checkpoints it; 0: only `checkpoint` does.
+    package var checkpointPages = 1000
+
+    package init() {}
+}
+
+/// A connection to one database, used by one thread.
+///
+/// The thread that opens it owns it; `adopt` hands it to another. Every method checks that its caller is the owner and
+/// stops the process otherwise, which is why the type can be `Sendable`: a mistake is a crash in a test and not a race.
+/// All of it blocks: never on a loop.
+///
+/// Files are created with mode 0600, and SQLite gives its WAL the mode of the database. The connection is defensive: the
+/// schema of the file is not trusted, SQL cannot corrupt the file, double quotes are names only, nothing is loaded.
+@safe package final class SQLiteConnection: @unchecked Sendable {
+    /// Prepared statements that wait to be used again.
+    package static let cachedStatementsMax = 128
+
+    /// The file; `:memory:` for a database without one.
+    package let path: String
+    private let database: OpaquePointer
+    private var cache: [String: SQLiteStatement] = [:]
+    private let owner: Atomic<UInt>
+    private(set) package var isInTransaction = false
+
+    /// Opens the database at `path`, or makes an empty one. Refuses a file that group or others can read or write.
+    package init(path: String, options: SQLiteOptions = SQLiteOptions()) throws(SQLiteError) {
+        if path != ":memory:" { try SQLiteConnection.prepareFile(at: path) }
+        var opened: OpaquePointer?
+        let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
+        let code = unsafe sqlite3_open_v2(path, &opened, flags, nil)
+        guard code == SQLITE_OK, let opened = unsafe opened else {
+            let error = unsafe SQLiteError(code: code, connection: opened, subject: path)
+            unsafe sqlite3_close_v2(opened)
+            throw error
+        }
+        unsafe database = opened
+        self.path = path
+        owner = Atomic(UInt(pthread_self()))
+        try configure(options)
+    }
+
+    /// A database in memory, gone with its connection.
+    package static func inMemory() throws(SQLiteError) -> SQLiteConnection { try SQLiteConnection(path: ":memory:") }
+
+    deinit {
+        cache = [:]
+        // Every statement is finalised: those of the cache above, others cannot outlive a call.
+        unsafe sqlite3_close_v2(database)
+    }
+
+    /// Makes the calling thread the owner. The one before must have finished with the connection and must not use it again.
+    package func adopt() { owner.store(UInt(pthread_self()), ordering: .sequentiallyConsistent) }
+
+    /// Runs one statement to its end; rows it may give are passed over. `values` take the place of its `?` in order.
+    package func execute(_ sql: String, _ values: any SQLiteConvertible...) throws(SQLiteError) {
+        try withStatement(sql, values) { statement throws(SQLiteError) in
+            while try statement.step() {}
+        }
+    }
+
+    /// Runs one statement and gives what `body` makes of each row.
+    package func query<Result>(
+        _ sql: String, _ values: any SQLiteConvertible...,
+        body: (borrowing SQLiteRow) throws(SQLiteError) -> Result
+    ) throws(SQLiteError) -> [Result] {
+        try withStatement(sql, values) { statement throws(SQLiteError) in
+            var results: [Result] = []
+            while try statement.step() { results.append(try body(statement.row)) }
+            return results
+        }
+    }
+
+    /// The same for the first row; nil where there is none.
+    package func first<Result>(
+        _ sql: String, _ values: any SQLiteConvertible...,
+        body: (borrowing SQLiteRow) throws(SQLiteError) -> Result
+    ) throws(SQLiteError) -> Result? {
+        try withStatement(sql, values) { statement throws(SQLiteError) in
+            try statement.step() ? try body(statement.row) : nil
+        }
+    }
+
+    /// Runs any number of statements that take no values and give no rows: a schema.
+    package func run(script: String) throws(SQLiteError) {
+        requireOwner()
+        let code = unsafe sqlite3_exec(database, script, nil, nil, nil)
+        guard code == SQLITE_OK else { throw unsafe SQLiteError(code: code, connection: database, subject: script) }
+    }
+
+    /// Rows that the last INSERT, UPDATE or DELETE changed.
+    package var changes: Int {
+        requireOwner()
+        return unsafe Int(sqlite3_changes64(database))
+    }
+
+    /// Runs `body` in a transaction that has the write lock from its start: commits when it returns, rolls back when it
+    /// throws or the commit fails. Transactions do not nest.
+    package func transaction<Result>(
+        _ body: () throws(SQLiteError) -> Result
+    ) throws(SQLiteError) -> Result {
+        requireOwner()
+        precondition(!isInTransaction, "transactions do not nest")
+        try execute("BEGIN IMMEDIATE")
+        isInTransaction = true
+        defer { isInTransaction = false }
+        do throws(SQLiteError) {
+            let result = try body()
+            try execute("COMMIT")
+            return result
+        } catch {
+            // Some errors (a full disk) have rolled back already; a second ROLLBACK would hide the first error.
+            if unsafe sqlite3_get_autocommit(database) == 0 { try? execute("ROLLBACK") }
+            throw error
+        }
+    }
+
+    /// Writes the WAL into the database and empties it. Throws `busy` where a reader stands in the way.
+    package func checkpoint() throws(SQLiteError) {
+        requireOwner()
+        let code = unsafe sqlite3_wal_checkpoint_v2(database, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
+        guard code == SQLITE_OK else { throw unsafe SQLiteError(code: code, connection: database, subject: path) }
+    }
+
+    /// What is wrong with the file, at most 20 lines; empty when it is sound. PRAGMA quick_check reads all of it.
+    package func problems() throws(SQLiteError) -> [String] {
+        do throws(SQLiteError) {
+            let lines = try query("PRAGMA quick_check(20)") { row throws(SQLiteError) in try row.text(0) }
+            return lines == ["ok"] ? [] : lines
+        } catch {
+            // Some damage it cannot step over.
+            guard error.kind == .corrupt else { throw error }
+            return [error.message]
+        }
+    }
+
+    // MARK: - Opening
+
+    private static func prepareFile(at path: String) throws(SQLiteError) {
+        let status: FileStatus
+        do throws(Errno) {
+            // SQLite would create the file with the umask's mode and leave it open to others for a moment.
+            try AtomicFile.makeEmpty(path: path, mode: 0o600)
+            status = try FileStatus(path: path)
+        } catch {
+            throw SQLiteError(error, path: path)
+        }
+        guard status.kind == .regular, !status.isOpenToOthers else {
+            let mode = String(status.mode, radix: 8)
+            throw SQLiteError(.unavailable, message: "not a file of its owner alone (mode \(mode))", subject: path)
+        }
+    }
+
+    private func configure(_ options: SQLiteOptions) throws(SQLiteError) {
+        let milliseconds = options.busyTimeout / .milliseconds(1)
+        unsafe sqlite3_busy_timeout(database, CInt(min(max(milliseconds, 0), 3_600_000)))
+        let switches = [
+            // SQL cannot write to the file's own structures.
+            (SQLITE_DBCONFIG_DEFENSIVE, 1),
+            // "name" in double quotes is never silently a string.
+            (SQLITE_DBCONFIG_DQS_DML, 0), (SQLITE_DBCONFIG_DQS_DDL, 0),
+            // Functions and virtual tables that a hostile schema names are not called.
+            (SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0), (SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0),
+            (SQLITE_DBCONFIG_ENABLE_FKEY, 1),
+        ]
+        for (which, value) in switches {
+            let code = unsafe csqlite_db_switch(database, which, CInt(value))
+            guard code == SQLITE_OK else { throw unsafe SQLiteError(code: code, connection: database, subject: path) }
+        }
+        let journal = try first("PRAGMA journal_mode = WAL") { row throws(SQLiteError) in try row.text(0) }
+        guard journal == "wal" || path == ":memory:" else {
+            throw SQLiteError(.unavailable, message: "the file system does not allow a WAL", subject: path)
+        }
+        try execute("PRAGMA synchronous = \(options.synchronous.rawValue)")
+        try execute("PRAGMA wal_autocheckpoint = \(options.checkpointPages)")
+        try execute("PRAGMA temp_store = MEMORY")
+        try execute("PRAGMA cell_size_check = ON")
+        // What is deleted is overwritten in the page.
+        try execute("PRAGMA secure_delete = ON")
+        // One-time statements are no use in the cache.
+        cache = [:]
+    }
+
+    // MARK: - Statements
+
+    /// Takes a statement out of the cache or prepares it, and gives it back rewound. Because it is out while it is used, the
+    /// same SQL may run again inside `body`.
+    private func withStatement<Result>(
+        _ sql: String, _ values: [any SQLiteConvertible],
+        _ body: (SQLiteStatement) throws(SQLiteError) -> Result
+    ) throws(SQLiteError) -> Result {
+        requireOwner()
+        let statement: SQLiteStatement
+        if let cached = cache.removeValue(forKey: sql) {
+            statement = cached
+        } else {
+            statement = try unsafe SQLiteStatement(sql, on: database)
+        }
+        defer {
+            statement.rewind()
+            if cache.count >= SQLiteConnection.cachedStatementsMax { cache.removeAll(keepingCapacity: true) }
+            cache[sql] = statement
+        }
+        try statement.bind(values)
+        return try body(statement)
+    }
+
+    private func requireOwner() {
+        precondition(
+            owner.load(ordering: .relaxed) == UInt(pthread_self()), "a database connection was used on a foreign thread"
+        )
+    }
+}
