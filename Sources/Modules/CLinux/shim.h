@@ -7,6 +7,9 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -74,26 +77,83 @@ static const unsigned int clinux_EPOLLERR = EPOLLERR;
 static const unsigned int clinux_EPOLLET = EPOLLET;
 static const unsigned int clinux_EPOLLEXCLUSIVE = EPOLLEXCLUSIVE;
 
+// SOCK_STREAM and its flags are enumerators of a type of their own in Glibc's Swift module.
+static const int clinux_SOCK_STREAM = SOCK_STREAM;
+static inline int clinux_stream_socket(int family) {
+    return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+static inline int clinux_socket_pair(int ends[2]) {
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends);
+}
+
+// IPPROTO_TCP is an enumerator there too; this and the next three are a setsockopt or two with its arguments.
+static inline void clinux_no_delay(int fd) {
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+static inline int clinux_prepare_listening(int fd, int family, int shares_port) {
+    int on = 1, off = 0;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) return -1;
+    if (shares_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) return -1;
+    if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) != 0) return -1;
+    return 0;
+}
+
+// What is not sent yet is dropped at close, and the other side sees a reset (socket(7), SO_LINGER).
+static inline void clinux_discard_on_close(int fd) {
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
+// The error a connection attempt left behind, 0 for none, -1 when the question itself failed.
+static inline int clinux_socket_error(int fd) {
+    int error = 0;
+    socklen_t length = sizeof error;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : -1;
+}
+
+// sendmsg with two pieces: writev has no MSG_NOSIGNAL, and a msghdr of pointers is noise in Swift.
+static inline ssize_t clinux_send_two(int fd, const void *first, size_t first_count, const void *second,
+                                      size_t second_count) {
+    struct iovec pieces[2] = {{(void *)first, first_count}, {(void *)second, second_count}};
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
+    return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+// getaddrinfo for TCP. AI_ADDRCONFIG: no IPv6 address where there is no IPv6.
+static inline int clinux_look_up(const char *host, struct addrinfo **list) {
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
+    return getaddrinfo(host, NULL, &hints, list);
+}
+
 // The runtime publishes swift_task_enqueueGlobal_hook as a variable holding a function of Swift's calling convention;
 // only C can put a function there. Tests and development set it so that a job which strays to the global pool (where
-// no loop runs) stops the process at once instead of racing with a connection. Returns 0 where the runtime lacks it.
-// dlsym does not see a static binary's symbols, so the variable is referenced weakly.
-#if defined(__clang__)
-extern void *swift_task_enqueueGlobal_hook __attribute__((weak));
+// no loop runs) stops the process at once instead of racing with a connection. The variable is referenced weakly: it is
+// found in a static binary too, and where the runtime lacks it, the answer is 0.
+//
+// `key` is the slot of thread-specific data that holds a thread's loop: only jobs put there by a loop's thread count. A
+// negative key means all jobs.
+typedef __attribute__((swiftcall)) void (*clinux_enqueue_global)(void *job);
+typedef __attribute__((swiftcall)) void (*clinux_enqueue_global_hook)(void *job, clinux_enqueue_global original);
+extern clinux_enqueue_global_hook swift_task_enqueueGlobal_hook __attribute__((weak));
+static int clinux_loop_key = -1;
 
-__attribute__((swiftcall)) static inline void clinux_stray_job(void *job, void *original) {
-    (void)job;
-    (void)original;
-    static const char text[] = "gatehouse: a task strayed from its loop to the global pool\n";
+__attribute__((swiftcall)) static inline void clinux_stray_job(void *job, clinux_enqueue_global original) {
+    if (clinux_loop_key >= 0 && !pthread_getspecific((pthread_key_t)clinux_loop_key)) {
+        original(job);
+        return;
+    }
+    static const char text[] = "gatehouse: a job strayed from its loop to the global pool\n";
     if (write(2, text, sizeof text - 1)) {}
     abort();
 }
 
-static inline int clinux_abort_on_stray_jobs(int on) {
+static inline int clinux_abort_on_stray_jobs(int key) {
     if (!&swift_task_enqueueGlobal_hook) return 0;
-    swift_task_enqueueGlobal_hook = on ? (void *)clinux_stray_job : NULL;
+    clinux_loop_key = key;
+    swift_task_enqueueGlobal_hook = clinux_stray_job;
     return 1;
 }
-#endif
 
 #endif

@@ -1,1 +1,241 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// One thread, one epoll set. A turn is: wait for events, hand them to their sources, take the mail, fire timers, run
+// jobs. A loop is also the executor of its connections' tasks, so a handler is straight `async` code that stays on this
+// thread between one read and the next, and what it touches needs no lock.
+//
+//     any thread ── post / enqueue ──▶ mailbox ──eventfd──▶ ready ─▶ run
+//     kernel     ── epoll ──▶ source ── resumes a task ─────▶ ready ─▶ run
+
+import CLinux
+import Glibc
+package import Platform
+import Synchronization
+
+/// An event loop: epoll, timers, a mailbox, and the executor of the tasks that prefer it.
+///
+/// Everything but `post`, `spawn`, `enqueue`, `start`, `stop` and `join` is for the loop's own thread.
+@safe package final class EventLoop: TaskExecutor, @unchecked Sendable {
+    /// The name of the loop and of its thread.
+    package let name: String
+
+    private let epoll: FileDescriptor
+    private let wake: FileDescriptor
+    /// The id of the thread that runs the loop; 0 when none does.
+    private let threadID = Atomic<UInt>(0)
+    private let isStopping = Atomic<Bool>(false)
+    /// Guards the work that other threads leave here.
+    private let mailbox = Mutex<[Work]>([])
+    /// Guards the thread made by `start`.
+    private let thread = Mutex<NamedThread?>(nil)
+
+    // The rest is touched by the loop's thread only.
+    private var inbox: [Work] = []
+    private var ready = Queue<Work>()
+    private var nextTurn: [Work] = []
+    private var sources = SourceTable()
+    private let events: UnsafeMutablePointer<epoll_event>
+    /// What arrays are read through, so that each is as long as what came.
+    let scratch: UnsafeMutableRawBufferPointer
+    var timers = TimerHeap()
+    /// Counts turns; wraps around.
+    private(set) var turn: UInt64 = 0
+    private var cachedNow = Instant.now()
+
+    /// Makes a loop that nobody runs yet. What is posted until then waits.
+    package init(name: String) throws(Errno) {
+        let epoll = FileDescriptor(owning: try Errno.check { epoll_create1(CInt(EPOLL_CLOEXEC)) })
+        let wake = FileDescriptor(owning: try Errno.check { eventfd(0, CInt(EFD_NONBLOCK | EFD_CLOEXEC)) })
+        let (set, doorbell) = (epoll.rawValue, wake.rawValue)
+        // Edge-triggered: each write is one event, and nobody needs to read the counter.
+        try Errno.check {
+            clinux_epoll_ctl(set, EPOLL_CTL_ADD, doorbell, clinux_EPOLLIN | clinux_EPOLLET, SourceTable.wakeID)
+        }
+        self.name = name
+        self.epoll = epoll
+        self.wake = wake
+        unsafe events = .allocate(capacity: EventLoopLimits.eventsPerTurn)
+        unsafe scratch = .allocate(byteCount: EventLoopLimits.scratchBytes, alignment: 16)
+    }
+
+    deinit {
+        unsafe events.deallocate()
+        unsafe scratch.deallocate()
+    }
+
+    /// Runs the loop on a thread of its own.
+    package func start() throws(Errno) {
+        let started = try NamedThread.start(name: name) { self.run() }
+        thread.withLock { $0 = started }
+    }
+
+    /// Runs the loop on this thread until `stop`.
+    package func run() {
+        let (free, _) = threadID.compareExchange(
+            expected: 0, desired: UInt(pthread_self()), ordering: .sequentiallyConsistent)
+        precondition(free, "a loop is run by one thread")
+        LoopThread.enter(self)
+        while !isStopping.load(ordering: .relaxed) { takeTurn(mayWait: true) }
+        finish()
+        LoopThread.leave()
+        threadID.store(0, ordering: .sequentiallyConsistent)
+    }
+
+    /// Tells the loop to end: its sockets are aborted, their tasks get a few turns to notice, then `run` returns.
+    /// Tasks that wait for something else stay suspended for good.
+    package func stop() {
+        isStopping.store(true, ordering: .relaxed)
+        ring()
+    }
+
+    /// Waits for the thread that `start` made.
+    package func join() {
+        thread.withLock { $0 }?.join()
+    }
+
+    /// The loop whose thread this is.
+    package static var current: EventLoop? { LoopThread.current }
+
+    /// True on the loop's own thread.
+    package var isCurrent: Bool { threadID.load(ordering: .relaxed) == UInt(pthread_self()) }
+
+    /// Stops the process when the caller is on another thread: whoever is has already raced.
+    @inline(__always)
+    package func checkThread() {
+        precondition(isCurrent, "used outside its loop")
+    }
+
+    /// The clock as read at the start of the turn: right to a few milliseconds, and free.
+    package var now: Instant {
+        checkThread()
+        return cachedNow
+    }
+
+    /// Runs `body` on the loop, after what was posted before from the same thread. Any thread.
+    package func post(_ body: @escaping @Sendable () -> Void) {
+        deliver(.body(body))
+    }
+
+    /// Starts a task that runs on the loop and stays there. Any thread.
+    package func spawn(_ body: @escaping @Sendable () async -> Void) {
+        Task(executorPreference: self, operation: body)
+    }
+
+    /// For the runtime: a task that prefers this loop can go on.
+    package func enqueue(_ job: consuming ExecutorJob) {
+        deliver(.job(UnownedJob(job)))
+    }
+
+    /// Lets everything else that is ready go first, sockets included.
+    package func yield() async {
+        checkThread()
+        unsafe await withUnsafeContinuation { continuation in
+            nextTurn.append(.body { unsafe continuation.resume() })
+        }
+    }
+}
+
+// Sources.
+extension EventLoop {
+    /// Adds a descriptor to the epoll set. The source is kept weakly: when it goes away, it takes its slot with it.
+    func register(_ source: EventSource, descriptor: CInt, events: UInt32) throws(Errno) -> UInt64 {
+        checkThread()
+        let id = sources.insert(source)
+        do throws(Errno) {
+            let set = epoll.rawValue
+            try Errno.check { clinux_epoll_ctl(set, EPOLL_CTL_ADD, descriptor, events, id) }
+        } catch {
+            sources.remove(id)
+            throw error
+        }
+        return id
+    }
+
+    /// Changes what a registered descriptor waits for; what is already the case is reported again.
+    func change(_ id: UInt64, descriptor: CInt, events: UInt32) throws(Errno) {
+        checkThread()
+        let set = epoll.rawValue
+        try Errno.check { clinux_epoll_ctl(set, EPOLL_CTL_MOD, descriptor, events, id) }
+    }
+
+    /// Forgets a source, before its descriptor is closed. Events of it that this turn already holds are dropped.
+    func unregister(_ id: UInt64, descriptor: CInt) {
+        checkThread()
+        sources.remove(id)
+        // The descriptor may have a duplicate elsewhere, so closing it would not be enough.
+        _ = clinux_epoll_ctl(epoll.rawValue, EPOLL_CTL_DEL, descriptor, 0, 0)
+    }
+}
+
+// Turns.
+extension EventLoop {
+    private func deliver(_ work: Work) {
+        if isCurrent {
+            ready.append(work)
+            return
+        }
+        let wasEmpty = mailbox.withLock { mail in
+            defer { mail.append(work) }
+            return mail.isEmpty
+        }
+        if wasEmpty { ring() }
+    }
+
+    private func ring() {
+        var one: UInt64 = 1
+        // SAFETY: eight bytes, as eventfd(2) wants. It can only fail when the counter is full, and then it rings anyway.
+        _ = unsafe write(wake.rawValue, &one, 8)
+    }
+
+    private func takeTurn(mayWait: Bool) {
+        turn &+= 1
+        let timeout = mayWait && ready.isEmpty && nextTurn.isEmpty ? timers.millisecondsUntilFirst(from: .now()) : 0
+        // SAFETY: the buffer holds `eventsPerTurn` events and lives as long as the loop.
+        let count = unsafe epoll_wait(epoll.rawValue, events, CInt(EventLoopLimits.eventsPerTurn), timeout)
+        precondition(count >= 0 || errno == EINTR, "epoll_wait failed")
+        cachedNow = .now()
+        for index in 0..<Int(max(count, 0)) {
+            // SAFETY: the kernel filled the first `count` events.
+            dispatch(unsafe clinux_epoll_data(events + index), unsafe clinux_epoll_events(events + index))
+        }
+        fireTimers(until: cachedNow)
+        for work in nextTurn { ready.append(work) }
+        nextTurn.removeAll(keepingCapacity: true)
+        for _ in 0..<EventLoopLimits.jobsPerTurn {
+            guard let work = ready.popFirst() else { break }
+            perform(work)
+        }
+    }
+
+    private func dispatch(_ id: UInt64, _ events: UInt32) {
+        guard id != SourceTable.wakeID else {
+            takeMail()
+            return
+        }
+        sources[id]?.handle(events)
+    }
+
+    private func takeMail() {
+        mailbox.withLock { swap(&$0, &inbox) }
+        for work in inbox { ready.append(work) }
+        inbox.removeAll(keepingCapacity: true)
+    }
+
+    private func perform(_ work: Work) {
+        switch work {
+        case .job(let job): unsafe job.runSynchronously(on: asUnownedTaskExecutor())
+        case .body(let body): body()
+        }
+    }
+
+    private func finish() {
+        for source in sources.all { source.loopEnds() }
+        var turns = 0
+        repeat {
+            takeMail()
+            takeTurn(mayWait: false)
+            turns += 1
+        } while turns < EventLoopLimits.turnsAfterStop && !(ready.isEmpty && nextTurn.isEmpty)
+        timers.removeAll()
+    }
+}

@@ -35,6 +35,10 @@ package struct Errno: Error, Equatable, Hashable, Sendable {
     package static let connectionRefused = Errno(ECONNREFUSED)
     /// ECONNRESET.
     package static let connectionReset = Errno(ECONNRESET)
+    /// ETIMEDOUT.
+    package static let timedOut = Errno(ETIMEDOUT)
+    /// ENAMETOOLONG.
+    package static let nameTooLong = Errno(ENAMETOOLONG)
     /// EPIPE.
     package static let brokenPipe = Errno(EPIPE)
     /// EINPROGRESS.
@@ -43,6 +47,12 @@ package struct Errno: Error, Equatable, Hashable, Sendable {
     package static let tooManyOpenFiles = Errno(EMFILE)
     /// ENFILE: the system has no descriptor left.
     package static let tooManyOpenFilesInSystem = Errno(ENFILE)
+    /// ENOBUFS.
+    package static let noBuffers = Errno(ENOBUFS)
+    /// EBADF: a descriptor that is not open.
+    package static let badDescriptor = Errno(EBADF)
+    /// ENOTSOCK.
+    package static let notSocket = Errno(ENOTSOCK)
     /// ENOSPC.
     package static let noSpace = Errno(ENOSPC)
     /// EFBIG: more than the caller allows.

@@ -40,6 +40,7 @@ import Glibc
     }
 
     /// Waits until `body` gives something, trying it at once and after every `signal`.
+    @discardableResult
     package func wait<Result>(_ body: (inout State) -> Result?) -> Result {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
@@ -50,6 +51,7 @@ import Glibc
     }
 
     /// Waits as above, at most until `deadline`; nil when it passed and `body` still has nothing.
+    @discardableResult
     package func wait<Result>(until deadline: Instant, _ body: (inout State) -> Result?) -> Result? {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A way to say "give up" to whatever works for one request, on one loop.
+///
+/// Not the cancellation of Swift tasks: firing runs the hooks at once, on the loop, so that an upstream connection is
+/// aborted within the turn in which its client went away.
+package final class Cancellation: @unchecked Sendable {
+    /// Why it fired.
+    package enum Cause: Sendable {
+        /// The other side of the request went away.
+        case peerGone
+        /// The time for the whole is over.
+        case timedOut
+        /// The server stops.
+        case stopping
+        /// Somebody on this side no longer wants the result.
+        case unwanted
+    }
+
+    /// Names a hook, to take it back.
+    package struct Token: Sendable {
+        fileprivate let number: Int
+    }
+
+    private let loop: EventLoop
+    private var hooks: [(number: Int, body: () -> Void)] = []
+    private var lastNumber = 0
+    /// The first cause; nil until it fires.
+    package private(set) var cause: Cause?
+
+    /// Makes one for use on `loop` only.
+    package init(on loop: EventLoop) {
+        self.loop = loop
+    }
+
+    /// True once it has fired.
+    package var isFired: Bool { cause != nil }
+
+    /// Runs the hooks, in the order in which they came. Only the first call does anything.
+    package func fire(_ cause: Cause = .unwanted) {
+        loop.checkThread()
+        guard self.cause == nil else { return }
+        self.cause = cause
+        // A hook may remove others that have not run yet, so they are taken one by one.
+        while !hooks.isEmpty { hooks.removeFirst().body() }
+    }
+
+    /// Runs `hook` when it fires; at once when it has fired already.
+    @discardableResult
+    package func onFire(_ hook: @escaping () -> Void) -> Token {
+        loop.checkThread()
+        lastNumber += 1
+        if isFired { hook() } else { hooks.append((lastNumber, hook)) }
+        return Token(number: lastNumber)
+    }
+
+    /// Takes a hook back. Nothing happens when it has run.
+    package func remove(_ token: Token) {
+        loop.checkThread()
+        hooks.removeAll { $0.number == token.number }
+    }
+}

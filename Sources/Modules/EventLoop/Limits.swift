@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The largest sizes of this target, kept together.
+package enum EventLoopLimits {
+    /// Events taken from the kernel a turn.
+    package static let eventsPerTurn = 256
+    /// Jobs and posted closures run a turn, so that tasks that wake each other cannot starve the sockets.
+    package static let jobsPerTurn = 512
+    /// Connections one listener accepts a turn.
+    package static let acceptsPerTurn = 64
+    /// Bytes (small operations count as `operationBytesMin`) one socket moves a turn before it lets the others go on.
+    package static let socketBytesPerTurn = 1 << 20
+    /// What the smallest read or write counts against `socketBytesPerTurn`.
+    package static let operationBytesMin = 4_096
+    /// The loop's buffer through which arrays are read; also the most one such read gives.
+    package static let scratchBytes = 64 << 10
+    /// How long a listener rests when the process or the system has no descriptor left.
+    package static let acceptRest = Duration.milliseconds(100)
+    /// Turns a loop that was told to stop grants its tasks to end.
+    package static let turnsAfterStop = 1_000
+    /// Addresses one resolved name may give.
+    package static let addressesPerName = 16
+    /// Bytes of a path a local socket can be bound to (unix(7), without the final zero).
+    package static let unixPathBytes = 107
+}

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A connected, non-blocking stream socket on one loop. Nothing here copies, buffers or parses: `tryRead` and `tryWrite`
+// are the system calls, `wait` suspends until an edge, a deadline or an abort, and the rest is put together from these.
+// One task may wait as the reader and one as the writer. Each is resumed exactly once, by whichever comes first.
+
+import CLinux
+import Glibc
+package import Platform
+
+/// A stream socket, used on its loop's thread only.
+///
+/// It is closed by `close` or `abort`, and at the latest when the last reference goes away.
+package final class Socket: EventSource, @unchecked Sendable {
+    /// The two tasks that may wait for a socket at a time.
+    package enum Side: Sendable {
+        case reader
+        case writer
+    }
+
+    /// What they may wait for. A TLS reader may have to wait until it can write, and the other way round.
+    package enum Interest: Sendable {
+        case read
+        case write
+    }
+
+    /// The loop it lives on.
+    package let loop: EventLoop
+    /// The address of the other side; a path (mostly empty) for local sockets.
+    package let peer: SocketAddress
+    /// Who connected, for local sockets.
+    package let peerCredentials: PeerCredentials?
+
+    private var descriptor: FileDescriptor?
+    private var id: UInt64 = 0
+    private var readiness = Readiness()
+    private var watchesWriting = false
+    private var failure: IOFailure?
+    private var reader = Waiter()
+    private var writer = Waiter()
+    private var timer: Timer?
+    private var budgetTurn: UInt64 = 0
+    private var budget = 0
+
+    /// Until when the reader waits; nil: as long as it takes. Moving it costs almost nothing.
+    package var readDeadline: Instant? {
+        didSet { if reader.isWaiting { arm() } }
+    }
+
+    /// Until when the writer waits; nil: as long as it takes.
+    package var writeDeadline: Instant? {
+        didSet { if writer.isWaiting { arm() } }
+    }
+
+    /// Both deadlines.
+    package var deadline: Instant? {
+        get { readDeadline }
+        set {
+            readDeadline = newValue
+            writeDeadline = newValue
+        }
+    }
+
+    /// Called once, on the loop, when the other side has ended or broken the connection, also while nobody reads and
+    /// while unread bytes wait. Set after that has happened, it is called at once.
+    package var onPeerClosed: ((PeerClosure) -> Void)? {
+        didSet { if let closure = readiness.closure { firePeerClosed(closure) } }
+    }
+
+    /// How the other side has ended, as far as the kernel said so.
+    package var peerClosure: PeerClosure? { readiness.closure }
+
+    /// True until it was closed, was aborted or failed.
+    package var isOpen: Bool { failure == nil }
+
+    /// Takes over a connected (or, with `isConnecting`, a connecting) non-blocking socket. On the loop's thread.
+    package init(
+        _ descriptor: consuming FileDescriptor, peer: SocketAddress, credentials: PeerCredentials? = nil,
+        isConnecting: Bool = false, on loop: EventLoop
+    ) throws(Errno) {
+        let number = descriptor.rawValue
+        self.loop = loop
+        self.peer = peer
+        peerCredentials = credentials
+        self.descriptor = consume descriptor
+        super.init()
+        watchesWriting = isConnecting
+        readiness.mayWrite = !isConnecting
+        do throws(Errno) {
+            id = try loop.register(self, descriptor: number, events: interest)
+        } catch {
+            // So that `deinit` does not look for a registration.
+            self.descriptor = nil
+            failure = .closed
+            throw error
+        }
+    }
+
+    deinit {
+        guard let number = descriptor.take()?.release() else { return }
+        let (loop, id) = (loop, id)
+        if loop.isCurrent {
+            timer?.cancel()
+            loop.unregister(id, descriptor: number)
+            Glibc.close(number)
+        } else {
+            // The last reference went away on another thread. The loop may be looking at the slot this moment, so it is
+            // the one to clear it; the slot's reference is weak and already gives nothing.
+            loop.post {
+                loop.unregister(id, descriptor: number)
+                Glibc.close(number)
+            }
+        }
+    }
+
+    override func handle(_ events: UInt32) {
+        let isClosure = readiness.receive(events)
+        if reader.wants(readiness) { reader.resume() }
+        if writer.wants(readiness) { writer.resume() }
+        if isClosure, let closure = readiness.closure { firePeerClosed(closure) }
+    }
+
+    override func loopEnds() {
+        abort(.cancelled)
+    }
+
+    private var interest: UInt32 {
+        clinux_EPOLLIN | clinux_EPOLLRDHUP | clinux_EPOLLET | (watchesWriting ? clinux_EPOLLOUT : 0)
+    }
+}
+
+// The system calls.
+extension Socket {
+    /// Reads what is there.
+    /// - Returns: the number of bytes, 0 at the end of the stream, nil when there is nothing yet.
+    package func tryRead(into buffer: UnsafeMutableRawBufferPointer) throws(IOFailure) -> Int? {
+        let number = try open()
+        precondition(unsafe !buffer.isEmpty, "a read needs room")
+        guard readiness.mayRead else { return nil }
+        // SAFETY: the buffer belongs to the caller during the call, and is as long as said.
+        let count = repeating { unsafe recv(number, buffer.baseAddress, buffer.count, 0) }
+        guard count >= 0 else { return try block { $0.mayRead = false } }
+        readiness.didRead(count, room: buffer.count)
+        charge(count)
+        return count
+    }
+
+    /// Writes what fits.
+    /// - Returns: the number of bytes taken, nil when there is no room yet.
+    package func tryWrite(_ bytes: UnsafeRawBufferPointer) throws(IOFailure) -> Int? {
+        let number = try open()
+        guard unsafe !bytes.isEmpty else { return 0 }
+        guard readiness.mayWrite else { return nil }
+        // SAFETY: as above. MSG_NOSIGNAL: a closed peer is an error, not SIGPIPE.
+        let count = repeating { unsafe send(number, bytes.baseAddress, bytes.count, CInt(MSG_NOSIGNAL)) }
+        return try finishWriting(count, offered: bytes.count)
+    }
+
+    /// Writes what fits of two buffers, one after the other, in one call.
+    /// - Returns: the number of bytes taken of both, nil when there is no room yet.
+    package func tryWrite(
+        _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer
+    ) throws(IOFailure) -> Int? {
+        if unsafe first.isEmpty { return try unsafe tryWrite(second) }
+        if unsafe second.isEmpty { return try unsafe tryWrite(first) }
+        let number = try open()
+        guard readiness.mayWrite else { return nil }
+        // SAFETY: the kernel only reads through the pointers, during the call, as far as the counts say.
+        let count = repeating {
+            unsafe clinux_send_two(number, first.baseAddress, first.count, second.baseAddress, second.count)
+        }
+        return try finishWriting(count, offered: first.count + second.count)
+    }
+
+    /// Tells the other side that nothing more comes; reading goes on.
+    package func shutdownWriting() {
+        guard let number = try? open() else { return }
+        _ = shutdown(number, CInt(SHUT_WR))
+    }
+
+    /// What became of a connection attempt.
+    func checkConnected() throws(IOFailure) {
+        let error = clinux_socket_error(try open())
+        guard error == 0 else { throw IOFailure(error > 0 ? Errno(error) : .last) }
+    }
+
+    private func open() throws(IOFailure) -> CInt {
+        loop.checkThread()
+        if let failure { throw failure }
+        guard let number = descriptor?.rawValue else { throw .closed }
+        return number
+    }
+
+    private func finishWriting(_ count: Int, offered: Int) throws(IOFailure) -> Int? {
+        guard count >= 0 else { return try block { $0.mayWrite = false } }
+        readiness.didWrite(count, offered: offered)
+        charge(count)
+        return count
+    }
+
+    /// Nil for EAGAIN; anything else is the end of the socket.
+    private func block(_ note: (inout Readiness) -> Void) throws(IOFailure) -> Int? {
+        let number = Errno.last
+        guard number == .wouldBlock else {
+            let failure = IOFailure(number)
+            abort(failure)
+            throw failure
+        }
+        note(&readiness)
+        return nil
+    }
+
+    private func repeating(_ call: () -> Int) -> Int {
+        while true {
+            let count = call()
+            if count >= 0 || Errno.last != .interrupted { return count }
+        }
+    }
+}
+
+// Waiting.
+extension Socket {
+    /// Suspends until the socket may be ready for `interest`. Returns at once when it may be already.
+    /// - Throws: `.timedOut` when the side's deadline passes (the socket stays usable), or why the socket ended.
+    package func wait(_ side: Side, for interest: Interest) async throws(IOFailure) {
+        let number = try open()
+        if interest == .read ? readiness.mayRead : readiness.mayWrite { return }
+        if interest == .write && !watchesWriting {
+            watchesWriting = true
+            do throws(Errno) {
+                // If room came meanwhile, this reports it.
+                try loop.change(id, descriptor: number, events: self.interest)
+            } catch {
+                throw .system(error)
+            }
+        }
+        unsafe await withUnsafeContinuation { continuation in
+            switch side {
+            case .reader: unsafe reader.start(continuation, interest)
+            case .writer: unsafe writer.start(continuation, interest)
+            }
+            arm()
+        }
+        if let failure { throw failure }
+        switch side {
+        case .reader: if reader.takeExpiry() { throw .timedOut }
+        case .writer: if writer.takeExpiry() { throw .timedOut }
+        }
+    }
+
+    /// Lets the other connections go on when this one has moved a lot of bytes within one turn. Call it in loops that
+    /// might never have to wait.
+    package func share() async {
+        if budgetTurn == loop.turn && budget > EventLoopLimits.socketBytesPerTurn { await loop.yield() }
+    }
+
+    private func charge(_ bytes: Int) {
+        if budgetTurn != loop.turn {
+            budgetTurn = loop.turn
+            budget = 0
+        }
+        budget += max(bytes, EventLoopLimits.operationBytesMin)
+    }
+
+    private func firePeerClosed(_ closure: PeerClosure) {
+        guard let hook = onPeerClosed else { return }
+        // Taken out first: it is called once, and may set another.
+        onPeerClosed = nil
+        hook(closure)
+    }
+
+    private func arm() {
+        var next = Instant(nanoseconds: .max)
+        if reader.isWaiting, let readDeadline { next = min(next, readDeadline) }
+        if writer.isWaiting, let writeDeadline { next = min(next, writeDeadline) }
+        guard next.nanoseconds < .max else { return }
+        let timer = self.timer ?? loop.makeTimer { [weak self] in self?.expire() }
+        self.timer = timer
+        // Deadlines mostly move to later: the timer stays where it is and looks again when it fires.
+        if !timer.isScheduled || next < timer.due { timer.reschedule(at: next) }
+    }
+
+    private func expire() {
+        let now = loop.now
+        if reader.isWaiting, let deadline = readDeadline, deadline <= now { reader.resume(isExpired: true) }
+        if writer.isWaiting, let deadline = writeDeadline, deadline <= now { writer.resume(isExpired: true) }
+        arm()
+    }
+}
+
+// Ending.
+extension Socket {
+    /// Closes now. What the kernel has taken is still sent. Whoever waits fails with `.closed`.
+    package func close() {
+        end(.closed, discarding: false)
+    }
+
+    /// Breaks the connection off: what is not sent yet is dropped, the other side sees a reset, and whoever waits here
+    /// fails with `reason` at once. Only the first reason counts.
+    package func abort(_ reason: IOFailure) {
+        end(reason, discarding: true)
+    }
+
+    private func end(_ reason: IOFailure, discarding: Bool) {
+        loop.checkThread()
+        guard failure == nil else { return }
+        failure = reason
+        timer?.cancel()
+        timer = nil
+        onPeerClosed = nil
+        if let number = descriptor.take()?.release() {
+            loop.unregister(id, descriptor: number)
+            if discarding { clinux_discard_on_close(number) }
+            Glibc.close(number)
+        }
+        reader.resume()
+        writer.resume()
+    }
+}
+
+/// A task that waits for one side of a socket, or the room for one.
+@safe private struct Waiter {
+    private var continuation: UnsafeContinuation<Void, Never>?
+    private var interest = Socket.Interest.read
+    private var isExpired = false
+
+    var isWaiting: Bool { unsafe continuation != nil }
+
+    mutating func start(_ continuation: UnsafeContinuation<Void, Never>, _ interest: Socket.Interest) {
+        precondition(!isWaiting, "one reader and one writer may wait")
+        unsafe self.continuation = continuation
+        self.interest = interest
+        isExpired = false
+    }
+
+    func wants(_ readiness: Readiness) -> Bool {
+        isWaiting && (interest == .read ? readiness.mayRead : readiness.mayWrite)
+    }
+
+    mutating func resume(isExpired: Bool = false) {
+        guard let waiting = unsafe continuation else { return }
+        unsafe continuation = nil
+        self.isExpired = isExpired
+        unsafe waiting.resume()
+    }
+
+    mutating func takeExpiry() -> Bool {
+        defer { isExpired = false }
+        return isExpired
+    }
+}

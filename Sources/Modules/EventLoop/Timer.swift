@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Platform
+
+/// Something to do at a time, on one loop. It can be moved and cancelled at any time, on the loop's thread.
+package final class Timer {
+    fileprivate(set) var due = Instant(nanoseconds: 0)
+    /// Its place in the heap; negative when it is not in there.
+    fileprivate var place = -1
+    private let body: () -> Void
+    private unowned let loop: EventLoop
+
+    init(loop: EventLoop, body: @escaping () -> Void) {
+        self.loop = loop
+        self.body = body
+    }
+
+    /// True until it has fired or was cancelled.
+    package var isScheduled: Bool { place >= 0 }
+
+    /// Moves it to another time, or schedules it again after it has fired.
+    package func reschedule(at due: Instant) {
+        loop.checkThread()
+        if place >= 0 { loop.timers.remove(self) }
+        loop.timers.insert(self, due: due)
+    }
+
+    /// Takes it back. Nothing happens when it has already fired.
+    package func cancel() {
+        loop.checkThread()
+        if place >= 0 { loop.timers.remove(self) }
+    }
+
+    fileprivate func fire() { body() }
+}
+
+extension EventLoop {
+    /// Runs `body` after some time, on the loop. The loop keeps the timer until then.
+    @discardableResult
+    package func schedule(after duration: Duration, _ body: @escaping () -> Void) -> Timer {
+        let timer = makeTimer(body)
+        timer.reschedule(at: now + duration)
+        return timer
+    }
+
+    /// A timer that is not scheduled yet; for deadlines that move often.
+    package func makeTimer(_ body: @escaping () -> Void) -> Timer {
+        Timer(loop: self, body: body)
+    }
+
+    /// Waits, without a thread.
+    package func sleep(_ duration: Duration) async {
+        unsafe await withUnsafeContinuation { continuation in
+            schedule(after: duration) { unsafe continuation.resume() }
+        }
+    }
+
+    /// Waits, or less when `cancellation` fires.
+    /// - Returns: false when it fired.
+    @discardableResult
+    package func sleep(_ duration: Duration, unless cancellation: Cancellation) async -> Bool {
+        guard !cancellation.isFired else { return false }
+        let end = OneShot<Bool>(on: self)
+        let timer = schedule(after: duration) { end.fulfil(true) }
+        let token = cancellation.onFire {
+            timer.cancel()
+            end.fulfil(false)
+        }
+        defer { cancellation.remove(token) }
+        return await end.value()
+    }
+}
+
+/// Timers by the time they are due: a binary heap in which each timer knows its place, so that moving one is O(log n).
+struct TimerHeap {
+    private var timers: [Timer] = []
+
+    mutating func insert(_ timer: Timer, due: Instant) {
+        timer.due = due
+        timer.place = timers.count
+        timers.append(timer)
+        siftUp(timer.place)
+    }
+
+    mutating func remove(_ timer: Timer) {
+        let place = timer.place
+        precondition(timers[place] === timer, "a timer is in its loop's heap")
+        let last = timers.removeLast()
+        timer.place = -1
+        guard last !== timer else { return }
+        put(last, place)
+        siftUp(place)
+        siftDown(last.place)
+    }
+
+    /// What epoll_wait(2) may wait: rounded up, so that it does not wake too early, spin, and wait again.
+    func millisecondsUntilFirst(from now: Instant) -> CInt {
+        guard let first = timers.first else { return -1 }
+        guard first.due > now else { return 0 }
+        let nanoseconds = first.due.nanoseconds - now.nanoseconds
+        return CInt(clamping: nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 == 0 ? 0 : 1))
+    }
+
+    /// Takes the first timer out, if it is due.
+    mutating func takeFirst(until now: Instant) -> Timer? {
+        guard let first = timers.first, first.due <= now else { return nil }
+        remove(first)
+        return first
+    }
+
+    var count: Int { timers.count }
+
+    mutating func removeAll() {
+        for timer in timers { timer.place = -1 }
+        timers.removeAll()
+    }
+
+    private mutating func put(_ timer: Timer, _ place: Int) {
+        timers[place] = timer
+        timer.place = place
+    }
+
+    private mutating func siftUp(_ start: Int) {
+        var place = start
+        let timer = timers[place]
+        while place > 0 {
+            let parent = (place - 1) / 2
+            guard timer.due < timers[parent].due else { break }
+            put(timers[parent], place)
+            place = parent
+        }
+        put(timer, place)
+    }
+
+    private mutating func siftDown(_ start: Int) {
+        var place = start
+        let timer = timers[place]
+        while true {
+            var child = place * 2 + 1
+            guard child < timers.count else { break }
+            if child + 1 < timers.count, timers[child + 1].due < timers[child].due { child += 1 }
+            guard timers[child].due < timer.due else { break }
+            put(timers[child], place)
+            place = child
+        }
+        put(timer, place)
+    }
+}
+
+extension EventLoop {
+    /// Fires what is due, in order. What fired timers schedule for now waits for the next turn.
+    func fireTimers(until now: Instant) {
+        for _ in 0..<timers.count {
+            guard let timer = timers.takeFirst(until: now) else { return }
+            timer.fire()
+        }
+    }
+}
