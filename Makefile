@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# `make help` lists what can be made. Everything works on a clean clone, on Debian 12 or later with a Swift toolchain in
+# the PATH: what else is missing is installed first (Tests/Tools/packages.sh, through apt-get, with sudo where needed).
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+SWIFT ?= swift
+# An import that no dependency in Package.swift allows is an error, for every build.
+BUILD := $(SWIFT) build --explicit-target-dependency-import-check error
+SHIMS := $(wildcard Sources/Modules/*/shim.h)
+STAMPS := .build/stamps
+CLIENTS := Tests/Clients
+PYTHON := .venv-clients/bin/python
+
+.PHONY: help run build release test test-swift test-clients prove check format clean packages packages-test shims
+
+help: ## What can be made
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## Build, and serve for development on https://localhost:8443
+	exec .build/debug/gatehouse dev
+
+build: packages shims ## Build for development: .build/debug/gatehouse
+	$(BUILD) --product gatehouse
+
+release: packages shims ## Build for delivery: .build/gatehouse, one stripped file with the Swift runtime inside
+	$(BUILD) -c release --static-swift-stdlib --product gatehouse
+	install -m 0755 "$$($(SWIFT) build -c release --static-swift-stdlib --show-bin-path)/gatehouse" .build/gatehouse.new
+	strip .build/gatehouse.new
+	mv .build/gatehouse.new .build/gatehouse
+	@ls -l .build/gatehouse
+
+test: packages-test shims venvs ## All tests: Swift's, and real clients against the real binary
+	$(BUILD) --build-tests
+	python3 Tests/Tools/suites.py swift mock clients
+
+test-swift: packages shims ## Swift's tests only; FILTER=JSONTests for some of them
+	$(BUILD) --build-tests
+	python3 Tests/Tools/suites.py swift $(if $(FILTER),--filter '$(FILTER)')
+
+test-clients: packages-test shims venvs ## The client suites only; ARGS='-k cancel' for some of them
+	$(BUILD) --product gatehouse
+	python3 Tests/Tools/suites.py clients -- $(ARGS)
+
+prove: packages-test shims venvs ## The random and timing tests again, longer: some ten minutes
+	$(BUILD) --product gatehouse
+	python3 Tests/Tools/suites.py prove
+
+check: packages-test shims venv-clients ## Format, direction of imports, warnings, scripts
+	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
+	python3 Tests/Tools/imports.py
+	$(BUILD) --build-tests
+	$(PYTHON) -m compileall -q $(CLIENTS) Tests/Tools
+	$(PYTHON) -m pyflakes $(CLIENTS) Tests/Tools
+	for script in Tests/Tools/*.sh .ci/run; do bash -n "$$script"; done
+
+format: ## Put the Swift sources into their format
+	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests
+
+clean: ## Remove what was built (not the data directory)
+	rm -rf .build .venv-clients .venv-litellm
+
+packages:
+	@Tests/Tools/packages.sh build
+
+packages-test:
+	@Tests/Tools/packages.sh build test
+
+.PHONY: venvs venv-clients
+venvs: venv-clients
+	@Tests/Tools/venv.sh .venv-litellm $(CLIENTS)/requirements-litellm.txt $(CLIENTS)/constraints-litellm.txt
+venv-clients:
+	@Tests/Tools/venv.sh .venv-clients $(CLIENTS)/requirements.txt
+
+# SwiftPM does not notice a change in a system module's header: whoever imports the module is touched.
+shims: $(SHIMS:Sources/Modules/%/shim.h=$(STAMPS)/%)
+
+$(STAMPS)/%: Sources/Modules/%/shim.h
+	@mkdir -p $(STAMPS)
+	@grep -rlE --include='*.swift' '^((public|package|internal|private|@[a-zA-Z_]+) )*import $*$$' Sources Tests | xargs -r touch
+	@touch $@

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs test suites, and ends with one plain line: `N passed, N failed`.
+
+    suites.py SUITE… [--filter SWIFT_TESTS] [-- PYTEST_ARGUMENTS…]
+
+The suites: `swift` (what `swift build --build-tests` made), `mock` (the client suites against the mock upstream itself,
+which proves what they expect), `clients` (real clients against the real binary), `prove` (the random and the timing
+tests of `clients`, longer). The exit status is 0 when something ran and nothing failed. A suite that ends without a report,
+a crash for one, counts as one failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIENTS = ROOT / "Tests/Clients"
+PYTHON = ROOT / ".venv-clients/bin/python"
+
+
+def swift(report: Path, options: argparse.Namespace) -> tuple[list[str], Path]:
+    command = ["swift", "test", "--skip-build", "--disable-xctest", "--xunit-output", str(report)]
+    if options.filter:
+        command += ["--filter", options.filter]
+    return command, ROOT
+
+
+def pytest(report: Path, *arguments: str) -> tuple[list[str], Path]:
+    return [str(PYTHON), "-m", "pytest", f"--junitxml={report}", *arguments], CLIENTS
+
+
+SUITES = {
+    "swift": swift,
+    "mock": lambda report, _: pytest(report, "--target", "mock"),
+    "clients": lambda report, options: pytest(report, *options.pytest),
+    "prove": lambda report, options: pytest(report, "--hypothesis-profile=prove", "--repeat=20", "-m", "prove", *options.pytest),
+}
+
+
+def counted(report: Path) -> tuple[int, int, int]:
+    """Passed, failed and skipped tests of a JUnit file. Swift's testing library writes its own beside the one asked for."""
+    passed = failed = skipped = 0
+    for file in report.parent.glob(report.stem + "*" + report.suffix):
+        for case in ElementTree.parse(file).getroot().iter("testcase"):
+            if case.find("failure") is not None or case.find("error") is not None:
+                failed += 1
+            elif case.find("skipped") is not None:
+                skipped += 1
+            else:
+                passed += 1
+    return passed, failed, skipped
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suites", nargs="+", choices=SUITES)
+    parser.add_argument("--filter", help="only Swift tests that match")
+    arguments = sys.argv[1:]
+    split = arguments.index("--") if "--" in arguments else len(arguments)
+    options = parser.parse_args(arguments[:split])
+    options.pytest = arguments[split + 1 :]
+
+    total_passed = total_failed = 0
+    lines = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in options.suites:
+            report = Path(scratch) / f"{name}.xml"
+            command, directory = SUITES[name](report, options)
+            print(f"\n== {name}: {' '.join(command)}", flush=True)
+            start = time.monotonic()
+            code = subprocess.run(command, cwd=directory, env=environment(), check=False).returncode
+            took = time.monotonic() - start
+            passed, failed, skipped = counted(report)
+            # pytest says 5 when nothing was collected.
+            if code != 0 and failed == 0 or passed + failed == 0:
+                failed += 1
+                lines.append(f"{name}: ended with status {code} and no failed test to show for it")
+            total_passed += passed
+            total_failed += failed
+            lines.append(f"{name}: {passed} passed, {failed} failed, {skipped} skipped in {took:.0f} s")
+    if "swift" in options.suites and not os.environ.get("GATEHOUSE_SUITES"):
+        lines.append("swift: GATEHOUSE_SUITES is not set: the published suites (JSON, TOML, Wycheproof) were left out")
+    print("\n" + "\n".join(lines))
+    print(f"{total_passed} passed, {total_failed} failed")
+    return 0 if total_failed == 0 and total_passed > 0 else 1
+
+
+def environment() -> dict[str, str]:
+    """Without a proxy for what happens on this machine."""
+    local = ",".join(filter(None, [os.environ.get("NO_PROXY"), "localhost,127.0.0.1,::1"]))
+    return {**os.environ, "NO_PROXY": local, "no_proxy": local, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
