@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One server-sent event of a provider, as it came and as it reads (HTML standard §9.2.6).
+struct EventFrame: Equatable, Sendable {
+    /// Its bytes with the empty line that ends it: what is passed on where nothing must change.
+    let raw: [UInt8]
+    /// The `event` field; nil if there was none.
+    let name: String?
+    /// The `data` fields, joined with LF; nil for comments and empty frames.
+    let data: [UInt8]?
+
+    init(raw: [UInt8]) {
+        self.raw = raw
+        var name: String?
+        var data: [UInt8]?
+        for line in raw.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }) {
+            if let value = Self.value(of: line, "data:") {
+                if data == nil { data = Array(value) } else { data?.append(contentsOf: [0x0A] + value) }
+            } else if let value = Self.value(of: line, "event:") {
+                name = String(decoding: value, as: UTF8.self)
+            }
+        }
+        self.name = name
+        self.data = data
+    }
+
+    private static func value(of line: ArraySlice<UInt8>, _ field: String) -> ArraySlice<UInt8>? {
+        guard line.starts(with: field.utf8) else { return nil }
+        let value = line.dropFirst(field.utf8.count)
+        return value.first == 0x20 ? value.dropFirst() : value
+    }
+}
+
+/// Cuts a provider's stream into events and loses no byte: the frames joined are the stream. HTTP's `SSEParser` reads
+/// events too, but forgets how they were written, which a tap must know.
+struct EventFrames: Sendable {
+    private var buffer: [UInt8] = []
+    private var scanned = 0
+    /// Whether the line that `scanned` stands in has no byte yet.
+    private var isLineEmpty = true
+
+    /// Bytes of an event that has not ended yet.
+    var rest: [UInt8] { buffer }
+
+    /// Takes the next bytes and gives the events that are whole now. Fails when one is larger than
+    /// `GatewayLimits.eventBytesMax`; the stream cannot be read any further then.
+    mutating func receive(_ bytes: [UInt8]) throws(Fault) -> [EventFrame] {
+        buffer += bytes
+        var frames: [EventFrame] = []
+        var start = 0
+        while scanned < buffer.count {
+            let byte = buffer[scanned]
+            scanned += 1
+            guard byte == 0x0A || byte == 0x0D else {
+                isLineEmpty = false
+                continue
+            }
+            // CR LF is one end of line. A CR that is the last byte so far counts at once: the LF that may follow then
+            // opens the next frame, where an empty line means nothing.
+            if byte == 0x0D, scanned < buffer.count, buffer[scanned] == 0x0A { scanned += 1 }
+            if isLineEmpty {
+                frames.append(EventFrame(raw: Array(buffer[start..<scanned])))
+                start = scanned
+            }
+            isLineEmpty = true
+        }
+        buffer.removeFirst(start)
+        scanned -= start
+        guard buffer.count <= GatewayLimits.eventBytesMax else { throw .malformedAnswer }
+        return frames
+    }
+}
