@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 package import Platform
 
 /// Runs `body` on `count` threads at once, each with its number, and returns when all have.
@@ -10,3 +11,6 @@ package func withThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void
     }
     for thread in threads { thread.join() }
 }
+
+/// Lets other threads run for about a millisecond.
+package func pause() { usleep(1000) }

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CLinux
+import Glibc
+package import Platform
+import Synchronization
+
+/// Where all lines go: a bounded queue and one thread that empties it into a descriptor.
+///
+/// write(2) to a pipe or a terminal that nobody reads blocks for ever, and a loop must not. So a loop only puts its line
+/// into the queue, which costs a short lock (and an eventfd write when the queue was empty), and the thread may block as long as it likes. When the
+/// queue is full, new lines are dropped and counted, and the number is the first line written afterwards.
+package final class LogSink: Sendable {
+    /// Lines that wait at most.
+    package static let linesMax = 8192
+    /// Bytes that waiting lines take at most, about.
+    package static let bytesMax = 4 << 20
+    /// Bytes of one write(2), about.
+    static let batchBytesMax = 64 << 10
+
+    /// The secrets that no line will show.
+    package let secrets: SecretRegistry
+
+    private let queue: Queue
+    private let level: Atomic<UInt8>
+
+    /// Writes lines of at least `level` with `write`, which runs on a thread of the sink's own, is given whole lines and
+    /// says whether they were taken. It may block.
+    package init(
+        level: Logger.Level, format: LogFormat, secrets: SecretRegistry,
+        write: @escaping @Sendable ([UInt8]) -> Bool
+    ) throws(Errno) {
+        let queue = try Queue()
+        self.queue = queue
+        self.secrets = secrets
+        self.level = Atomic(level.rank)
+        _ = try NamedThread.start(name: "log") {
+            while let lines = queue.take() {
+                LogSink.write(lines, format: format, secrets: secrets.needles, write)
+                queue.done()
+            }
+        }
+    }
+
+    deinit { queue.close() }
+
+    /// A sink on standard error: text on a terminal (in colour, unless `NO_COLOR` is set), JSON elsewhere.
+    package static func standardError(
+        level: Logger.Level, format: LogFormat? = nil, secrets: SecretRegistry
+    ) throws(Errno) -> LogSink {
+        let isTerminal = isatty(2) == 1
+        let isColoured = unsafe isTerminal && getenv("NO_COLOR") == nil
+        let format = format ?? (isTerminal ? .text(isColoured: isColoured) : .json)
+        return try LogSink(level: level, format: format, secrets: secrets) { writeToStandardError($0) }
+    }
+
+    /// Changes what is written from now on; a reload may do so.
+    package func setLevel(_ level: Logger.Level) { self.level.store(level.rank, ordering: .relaxed) }
+
+    /// Waits until every line appended before has been written, or for `timeout`. False where some are left. Before the
+    /// process ends, and never on a loop.
+    @discardableResult
+    package func flush(timeout: Duration) -> Bool {
+        let deadline = Instant.now() + timeout
+        while !queue.isIdle {
+            if Instant.now() >= deadline { return false }
+            usleep(500)
+        }
+        return true
+    }
+
+    func isEnabled(_ level: Logger.Level) -> Bool { level.rank >= self.level.load(ordering: .relaxed) }
+
+    func append(_ line: LogLine) { queue.append(line) }
+
+    // MARK: - On the sink's thread
+
+    private static func write(
+        _ batch: Queue.Batch, format: LogFormat, secrets: SecretNeedles, _ write: ([UInt8]) -> Bool
+    ) {
+        var output: [UInt8] = []
+        if batch.dropped > 0 {
+            let line = LogLine(
+                level: .warning, time: .now(), message: "log lines were dropped", fields: ["count": .int(batch.dropped)]
+            )
+            line.write(as: format, redactedBy: secrets, to: &output)
+        }
+        for line in batch.lines {
+            line.write(as: format, redactedBy: secrets, to: &output)
+            if output.count >= batchBytesMax {
+                _ = write(output)
+                output.removeAll(keepingCapacity: true)
+            }
+        }
+        if !output.isEmpty { _ = write(output) }
+    }
+
+    private static func writeToStandardError(_ bytes: [UInt8]) -> Bool {
+        var written = 0
+        while written < bytes.count {
+            // The array's buffer for the length of the closure; `written` is below its count.
+            let count = unsafe bytes.withUnsafeBytes { buffer in
+                let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[written...])
+                return unsafe Glibc.write(2, rest.baseAddress, rest.count)
+            }
+            if count > 0 {
+                written += count
+            } else if count < 0 && errno == EAGAIN {
+                // Somebody who shares the descriptor made it non-blocking. This thread has time.
+                var waiting = pollfd(fd: 2, events: Int16(POLLOUT), revents: 0)
+                unsafe _ = poll(&waiting, 1, 1000)
+            } else if count == 0 || errno != EINTR {
+                return false
+            }
+        }
+        return true
+    }
+}
+
+/// The lines that wait, and the eventfd that wakes the sink's thread when there are some.
+private final class Queue: Sendable {
+    struct Batch {
+        var lines: [LogLine] = []
+        var dropped = 0
+    }
+
+    private struct State {
+        var batch = Batch()
+        var bytes = 0
+        var isWriting = false
+        var isClosed = false
+    }
+
+    private let state = Mutex(State())
+    private let event: FileDescriptor
+
+    init() throws(Errno) {
+        event = FileDescriptor(owning: try Errno.check { eventfd(0, CInt(EFD_CLOEXEC)) })
+    }
+
+    /// True where nothing waits and nothing is being written.
+    var isIdle: Bool { state.withLock { $0.batch.lines.isEmpty && $0.batch.dropped == 0 && !$0.isWriting } }
+
+    func append(_ line: LogLine) {
+        let cost = line.cost
+        let wasEmpty = state.withLock { state in
+            let wasEmpty = state.batch.lines.isEmpty && state.batch.dropped == 0
+            if state.batch.lines.count < LogSink.linesMax, state.bytes + cost <= LogSink.bytesMax {
+                state.batch.lines.append(line)
+                state.bytes += cost
+            } else {
+                state.batch.dropped += 1
+            }
+            return wasEmpty
+        }
+        if wasEmpty { wake() }
+    }
+
+    /// Waits for lines and takes them all. Nil once the queue is closed and empty.
+    func take() -> Batch? {
+        while true {
+            let (batch, isClosed) = state.withLock { state in
+                let batch = state.batch
+                state.batch = Batch()
+                state.bytes = 0
+                state.isWriting = !batch.lines.isEmpty || batch.dropped > 0
+                return (batch, state.isClosed)
+            }
+            if !batch.lines.isEmpty || batch.dropped > 0 { return batch }
+            if isClosed { return nil }
+            var count: UInt64 = 0
+            // Eight bytes of a local; an interrupted read comes around again.
+            unsafe _ = read(event.rawValue, &count, 8)
+        }
+    }
+
+    func done() { state.withLock { $0.isWriting = false } }
+
+    func close() {
+        state.withLock { $0.isClosed = true }
+        wake()
+    }
+
+    private func wake() {
+        var one: UInt64 = 1
+        // Eight bytes of a local. It cannot block: the counter would have to reach 2^64 - 1.
+        unsafe _ = write(event.rawValue, &one, 8)
+    }
+}

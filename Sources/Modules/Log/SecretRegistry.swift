@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Platform
+import Synchronization
+
+/// The secrets this process holds and never shows: not in a log line, not in an answer. Shared by all threads.
+///
+/// Secrets only come. One that was rotated away stays, since an upstream may still echo it.
+package final class SecretRegistry: Sendable {
+    /// Secrets in one registry.
+    package static let secretsMax = 1024
+
+    private struct State {
+        var secrets: [SecretBytes] = []
+        var needles = SecretNeedles([])
+    }
+
+    // Guards the list and the tables made of it; held for a copy of a reference, or while a secret is added.
+    private let state = Mutex(State())
+
+    package init() {}
+
+    /// Adds a secret. False where it cannot be looked for: shorter than `SecretNeedles.secretBytesMin` (it would stand in
+    /// ordinary text, which must not be mangled), longer than `secretBytesMax`, or the registry is full.
+    @discardableResult
+    package func register(_ secret: SecretBytes) -> Bool {
+        guard (SecretNeedles.secretBytesMin...SecretNeedles.secretBytesMax).contains(secret.count) else { return false }
+        return state.withLock { state in
+            guard state.secrets.count < SecretRegistry.secretsMax else { return false }
+            state.secrets.append(secret)
+            state.needles = SecretNeedles(state.secrets)
+            return true
+        }
+    }
+
+    /// What to look for, as of now.
+    package var needles: SecretNeedles { state.withLock { $0.needles } }
+
+    /// A scrubber for one stream, for the secrets known as of now.
+    package func scrubber() -> SecretScrubber { SecretScrubber(needles) }
+
+    /// `text` without secrets.
+    package func scrubbed(_ text: String) -> String { needles.scrubbed(text) }
+
+    /// `bytes` without secrets.
+    package func scrubbed(_ bytes: [UInt8]) -> [UInt8] { needles.scrubbed(bytes) }
+}
