@@ -103,7 +103,9 @@ package enum AtomicFile {
         }
     }
 
-    private static func read(
+    /// All bytes from where an open file stands to its end, `EFBIG` where there are more than `bytesMax`: for callers
+    /// that must judge the file they opened, and not another of the same name, before they read it.
+    package static func read(
         _ descriptor: consuming FileDescriptor, bytesMax: Int
     ) throws(Errno) -> [UInt8] {
         // One byte more than allowed, so that "exactly full" and "too much" differ. The size is a hint only: files
