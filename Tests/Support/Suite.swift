@@ -8,11 +8,7 @@ package import Platform
 ///     @Suite(.enabled(if: Suites.isPresent, Suites.absence))
 package enum Suites {
     /// The folder, or nil where the variable is not set.
-    package static let folder: String? = {
-        // The environment does not change while tests run; the text is copied at once.
-        guard let value = unsafe getenv("GATEHOUSE_SUITES") else { return nil }
-        return unsafe String(cString: value)
-    }()
+    package static let folder = Environment.variable("GATEHOUSE_SUITES")
 
     package static var isPresent: Bool { folder != nil }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
+
 /// Why a text is not a TOML 1.0.0 document, and where.
 package struct TOMLError: Error, Equatable, Sendable {
     package enum Reason: Error, Equatable, Sendable {
@@ -60,7 +62,10 @@ package struct TOMLError: Error, Equatable, Sendable {
     }
 
     /// One plain sentence without position, capital or full stop. It repeats names of keys, never a value.
-    package var message: String {
+    package var message: String { message { $0.printable() } }
+
+    /// The sentence with names of keys as `shown` writes them: where the text is damaged, a value may be taken for one.
+    package func message(naming shown: (String) -> String) -> String {
         switch reason {
         case .tooLarge: "the file is larger than \(TOMLLimits.bytesMax / 1024) KiB"
         case .tooDeep: "nested more than \(TOMLLimits.depthMax) deep"
@@ -70,7 +75,7 @@ package struct TOMLError: Error, Equatable, Sendable {
         case .controlCharacter(let byte): "control character U+\(Self.hex(byte)) is not allowed here"
         case .carriageReturn: "a carriage return must be followed by a line feed"
         case .keyExpected: "expected a key"
-        case .equalsExpected(let key): "expected \"=\" after the key \"\(key)\""
+        case .equalsExpected(let key): "expected \"=\" after the key \"\(shown(key))\""
         case .valueExpected: "expected a value"
         case .lineEndExpected: "expected the end of the line"
         case .bracketExpected(let bracket): "expected \"\(bracket)\""
@@ -92,12 +97,12 @@ package struct TOMLError: Error, Equatable, Sendable {
         case .floatOverflow: "the number is too large"
         case .dateTimeMalformed: "malformed date or time"
         case .dateTimeOutOfRange: "no such date or time"
-        case .duplicateKey(let name, let line): "\"\(name)\" is already set on line \(line)"
-        case .duplicateTable(let name, let line): "table \"\(name)\" is already defined on line \(line)"
-        case .notTable(let name, let line): "\"\(name)\" on line \(line) is not a table"
-        case .notArrayOfTables(let name, let line): "\"\(name)\" on line \(line) is not an array of tables"
+        case .duplicateKey(let name, let line): "\"\(shown(name))\" is already set on line \(line)"
+        case .duplicateTable(let name, let line): "table \"\(shown(name))\" is already defined on line \(line)"
+        case .notTable(let name, let line): "\"\(shown(name))\" on line \(line) is not a table"
+        case .notArrayOfTables(let name, let line): "\"\(shown(name))\" on line \(line) is not an array of tables"
         case .tableClosed(let name, let line):
-            "table \"\(name)\" is defined on line \(line) and cannot be added to here"
+            "table \"\(shown(name))\" is defined on line \(line) and cannot be added to here"
         }
     }
 
