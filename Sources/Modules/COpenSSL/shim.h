@@ -9,5 +9,6 @@
 #include <openssl/x509v3.h>
 
 #include "primitives.h"
+#include "tls.h"
 
 #endif

@@ -35,8 +35,9 @@ import Synchronization
     private var nextTurn: [Work] = []
     private var sources = SourceTable()
     private let events: UnsafeMutablePointer<epoll_event>
-    /// What arrays are read through, so that each is as long as what came.
-    let scratch: UnsafeMutableRawBufferPointer
+    /// `scratchBytes` of memory for whoever runs on the loop, until it next waits: arrays are read through it, so that
+    /// each is as long as what came.
+    package let scratch: UnsafeMutableRawBufferPointer
     var timers = TimerHeap()
     /// Counts turns; wraps around.
     private(set) var turn: UInt64 = 0
