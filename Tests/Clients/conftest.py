@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import hypothesis
 import pytest
 
 import litellm_proxy
@@ -60,14 +61,26 @@ KINDS = [
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--target", choices=["gateway", "mock", "litellm"], default="gateway")
+    parser.addoption("--repeat", type=int, default=1, help="run each test marked `prove` so many times")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "prove: about time or chance; `make prove` runs it longer")
     config.addinivalue_line("markers", "kinds(*names): run for these kinds of providers only; say why beside it")
     config.addinivalue_line("markers", "kinds_except(*names): leave these kinds out; say why beside it")
 
 
+# Random tests: a tenth of a minute in every run, some minutes in `make prove`.
+hypothesis.settings.register_profile("usual", max_examples=400, print_blob=True)
+hypothesis.settings.register_profile("prove", max_examples=20_000, print_blob=True)
+hypothesis.settings.load_profile("usual")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    repeat = metafunc.config.getoption("--repeat")
+    if repeat > 1 and not hasattr(metafunc.function, "hypothesis"):
+        metafunc.fixturenames.append("_round")
+        metafunc.parametrize("_round", range(repeat))
     if "kind" not in metafunc.fixturenames:
         return
     target = metafunc.config.getoption("--target")
