@@ -25,12 +25,18 @@ class Authority:
         )
         authority = authority.add_extension(
             x509.KeyUsage(
-                digital_signature=True, key_cert_sign=True, crl_sign=True, content_commitment=False,
-                key_encipherment=False, data_encipherment=False, key_agreement=False, encipher_only=False,
+                digital_signature=True,
+                key_cert_sign=True,
+                crl_sign=True,
+                content_commitment=False,
+                key_encipherment=False,
+                data_encipherment=False,
+                key_agreement=False,
+                encipher_only=False,
                 decipher_only=False,
             ),
             critical=True,
-        )  # fmt: skip
+        )
         self.certificate = directory / "ca.pem"
         self.certificate.write_bytes(
             authority.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
@@ -64,9 +70,13 @@ class Authority:
         now = datetime.datetime.now(datetime.timezone.utc)
         start = now - datetime.timedelta(days=30 if days < 0 else 1)
         return (
-            x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key)
-            .serial_number(x509.random_serial_number()).not_valid_before(start)
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(start)
             .not_valid_after(now + datetime.timedelta(days=days))
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
-        )  # fmt: skip
+        )

@@ -159,7 +159,13 @@ def providers(mock: MockUpstream, authority: Authority, litellm: LiteLLM | None,
     listed: list[dict[str, Any]] = [
         {"name": "builtin", "kind": "builtin"},
         {"name": "openai", "kind": "openai", "base_url": f"{mock.url}/v1", "key": "env:CANARY_OPENAI", **remote},
-        {"name": "anthropic", "kind": "anthropic", "base_url": mock.url, "key": "env:CANARY_ANTHROPIC", **remote},
+        {
+            "name": "anthropic",
+            "kind": "anthropic",
+            "base_url": f"{mock.url}/v1",
+            "key": "env:CANARY_ANTHROPIC",
+            **remote,
+        },
     ]
     models = [
         {"name": "echo", "provider": "builtin", "upstream": "echo"},
@@ -169,9 +175,9 @@ def providers(mock: MockUpstream, authority: Authority, litellm: LiteLLM | None,
         {"name": "anthropic-small", "provider": "anthropic", "upstream": "mock-small"},
     ]
     if litellm is not None:
-        listed.append({
-            "name": "litellm", "kind": "openai", "base_url": f"{litellm.url}/v1", "key": "env:CANARY_LITELLM", **more,
-        })  # fmt: skip
+        listed.append(
+            {"name": "litellm", "kind": "openai", "base_url": f"{litellm.url}/v1", "key": "env:CANARY_LITELLM", **more}
+        )
         for name in ["through", "hello", "tool", "rate-limited", "broken", "too-long", "embedding"]:
             models.append({"name": f"litellm-{name}", "provider": "litellm", "upstream": name})
     return {"gateway.provider": listed, "gateway.model": models}
@@ -182,9 +188,13 @@ ENVIRONMENT = {"CANARY_OPENAI": CANARY, "CANARY_ANTHROPIC": CANARY, "CANARY_LITE
 
 @pytest.fixture(scope="session")
 def gateway(
-    request: pytest.FixtureRequest, scratch: Path, server_certificate: tuple[str, str], authority: Authority,
-    mock_server: MockUpstream, litellm: LiteLLM | None,
-) -> Iterator[Gateway]:  # fmt: skip
+    request: pytest.FixtureRequest,
+    scratch: Path,
+    server_certificate: tuple[str, str],
+    authority: Authority,
+    mock_server: MockUpstream,
+    litellm: LiteLLM | None,
+) -> Iterator[Gateway]:
     """The gateway of the whole run: every kind of provider, limits out of the way."""
     if not binary().exists():
         pytest.exit(f"there is no {binary()}: build it first, or set GATEHOUSE_BINARY", returncode=3)

@@ -74,9 +74,13 @@ class Gateway:
     None is left out."""
 
     def __init__(
-        self, directory: Path, certificate: tuple[str, str], authority: Path, tables: dict[str, Any] | None = None,
+        self,
+        directory: Path,
+        certificate: tuple[str, str],
+        authority: Path,
+        tables: dict[str, Any] | None = None,
         environment: dict[str, str] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.directory = directory
         self.port, self.redirect_port = free_port(), free_port()
         self.base = f"https://localhost:{self.port}"
@@ -97,8 +101,10 @@ class Gateway:
             "mode": "development",
             "data": str(self.data),
             "http": {
-                "listen": [f"127.0.0.1:{self.port}"], "redirect": [f"127.0.0.1:{self.redirect_port}"],
-                "hosts": ["localhost", "127.0.0.1"], "loops": 2,
+                "listen": [f"127.0.0.1:{self.port}"],
+                "redirect": [f"127.0.0.1:{self.redirect_port}"],
+                "hosts": ["localhost", "127.0.0.1"],
+                "loops": 2,
                 "tls": {"certificate": certificate[0], "key": certificate[1]},
             },
             "store": {"unlock": [f"file:{self.root_key}"]},
@@ -106,7 +112,7 @@ class Gateway:
             "limiter": {"requests_per_hour": 1_000_000},
             "admin": {"socket": "admin.sock"},
             "gateway": {},
-        }  # fmt: skip
+        }
         for name, value in (tables or {}).items():
             if isinstance(value, dict) and isinstance(usual.get(name), dict):
                 usual[name] = {**usual[name], **value}
@@ -125,9 +131,13 @@ class Gateway:
         """Starts the process without waiting for it."""
         with open(self.output, "ab") as output:
             self.process = subprocess.Popen(
-                [str(binary()), *arguments], cwd=self.directory, env=self.environment, stdin=subprocess.DEVNULL,
-                stdout=output, stderr=output,
-            )  # fmt: skip
+                [str(binary()), *arguments],
+                cwd=self.directory,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
 
     def start(self) -> Gateway:
         self.write()
@@ -160,7 +170,9 @@ class Gateway:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"gatehouse did not stop within {timeout} s of SIGTERM:\n{self.logs()[-4000:]}") from None
+            raise AssertionError(
+                f"gatehouse did not stop within {timeout} s of SIGTERM:\n{self.logs()[-4000:]}"
+            ) from None
 
     def kill(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -186,15 +198,26 @@ class Gateway:
         if not self.file.exists():
             self.write()
         done = subprocess.run(
-            [str(binary()), "--config", str(self.file), *arguments], cwd=self.directory, env=self.environment,
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
-        )  # fmt: skip
+            [str(binary()), "--config", str(self.file), *arguments],
+            cwd=self.directory,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
         if check and done.returncode != 0:
-            raise AssertionError(f"gatehouse {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+            raise AssertionError(
+                f"gatehouse {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+            )
         return done
 
     def create_key(
-        self, name: str = "test", scopes: list[str] | None = None, models: list[str] | None = None, expires: str | None = None
+        self,
+        name: str = "test",
+        scopes: list[str] | None = None,
+        models: list[str] | None = None,
+        expires: str | None = None,
     ) -> Key:
         arguments = ["key", "create", "--name", name]
         for scope in scopes or []:

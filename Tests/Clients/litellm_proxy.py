@@ -58,10 +58,24 @@ class LiteLLM:
         file = self.directory / "litellm.yaml"
         file.write_text(json.dumps(self.configuration))  # JSON is YAML.
         environment = {
-            "PATH": os.environ["PATH"], "HOME": str(self.directory), "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-            "LITELLM_TELEMETRY": "False", "NO_PROXY": "localhost,127.0.0.1", "NO_DOCS": "True",
-        }  # fmt: skip
-        command = [str(program()), "--config", str(file), "--host", "127.0.0.1", "--port", str(self.port), "--telemetry", "False"]
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.directory),
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            "LITELLM_TELEMETRY": "False",
+            "NO_PROXY": "localhost,127.0.0.1",
+            "NO_DOCS": "True",
+        }
+        command = [
+            str(program()),
+            "--config",
+            str(file),
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+            "--telemetry",
+            "False",
+        ]
         with open(self.directory / "litellm.log", "wb") as output:
             self.process = subprocess.Popen(
                 command, cwd=self.directory, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output

@@ -15,18 +15,25 @@ from mock_upstream import Exchange
 _ids = itertools.count(1)
 
 KINDS = {
-    400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error",
-    413: "request_too_large", 429: "rate_limit_error", 504: "timeout_error", 529: "overloaded_error",
-}  # fmt: skip
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
 STOPS = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusal", "tool_calls": "tool_use"}
 
 
 def error(status: int, message: str | None = None) -> dict[str, Any]:
     kind = KINDS.get(status, "api_error")
     return {
-        "type": "error", "error": {"type": kind, "message": message or f"The mock was told to fail with {status}."},
+        "type": "error",
+        "error": {"type": kind, "message": message or f"The mock was told to fail with {status}."},
         "request_id": "req_mock",
-    }  # fmt: skip
+    }
 
 
 async def fail(exchange: Exchange, status: int, retry_after: float | None = None) -> None:
@@ -49,8 +56,9 @@ def prompt_of(body: dict[str, Any]) -> Prompt:
     last = messages[-1]
     results = [
         (names.get(block["tool_use_id"], "?"), text_of(block.get("content")))
-        for block in (last["content"] if isinstance(last["content"], list) else []) if block["type"] == "tool_result"
-    ]  # fmt: skip
+        for block in (last["content"] if isinstance(last["content"], list) else [])
+        if block["type"] == "tool_result"
+    ]
     users = [m for m in messages if m["role"] == "user" and text_of(m["content"])]
     choice = body.get("tool_choice") or {"type": "auto"}
     kind = choice["type"]
@@ -75,7 +83,14 @@ def blocks(answer: Plan) -> list[dict[str, Any]]:
     if answer.text or answer.refusal:
         content.append({"type": "text", "text": answer.text or answer.refusal})
     for call in answer.calls:
-        content.append({"type": "tool_use", "id": f"toolu_{next(_ids):06d}", "name": call.name, "input": json.loads(call.arguments)})
+        content.append(
+            {
+                "type": "tool_use",
+                "id": f"toolu_{next(_ids):06d}",
+                "name": call.name,
+                "input": json.loads(call.arguments),
+            }
+        )
     return content
 
 
@@ -94,23 +109,34 @@ async def messages(exchange: Exchange) -> None:
     if answer.status is not None:
         return await fail(exchange, answer.status, answer.retry_after)
     head = {
-        "id": f"msg_{next(_ids):08d}", "type": "message", "role": "assistant", "model": body["model"], "content": [],
-        "stop_reason": None, "stop_sequence": None,
-    }  # fmt: skip
+        "id": f"msg_{next(_ids):08d}",
+        "type": "message",
+        "role": "assistant",
+        "model": body["model"],
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+    }
     if body.get("stream"):
         return await _messages_stream(exchange, answer, head)
     if answer.fail_after is not None:
         return await fail(exchange, answer.fail_status)
     document = {
-        **head, "content": blocks(answer), "stop_reason": stop_of(answer),
+        **head,
+        "content": blocks(answer),
+        "stop_reason": stop_of(answer),
         "usage": {
-            "input_tokens": answer.input_tokens, "output_tokens": answer.output_tokens,
-            "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0,
+            "input_tokens": answer.input_tokens,
+            "output_tokens": answer.output_tokens,
+            "cache_creation_input_tokens": 0,
+            "cache_read_input_tokens": 0,
         },
-    }  # fmt: skip
+    }
     if answer.cut is not None:
         text = json.dumps(document).encode()
-        await exchange.raw(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(text))
+        await exchange.raw(
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(text)
+        )
         await exchange.raw(text[: len(text) // 2])
         return exchange.cut()
     await exchange.respond(200, document, {"request-id": "req_mock"})
@@ -122,7 +148,12 @@ def frame(value: dict[str, Any]) -> bytes:
 
 async def _messages_stream(exchange: Exchange, answer: Plan, head: dict[str, Any]) -> None:
     await exchange.begin(headers={"request-id": "req_mock"})
-    usage = {"input_tokens": answer.input_tokens, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 1}
+    usage = {
+        "input_tokens": answer.input_tokens,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "output_tokens": 1,
+    }
     await exchange.chunk(frame({"type": "message_start", "message": {**head, "usage": usage}}))
     await exchange.chunk(frame({"type": "ping"}))
     if answer.hang:
@@ -130,7 +161,10 @@ async def _messages_stream(exchange: Exchange, answer: Plan, head: dict[str, Any
     for index, block in enumerate(blocks(answer)):
         if block["type"] == "tool_use":
             start, whole = {**block, "input": {}}, json.dumps(block["input"])
-            pieces = [{"type": "input_json_delta", "partial_json": p} for p in [""] + [whole[i : i + 5] for i in range(0, len(whole), 5)]]
+            pieces = [
+                {"type": "input_json_delta", "partial_json": p}
+                for p in [""] + [whole[i : i + 5] for i in range(0, len(whole), 5)]
+            ]
         elif block["type"] == "thinking":
             start = {**block, "thinking": "", "signature": ""}
             pieces = [
@@ -150,10 +184,15 @@ async def _messages_stream(exchange: Exchange, answer: Plan, head: dict[str, Any
             await exchange.chunk(frame({"type": "content_block_delta", "index": index, "delta": piece}))
             await exchange.sleep(answer.pace) if answer.pace else await asyncio.sleep(0)
         await exchange.chunk(frame({"type": "content_block_stop", "index": index}))
-    await exchange.chunk(frame({
-        "type": "message_delta", "delta": {"stop_reason": stop_of(answer), "stop_sequence": None},
-        "usage": {"output_tokens": answer.output_tokens},
-    }))  # fmt: skip
+    await exchange.chunk(
+        frame(
+            {
+                "type": "message_delta",
+                "delta": {"stop_reason": stop_of(answer), "stop_sequence": None},
+                "usage": {"output_tokens": answer.output_tokens},
+            }
+        )
+    )
     await exchange.chunk(frame({"type": "message_stop"}))
     await exchange.finish()
 

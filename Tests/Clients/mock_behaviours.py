@@ -215,9 +215,14 @@ def disguises(value: str) -> list[str]:
     """A secret as it may stand in an answer: itself, and the encodings a client undoes without thinking."""
     encoded = value.encode()
     return [
-        value, base64.b64encode(encoded).decode(), base64.urlsafe_b64encode(encoded).decode().rstrip("="), encoded.hex(),
-        urllib.parse.quote(value, safe=""), json.dumps(value)[1:-1], "".join(f"\\u{ord(c):04x}" for c in value),
-    ]  # fmt: skip
+        value,
+        base64.b64encode(encoded).decode(),
+        base64.urlsafe_b64encode(encoded).decode().rstrip("="),
+        encoded.hex(),
+        urllib.parse.quote(value, safe=""),
+        json.dumps(value)[1:-1],
+        "".join(f"\\u{ord(c):04x}" for c in value),
+    ]
 
 
 async def echo_body(exchange: Exchange) -> None:
@@ -243,8 +248,19 @@ async def echo_escaped(exchange: Exchange) -> None:
 async def echo_header(exchange: Exchange) -> None:
     key = secret(exchange)
     document = anthropic_message("fine") if is_anthropic(exchange) else openai_message("fine")
-    names = ["x-request-id", "request-id", "x-echo", "set-cookie", "server", "openai-organization", "www-authenticate",
-             "content-language", "retry-after", "x-ratelimit-limit-requests", "etag"]  # fmt: skip
+    names = [
+        "x-request-id",
+        "request-id",
+        "x-echo",
+        "set-cookie",
+        "server",
+        "openai-organization",
+        "www-authenticate",
+        "content-language",
+        "retry-after",
+        "x-ratelimit-limit-requests",
+        "etag",
+    ]
     await exchange.respond(200, document, dict.fromkeys(names, key))
 
 
@@ -353,22 +369,41 @@ async def echo_tool(exchange: Exchange) -> None:
 
 
 ECHOES: dict[str, Behaviour] = {
-    "body": echo_body, "encoded": echo_encoded, "escaped": echo_escaped, "header": echo_header, "redirect": echo_redirect,
-    "error_400": echo_error(400), "error_401": echo_error(401), "error_404": echo_error(404), "error_429": echo_error(429),
-    "error_500": echo_error(500), "plain_error": echo_plain_error, "not_http": echo_not_http, "garbage": echo_garbage,
+    "body": echo_body,
+    "encoded": echo_encoded,
+    "escaped": echo_escaped,
+    "header": echo_header,
+    "redirect": echo_redirect,
+    "error_400": echo_error(400),
+    "error_401": echo_error(401),
+    "error_404": echo_error(404),
+    "error_429": echo_error(429),
+    "error_500": echo_error(500),
+    "plain_error": echo_plain_error,
+    "not_http": echo_not_http,
+    "garbage": echo_garbage,
     "tool": echo_tool,
-}  # fmt: skip
+}
 STREAM_ECHOES: dict[str, Behaviour] = {
-    "stream": echo_stream, "stream_deltas": echo_stream_deltas, "stream_halves": echo_stream_halves,
-    "stream_bytes": echo_stream_bytes, "stream_error": echo_stream_error, "tool": echo_tool,
-    "error_401": echo_error(401), "redirect": echo_redirect, "header": echo_header, "garbage": echo_garbage,
-}  # fmt: skip
+    "stream": echo_stream,
+    "stream_deltas": echo_stream_deltas,
+    "stream_halves": echo_stream_halves,
+    "stream_bytes": echo_stream_bytes,
+    "stream_error": echo_stream_error,
+    "tool": echo_tool,
+    "error_401": echo_error(401),
+    "redirect": echo_redirect,
+    "header": echo_header,
+    "garbage": echo_garbage,
+}
 NAMED: dict[str, Behaviour] = {
     name: behaviour
     for name, behaviour in list(globals().items())
-    if callable(behaviour) and getattr(behaviour, "__code__", None) and behaviour.__code__.co_varnames[:1] == ("exchange",)
+    if callable(behaviour)
+    and getattr(behaviour, "__code__", None)
+    and behaviour.__code__.co_varnames[:1] == ("exchange",)
     and behaviour.__code__.co_flags & 0x80
-}  # fmt: skip
+}
 
 
 # Small answers, in either protocol.
@@ -376,25 +411,46 @@ NAMED: dict[str, Behaviour] = {
 
 def openai_message(text: str) -> dict[str, Any]:
     return {
-        "id": "chatcmpl-mock", "object": "chat.completion", "created": 1700000000, "model": "mock-small",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": text, "refusal": None}, "logprobs": None, "finish_reason": "stop"}],
+        "id": "chatcmpl-mock",
+        "object": "chat.completion",
+        "created": 1700000000,
+        "model": "mock-small",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": text, "refusal": None},
+                "logprobs": None,
+                "finish_reason": "stop",
+            }
+        ],
         "usage": {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8},
-    }  # fmt: skip
+    }
 
 
 def anthropic_message(text: str) -> dict[str, Any]:
     return {
-        "id": "msg_mock", "type": "message", "role": "assistant", "model": "mock-small",
-        "content": [{"type": "text", "text": text}], "stop_reason": "end_turn", "stop_sequence": None,
+        "id": "msg_mock",
+        "type": "message",
+        "role": "assistant",
+        "model": "mock-small",
+        "content": [{"type": "text", "text": text}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
         "usage": {"input_tokens": 3, "output_tokens": 5},
-    }  # fmt: skip
+    }
 
 
 def _chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-    return mock_openai.frame({
-        "id": "chatcmpl-mock", "object": "chat.completion.chunk", "created": 1700000000, "model": "mock-small", "choices": [choice],
-    })  # fmt: skip
+    return mock_openai.frame(
+        {
+            "id": "chatcmpl-mock",
+            "object": "chat.completion.chunk",
+            "created": 1700000000,
+            "model": "mock-small",
+            "choices": [choice],
+        }
+    )
 
 
 async def begin_text(exchange: Exchange, text: bool = True) -> None:
@@ -411,7 +467,9 @@ async def begin_text(exchange: Exchange, text: bool = True) -> None:
 def text_frame(exchange: Exchange, text: str) -> bytes:
     if not is_anthropic(exchange):
         return _chunk({"content": text})
-    return mock_anthropic.frame({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}})
+    return mock_anthropic.frame(
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}
+    )
 
 
 def tool_frames(exchange: Exchange, name: str, arguments: str) -> list[bytes]:
@@ -434,16 +492,27 @@ async def end_text(exchange: Exchange, usage: bool = True, text: bool = True) ->
     if is_anthropic(exchange):
         if text:
             await exchange.chunk(mock_anthropic.frame({"type": "content_block_stop", "index": 0}))
-        delta = {"type": "message_delta", "delta": {"stop_reason": "end_turn" if text else "tool_use", "stop_sequence": None}}
+        delta = {
+            "type": "message_delta",
+            "delta": {"stop_reason": "end_turn" if text else "tool_use", "stop_sequence": None},
+        }
         await exchange.chunk(mock_anthropic.frame({**delta, "usage": {"output_tokens": 5} if usage else {}}))
         await exchange.chunk(mock_anthropic.frame({"type": "message_stop"}))
     else:
         await exchange.chunk(_chunk({}, "stop" if text else "tool_calls"))
         if usage and (exchange.record.json.get("stream_options") or {}).get("include_usage"):
             figures = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
-            await exchange.chunk(mock_openai.frame({
-                "id": "chatcmpl-mock", "object": "chat.completion.chunk", "created": 1700000000, "model": "mock-small",
-                "choices": [], "usage": figures,
-            }))  # fmt: skip
+            await exchange.chunk(
+                mock_openai.frame(
+                    {
+                        "id": "chatcmpl-mock",
+                        "object": "chat.completion.chunk",
+                        "created": 1700000000,
+                        "model": "mock-small",
+                        "choices": [],
+                        "usage": figures,
+                    }
+                )
+            )
         await exchange.chunk(b"data: [DONE]\n\n")
     await exchange.finish()

@@ -24,7 +24,9 @@ class Prompt:
     text: str
     tools: list[Tool] = dataclasses.field(default_factory=list)
     tool_choice: str = "auto"  # auto, none, required, or the name of a tool
-    results: list[tuple[str, str]] = dataclasses.field(default_factory=list)  # tool name, result: after the last user text
+    results: list[tuple[str, str]] = dataclasses.field(
+        default_factory=list
+    )  # tool name, result: after the last user text
     schema: dict[str, Any] | None = None
     tokens_max: int | None = None
     stop: list[str] = dataclasses.field(default_factory=list)
@@ -175,8 +177,10 @@ def _measured(answer: Plan, prompt: Prompt) -> Plan:
         answer.text = "".join(answer.tokens[: prompt.tokens_max])
         answer.finish = "length"
     if not answer.output_tokens:
-        answer.output_tokens = len(answer.tokens) + len(tokens(answer.refusal)) + sum(
-            len(tokens(call.arguments)) + 1 for call in answer.calls
+        answer.output_tokens = (
+            len(answer.tokens)
+            + len(tokens(answer.refusal))
+            + sum(len(tokens(call.arguments)) + 1 for call in answer.calls)
         )
     answer.input_tokens = answer.input_tokens or max(1, len(tokens(prompt.text)))
     return answer

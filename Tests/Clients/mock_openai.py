@@ -21,14 +21,24 @@ DIMENSIONS = 8
 _ids = itertools.count(1)
 
 KINDS = {
-    400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error",
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
     429: "rate_limit_error",
-}  # fmt: skip
+}
 
 
 def error(status: int, message: str | None = None, code: str | None = None) -> dict[str, Any]:
     kind = KINDS.get(status, "server_error")
-    return {"error": {"message": message or f"The mock was told to fail with {status}.", "type": kind, "param": None, "code": code}}
+    return {
+        "error": {
+            "message": message or f"The mock was told to fail with {status}.",
+            "type": kind,
+            "param": None,
+            "code": code,
+        }
+    }
 
 
 async def fail(exchange: Exchange, status: int, retry_after: float | None = None) -> None:
@@ -50,8 +60,10 @@ def prompt_of(body: dict[str, Any]) -> Prompt:
     last = users[-1] if users else -1
     names = {
         call["id"]: call["function"]["name"]
-        for message in messages for call in message.get("tool_calls") or [] if call["type"] == "function"
-    }  # fmt: skip
+        for message in messages
+        for call in message.get("tool_calls") or []
+        if call["type"] == "function"
+    }
     choice = body.get("tool_choice", "auto")
     if isinstance(choice, dict):
         choice = choice.get("function", {}).get("name", "required")
@@ -59,22 +71,37 @@ def prompt_of(body: dict[str, Any]) -> Prompt:
     stop = body.get("stop") or []
     return Prompt(
         text=text_of(messages[last]["content"]) if users else "",
-        tools=[Tool(t["function"]["name"], t["function"].get("parameters") or {}) for t in body.get("tools") or [] if "function" in t],
+        tools=[
+            Tool(t["function"]["name"], t["function"].get("parameters") or {})
+            for t in body.get("tools") or []
+            if "function" in t
+        ],
         tool_choice=choice,
-        results=[(names.get(m["tool_call_id"], "?"), text_of(m["content"])) for m in messages[last + 1 :] if m["role"] == "tool"],
-        schema=form["json_schema"]["schema"] if form.get("type") == "json_schema" else {"type": "object"} if form.get("type") == "json_object" else None,
+        results=[
+            (names.get(m["tool_call_id"], "?"), text_of(m["content"]))
+            for m in messages[last + 1 :]
+            if m["role"] == "tool"
+        ],
+        schema=form["json_schema"]["schema"]
+        if form.get("type") == "json_schema"
+        else {"type": "object"}
+        if form.get("type") == "json_object"
+        else None,
         tokens_max=body.get("max_completion_tokens") or body.get("max_tokens"),
         stop=[stop] if isinstance(stop, str) else stop,
         input_tokens=sum(len(mock_brain.tokens(text_of(m.get("content")))) + 1 for m in messages),
-    )  # fmt: skip
+    )
 
 
 def usage(answer: Plan, choices: int = 1) -> dict[str, Any]:
     output = answer.output_tokens * choices
     return {
-        "prompt_tokens": answer.input_tokens, "completion_tokens": output, "total_tokens": answer.input_tokens + output,
-        "prompt_tokens_details": {"cached_tokens": 0}, "completion_tokens_details": {"reasoning_tokens": 0},
-    }  # fmt: skip
+        "prompt_tokens": answer.input_tokens,
+        "completion_tokens": output,
+        "total_tokens": answer.input_tokens + output,
+        "prompt_tokens_details": {"cached_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    }
 
 
 def frame(value: Any) -> bytes:
@@ -83,7 +110,11 @@ def frame(value: Any) -> bytes:
 
 def calls(answer: Plan) -> list[dict[str, Any]]:
     return [
-        {"id": f"call_{next(_ids):06d}", "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        {
+            "id": f"call_{next(_ids):06d}",
+            "type": "function",
+            "function": {"name": call.name, "arguments": call.arguments},
+        }
         for call in answer.calls
     ]
 
@@ -97,7 +128,12 @@ async def chat(exchange: Exchange) -> None:
     if answer.status is not None:
         return await fail(exchange, answer.status, answer.retry_after)
     choices = body.get("n") or 1
-    head = {"id": f"chatcmpl-{next(_ids):08d}", "created": int(time.time()), "model": body["model"], "system_fingerprint": "fp_mock"}
+    head = {
+        "id": f"chatcmpl-{next(_ids):08d}",
+        "created": int(time.time()),
+        "model": body["model"],
+        "system_fingerprint": "fp_mock",
+    }
     if body.get("stream"):
         include = bool((body.get("stream_options") or {}).get("include_usage"))
         return await _chat_stream(exchange, answer, head, choices, include)
@@ -109,12 +145,18 @@ async def chat(exchange: Exchange) -> None:
     if answer.calls:
         message["tool_calls"] = calls(answer)
     document = {
-        **head, "object": "chat.completion", "usage": usage(answer, choices),
-        "choices": [{"index": i, "message": message, "logprobs": None, "finish_reason": answer.finish} for i in range(choices)],
-    }  # fmt: skip
+        **head,
+        "object": "chat.completion",
+        "usage": usage(answer, choices),
+        "choices": [
+            {"index": i, "message": message, "logprobs": None, "finish_reason": answer.finish} for i in range(choices)
+        ],
+    }
     if answer.cut is not None:
         text = json.dumps(document).encode()
-        await exchange.raw(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(text))
+        await exchange.raw(
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(text)
+        )
         await exchange.raw(text[: len(text) // 2])
         return exchange.cut()
     await exchange.respond(200, document)
@@ -166,15 +208,24 @@ async def completions(exchange: Exchange) -> None:
     answer = mock_brain.plan(Prompt(text=text, tokens_max=body.get("max_tokens")))
     if answer.status is not None:
         return await fail(exchange, answer.status, answer.retry_after)
-    head = {"id": f"cmpl-{next(_ids):08d}", "object": "text_completion", "created": int(time.time()), "model": body["model"]}
+    head = {
+        "id": f"cmpl-{next(_ids):08d}",
+        "object": "text_completion",
+        "created": int(time.time()),
+        "model": body["model"],
+    }
     if not body.get("stream"):
         choice = {"index": 0, "text": answer.text, "logprobs": None, "finish_reason": answer.finish}
         return await exchange.respond(200, {**head, "choices": [choice], "usage": usage(answer)})
     await exchange.begin()
     for token in answer.tokens:
-        await exchange.chunk(frame({**head, "choices": [{"index": 0, "text": token, "logprobs": None, "finish_reason": None}]}))
+        await exchange.chunk(
+            frame({**head, "choices": [{"index": 0, "text": token, "logprobs": None, "finish_reason": None}]})
+        )
         await exchange.sleep(answer.pace) if answer.pace else None
-    await exchange.chunk(frame({**head, "choices": [{"index": 0, "text": "", "logprobs": None, "finish_reason": answer.finish}]}))
+    await exchange.chunk(
+        frame({**head, "choices": [{"index": 0, "text": "", "logprobs": None, "finish_reason": answer.finish}]})
+    )
     if (body.get("stream_options") or {}).get("include_usage"):
         await exchange.chunk(frame({**head, "choices": [], "usage": usage(answer)}))
     await exchange.chunk(b"data: [DONE]\n\n")
@@ -191,17 +242,24 @@ def vector(text: str, dimensions: int) -> list[float]:
 
 async def embeddings(exchange: Exchange) -> None:
     body = exchange.record.json
-    inputs = body["input"] if isinstance(body["input"], list) and not isinstance(body["input"][0], int) else [body["input"]]
+    inputs = (
+        body["input"] if isinstance(body["input"], list) and not isinstance(body["input"][0], int) else [body["input"]]
+    )
     if isinstance(inputs[0], str) and (match := mock_brain.plan(Prompt(text=inputs[0]))).status is not None:
         return await fail(exchange, match.status, match.retry_after)
     vectors: list[Any] = [vector(str(item), body.get("dimensions") or DIMENSIONS) for item in inputs]
     if body.get("encoding_format") == "base64":
         vectors = [base64.b64encode(struct.pack(f"<{len(v)}f", *v)).decode() for v in vectors]
     tokens = sum(len(mock_brain.tokens(str(item))) for item in inputs)
-    await exchange.respond(200, {
-        "object": "list", "model": body["model"], "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-        "data": [{"object": "embedding", "index": i, "embedding": v} for i, v in enumerate(vectors)],
-    })  # fmt: skip
+    await exchange.respond(
+        200,
+        {
+            "object": "list",
+            "model": body["model"],
+            "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+            "data": [{"object": "embedding", "index": i, "embedding": v} for i, v in enumerate(vectors)],
+        },
+    )
 
 
 async def models(exchange: Exchange) -> None:

@@ -269,10 +269,16 @@ class Wire(asyncio.Protocol):
         cipher = self.transport.get_extra_info("cipher")
         tls = self.transport.get_extra_info("ssl_object")
         record = Record(
-            connection=self.number, method=method, target=target, headers=headers, head=head, body=body,
-            arrived=time.monotonic(), secure=f"{tls.version()} {cipher[0]}" if tls and cipher else None,
+            connection=self.number,
+            method=method,
+            target=target,
+            headers=headers,
+            head=head,
+            body=body,
+            arrived=time.monotonic(),
+            secure=f"{tls.version()} {cipher[0]}" if tls and cipher else None,
             server_name=self.server.names.get(id(tls)),
-        )  # fmt: skip
+        )
         self.current = record
         self.server.requests.append(record)
         self.server.changed()

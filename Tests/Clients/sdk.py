@@ -47,7 +47,9 @@ class Face:
         if inspect.isawaitable(value):
             return self._settle(self._loop.run(value))
         module = type(value).__module__
-        asynchronous = hasattr(value, "__aiter__") or hasattr(value, "__aenter__") or type(value).__name__.startswith("Async")
+        asynchronous = (
+            hasattr(value, "__aiter__") or hasattr(value, "__aenter__") or type(value).__name__.startswith("Async")
+        )
         if asynchronous and module.split(".")[0] in ("openai", "anthropic"):
             return Face(value, self._loop)
         return value
@@ -76,7 +78,13 @@ class SDK:
 
     def openai(self, key: str | None = None, **options: Any) -> Any:
         """OpenAI's client. Without retries unless asked, so that a test sees the first answer."""
-        options = {"api_key": key or self.key, "base_url": f"{self.base}/v1", "max_retries": 0, "timeout": 30, **options}
+        options = {
+            "api_key": key or self.key,
+            "base_url": f"{self.base}/v1",
+            "max_retries": 0,
+            "timeout": 30,
+            **options,
+        }
         return self._keep(openai.OpenAI(**options) if self.way == "sync" else openai.AsyncOpenAI(**options))
 
     def anthropic(self, key: str | None = None, **options: Any) -> Any:

@@ -8,11 +8,14 @@ import pydantic
 import pytest
 
 WEATHER = {
-    "name": "get_weather", "description": "The weather of a city.",
+    "name": "get_weather",
+    "description": "The weather of a city.",
     "input_schema": {
-        "type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}, "required": ["city", "days"],
+        "type": "object",
+        "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
+        "required": ["city", "days"],
     },
-}  # fmt: skip
+}
 TIME = {"name": "get_time", "input_schema": {"type": "object", "properties": {"zone": {"type": "string"}}}}
 ONE = '/tool get_weather {"city":"Paris","days":3}'
 TWO = ONE + '\n/tool get_time {"zone":"Europe/Paris é 🗼"}'
@@ -40,7 +43,7 @@ def test_answers_what_it_was_asked(anthropic_client, kind):
     assert answer.id and answer.model
 
 
-@pytest.mark.parametrize("text", ["¿Qué tal? Ação", "日本語テキスト", "🧑‍🚀 🇪🇨", "a\tb\nc \"q\" \\b </script> \u2028"])
+@pytest.mark.parametrize("text", ["¿Qué tal? Ação", "日本語テキスト", "🧑‍🚀 🇪🇨", 'a\tb\nc "q" \\b </script> \u2028'])
 def test_text_comes_back_letter_for_letter(anthropic_client, kind, text):
     answer = anthropic_client.messages.create(model=kind.model, max_tokens=100, messages=user(f"/echo {text}"))
     assert answer.content[0].text == text
@@ -48,9 +51,11 @@ def test_text_comes_back_letter_for_letter(anthropic_client, kind, text):
 
 def test_a_system_prompt_and_a_conversation(anthropic_client, kind, seen):
     answer = anthropic_client.messages.create(
-        model=kind.model, max_tokens=100, system=[{"type": "text", "text": "Be brief."}],
+        model=kind.model,
+        max_tokens=100,
+        system=[{"type": "text", "text": "Be brief."}],
         messages=[*user("one"), {"role": "assistant", "content": "uno"}, *user([{"type": "text", "text": "two"}])],
-    )  # fmt: skip
+    )
     assert answer.content[0].text == "two"
     if kind.mock and kind.name != "anthropic" and kind.name != "mock":
         first = seen().json["messages"][0]
@@ -58,7 +63,9 @@ def test_a_system_prompt_and_a_conversation(anthropic_client, kind, seen):
 
 
 def test_usage_is_the_providers(anthropic_client, kind):
-    usage = anthropic_client.messages.create(model=kind.model, max_tokens=100, messages=user("/usage 11 7\nhello")).usage
+    usage = anthropic_client.messages.create(
+        model=kind.model, max_tokens=100, messages=user("/usage 11 7\nhello")
+    ).usage
     assert (usage.input_tokens, usage.output_tokens) == (11, 7)
 
 
@@ -78,7 +85,11 @@ def test_a_stop_sequence_ends_the_answer(anthropic_client, kind):
 
 def test_settings_are_taken(anthropic_client, kind):
     answer = anthropic_client.messages.create(
-        model=kind.model, max_tokens=100, messages=user("fine"), metadata={"user_id": "person-1"}, extra_body={"temperature": 0.5}
+        model=kind.model,
+        max_tokens=100,
+        messages=user("fine"),
+        metadata={"user_id": "person-1"},
+        extra_body={"temperature": 0.5},
     )
     assert answer.content[0].text == "fine"
 
@@ -97,7 +108,10 @@ def test_an_image_block_is_taken(anthropic_client, kind, seen):
 @pytest.mark.kinds("builtin", "anthropic")
 def test_thinking_is_told(anthropic_client, kind):
     answer = anthropic_client.messages.create(
-        model=kind.model, max_tokens=2000, messages=user("/think hard\nfine"), thinking={"type": "enabled", "budget_tokens": 1024}
+        model=kind.model,
+        max_tokens=2000,
+        messages=user("/think hard\nfine"),
+        thinking={"type": "enabled", "budget_tokens": 1024},
     )
     assert [block.type for block in answer.content] == ["thinking", "text"]
     assert answer.content[0].thinking.strip() == "hard"
@@ -113,7 +127,9 @@ def test_a_refusal_is_told(anthropic_client, kind):
 
 
 def test_a_stream_has_the_events_in_their_order(anthropic_client, kind):
-    events = list(anthropic_client.messages.create(model=kind.model, max_tokens=100, messages=user("one two three"), stream=True))
+    events = list(
+        anthropic_client.messages.create(model=kind.model, max_tokens=100, messages=user("one two three"), stream=True)
+    )
     types = [event.type for event in events]
     assert types[0] == "message_start" and types[1] == "content_block_start"
     assert types[-3:] == ["content_block_stop", "message_delta", "message_stop"]
@@ -124,7 +140,9 @@ def test_a_stream_has_the_events_in_their_order(anthropic_client, kind):
 
 
 def test_the_sdks_stream_helper_works(anthropic_client, kind):
-    with anthropic_client.messages.stream(model=kind.model, max_tokens=100, messages=user("/usage 11 7\none two three")) as stream:
+    with anthropic_client.messages.stream(
+        model=kind.model, max_tokens=100, messages=user("/usage 11 7\none two three")
+    ) as stream:
         text = "".join(event.text for event in stream if event.type == "text")
         final = stream.get_final_message()
     assert text == "one two three" == final.content[0].text
@@ -170,14 +188,19 @@ def test_parallel_tool_uses(anthropic_client, kind, stream):
         answer = anthropic_client.messages.create(**request)
     uses = [b for b in answer.content if b.type == "tool_use"]
     assert [(b.name, b.input) for b in uses] == [
-        ("get_weather", {"city": "Paris", "days": 3}), ("get_time", {"zone": "Europe/Paris é 🗼"}),
-    ]  # fmt: skip
+        ("get_weather", {"city": "Paris", "days": 3}),
+        ("get_time", {"zone": "Europe/Paris é 🗼"}),
+    ]
     assert len({b.id for b in uses}) == 2
     assert answer.stop_reason == "tool_use"
 
 
 def test_tool_uses_come_in_pieces(anthropic_client, kind):
-    events = list(anthropic_client.messages.create(model=kind.model, max_tokens=500, messages=user(TWO), tools=[WEATHER, TIME], stream=True))
+    events = list(
+        anthropic_client.messages.create(
+            model=kind.model, max_tokens=500, messages=user(TWO), tools=[WEATHER, TIME], stream=True
+        )
+    )
     starts = [e for e in events if e.type == "content_block_start" and e.content_block.type == "tool_use"]
     assert [s.content_block.input for s in starts] == [{}, {}]
     pieces = [e for e in events if e.type == "content_block_delta" and e.delta.type == "input_json_delta"]
@@ -195,7 +218,12 @@ def test_tool_uses_come_in_pieces(anthropic_client, kind):
 
 @pytest.mark.parametrize(
     "choice, expected",
-    [({"type": "tool", "name": "get_time"}, "get_time"), ({"type": "any"}, "get_weather"), ({"type": "auto"}, None), ({"type": "none"}, None)],
+    [
+        ({"type": "tool", "name": "get_time"}, "get_time"),
+        ({"type": "any"}, "get_weather"),
+        ({"type": "auto"}, None),
+        ({"type": "none"}, None),
+    ],
 )
 def test_the_choice_of_tool_is_obeyed(anthropic_client, kind, choice, expected):
     answer = anthropic_client.messages.create(
@@ -205,15 +233,24 @@ def test_the_choice_of_tool_is_obeyed(anthropic_client, kind, choice, expected):
 
 
 def test_the_results_of_tools_go_back(anthropic_client, kind):
-    first = anthropic_client.messages.create(model=kind.model, max_tokens=500, messages=user(TWO), tools=[WEATHER, TIME])
+    first = anthropic_client.messages.create(
+        model=kind.model, max_tokens=500, messages=user(TWO), tools=[WEATHER, TIME]
+    )
     uses = [b for b in first.content if b.type == "tool_use"]
     results = [
         {"type": "tool_result", "tool_use_id": uses[0].id, "content": "sunny"},
-        {"type": "tool_result", "tool_use_id": uses[1].id, "content": [{"type": "text", "text": "noon"}], "is_error": False},
+        {
+            "type": "tool_result",
+            "tool_use_id": uses[1].id,
+            "content": [{"type": "text", "text": "noon"}],
+            "is_error": False,
+        },
     ]
     # As the SDK's documentation does it: the content of the answer goes back as it came.
     messages = [*user(TWO), {"role": "assistant", "content": first.content}, {"role": "user", "content": results}]
-    answer = anthropic_client.messages.create(model=kind.model, max_tokens=500, messages=messages, tools=[WEATHER, TIME])
+    answer = anthropic_client.messages.create(
+        model=kind.model, max_tokens=500, messages=messages, tools=[WEATHER, TIME]
+    )
     assert "get_weather returned: sunny" in answer.content[0].text
     assert "get_time returned: noon" in answer.content[0].text
 
@@ -221,9 +258,12 @@ def test_the_results_of_tools_go_back(anthropic_client, kind):
 @pytest.mark.kinds("openai")
 def test_tools_are_translated(gateway, anthropic_client, kind, upstream):
     anthropic_client.messages.create(
-        model=kind.model, max_tokens=500, messages=user("hello"), tools=[WEATHER],
+        model=kind.model,
+        max_tokens=500,
+        messages=user("hello"),
+        tools=[WEATHER],
         tool_choice={"type": "tool", "name": "get_weather", "disable_parallel_tool_use": True},
-    )  # fmt: skip
+    )
     body = upstream.last.json
     function = body["tools"][0]["function"]
     assert (function["name"], function["parameters"]) == ("get_weather", WEATHER["input_schema"])
@@ -239,7 +279,9 @@ def test_parse_gives_an_object(anthropic_client, kind):
         city: str
         altitude: int
 
-    answer = anthropic_client.messages.parse(model=kind.model, max_tokens=500, messages=user("a place"), output_format=Place)
+    answer = anthropic_client.messages.parse(
+        model=kind.model, max_tokens=500, messages=user("a place"), output_format=Place
+    )
     assert isinstance(answer.parsed_output, Place)
 
 
@@ -281,7 +323,9 @@ def test_the_clients_bytes_reach_a_provider_of_the_same_protocol(gateway, http, 
         b'{"max_tokens":  64,\n\t"messages":[{"role":"user","content":[{"text":"h\\u00e9llo","type":"text",'
         b'"cache_control":{"type":"ephemeral"}}]}],"model":"anthropic-small"}'
     )
-    answer = http.post("/v1/messages", content=body, headers={"content-type": "application/json", "anthropic-version": "2023-06-01"})
+    answer = http.post(
+        "/v1/messages", content=body, headers={"content-type": "application/json", "anthropic-version": "2023-06-01"}
+    )
     assert answer.status_code == 200, answer.text
     assert upstream.last.body == body.replace(b"anthropic-small", b"mock-small")
 
@@ -289,9 +333,10 @@ def test_the_clients_bytes_reach_a_provider_of_the_same_protocol(gateway, http, 
 @pytest.mark.kinds("anthropic")
 def test_the_beta_header_is_handed_on_or_refused(gateway, http, kind, upstream):
     answer = http.post(
-        "/v1/messages", json={"model": kind.model, "max_tokens": 5, "messages": user("hi")},
+        "/v1/messages",
+        json={"model": kind.model, "max_tokens": 5, "messages": user("hi")},
         headers={"anthropic-version": "2023-06-01", "anthropic-beta": "some-beta-2025-01-01"},
-    )  # fmt: skip
+    )
     if answer.status_code == 200:
         assert upstream.last.header("anthropic-beta") in ("some-beta-2025-01-01", None)
     else:

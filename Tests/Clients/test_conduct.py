@@ -28,22 +28,34 @@ def body(kind, text="hi", **more):
 # Headers.
 
 SECURITY = {
-    "x-content-type-options": "nosniff", "x-frame-options": "DENY", "referrer-policy": "no-referrer",
-    "strict-transport-security": r"max-age=\d+.*", "permissions-policy": ".+", "content-security-policy": ".+",
-    "cross-origin-opener-policy": ".+", "cross-origin-resource-policy": ".+", "x-request-id": "req_[0-9A-HJKMNP-TV-Z]{26}",
-}  # fmt: skip
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "strict-transport-security": r"max-age=\d+.*",
+    "permissions-policy": ".+",
+    "content-security-policy": ".+",
+    "cross-origin-opener-policy": ".+",
+    "cross-origin-resource-policy": ".+",
+    "x-request-id": "req_[0-9A-HJKMNP-TV-Z]{26}",
+}
 CALLS = {
-    "models": ("GET", "/v1/models", None), "model": ("GET", "/v1/models/echo", None), "no model": ("GET", "/v1/models/none", None),
+    "models": ("GET", "/v1/models", None),
+    "model": ("GET", "/v1/models/echo", None),
+    "no model": ("GET", "/v1/models/none", None),
     "chat": ("POST", "/v1/chat/completions", {"model": "echo", "messages": user("hi")}),
     "stream": ("POST", "/v1/chat/completions", {"model": "echo", "messages": user("hi"), "stream": True}),
     "bad": ("POST", "/v1/chat/completions", {"model": "echo"}),
     "failing": ("POST", "/v1/chat/completions", {"model": "echo", "messages": user("/fail 500")}),
     "messages": ("POST", "/v1/messages", {"model": "echo", "messages": user("hi"), "max_tokens": 5}),
     "embeddings": ("POST", "/v1/embeddings", {"model": "echo", "input": "hi"}),
-    "missing": ("GET", "/nothing", None), "wrong method": ("DELETE", "/v1/chat/completions", None),
-    "live": ("GET", "/livez", None), "ready": ("GET", "/readyz", None), "openapi": ("GET", "/openapi.json", None),
-    "head": ("HEAD", "/readyz", None), "options": ("OPTIONS", "/v1/chat/completions", None),
-}  # fmt: skip
+    "missing": ("GET", "/nothing", None),
+    "wrong method": ("DELETE", "/v1/chat/completions", None),
+    "live": ("GET", "/livez", None),
+    "ready": ("GET", "/readyz", None),
+    "openapi": ("GET", "/openapi.json", None),
+    "head": ("HEAD", "/readyz", None),
+    "options": ("OPTIONS", "/v1/chat/completions", None),
+}
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -88,7 +100,9 @@ def test_model_routes_tell_their_headers(http, kind, route, stream):
     if route == "messages":
         assert answer.headers["request-id"] == answer.headers["x-request-id"]
         assert int(answer.headers["anthropic-ratelimit-requests-limit"]) == 1_000_000
-        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", answer.headers["anthropic-ratelimit-requests-reset"])
+        assert re.fullmatch(
+            r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", answer.headers["anthropic-ratelimit-requests-reset"]
+        )
     assert answer.headers["content-type"].startswith("text/event-stream" if stream else "application/json")
 
 
@@ -149,7 +163,11 @@ def test_a_key_in_the_query_is_no_credential(house, trust):
 @pytest.mark.kinds("openai", "anthropic")
 @pytest.mark.parametrize("header", ["authorization", "x-api-key", "api-key"])
 def test_the_callers_credential_never_leaves(house, trust, kind, upstream, header):
-    sent = {header: f"Bearer {house.key}" if header == "authorization" else house.key, "cookie": "session=abc", "x-end-user": "p"}
+    sent = {
+        header: f"Bearer {house.key}" if header == "authorization" else house.key,
+        "cookie": "session=abc",
+        "x-end-user": "p",
+    }
     with httpx2.Client(base_url=house.base, verify=trust, headers=sent) as client:
         assert client.post("/v1/chat/completions", json=body(kind)).status_code == 200
         assert client.post("/v1/messages", json={**body(kind), "max_tokens": 5}).status_code == 200
@@ -192,9 +210,10 @@ def test_a_credential_over_plain_http_is_exposed(gateway, house, upstream, heade
     value = f"Bearer {house.key}" if header == "authorization" else house.key
     with httpx2.Client() as client:
         answer = client.post(
-            f"http://localhost:{gateway.redirect_port}/v1/chat/completions", headers={header: value},
+            f"http://localhost:{gateway.redirect_port}/v1/chat/completions",
+            headers={header: value},
             json={"model": "openai-small", "messages": user("hi")},
-        )  # fmt: skip
+        )
     assert answer.status_code == 403 and answer.json()["error"]["code"] == "credential_exposed"
     assert "location" not in answer.headers
     assert not upstream.requests
@@ -338,7 +357,12 @@ def test_a_client_that_does_not_read_holds_the_provider_back(house, trust, kind,
 @pytest.fixture
 def hasty(make_gateway):
     server = make_gateway(
-        provider={"connect_timeout": "500ms", "first_byte_timeout": "700ms", "idle_timeout": "600ms", "total_timeout": "2s"}
+        provider={
+            "connect_timeout": "500ms",
+            "first_byte_timeout": "700ms",
+            "idle_timeout": "600ms",
+            "total_timeout": "2s",
+        }
     )
     with server:
         yield server
@@ -356,7 +380,9 @@ def test_a_silent_provider_is_given_up(hasty_client, upstream, model):
     for behaviour, stream, at_least in ((mock_behaviours.hang, False, 0.6), (mock_behaviours.hang, True, 0.6)):
         with upstream.behave(behaviour):
             start = time.monotonic()
-            answer = hasty_client.post("/v1/chat/completions", json={"model": model, "messages": user("hi"), "stream": stream})
+            answer = hasty_client.post(
+                "/v1/chat/completions", json={"model": model, "messages": user("hi"), "stream": stream}
+            )
             took = time.monotonic() - start
         assert answer.status_code == 504 and answer.json()["error"]["code"] == "upstream_timeout", answer.text
         assert at_least < took < 1.8
@@ -368,7 +394,9 @@ def test_a_stream_that_stalls_or_never_ends_is_given_up(hasty_client, upstream, 
     for behaviour, at_least, at_most in ((mock_behaviours.stall, 0.5, 1.9), (mock_behaviours.drip, 1.8, 3.5)):
         with upstream.behave(behaviour):
             start = time.monotonic()
-            answer = hasty_client.post("/v1/chat/completions", json={"model": model, "messages": user("hi"), "stream": True})
+            answer = hasty_client.post(
+                "/v1/chat/completions", json={"model": model, "messages": user("hi"), "stream": True}
+            )
             took = time.monotonic() - start
         assert answer.status_code == 200
         assert b'"upstream_timeout"' in answer.content and answer.content.endswith(b"data: [DONE]\n\n")
@@ -392,10 +420,20 @@ def test_a_provider_that_does_not_take_connections_is_given_up(make_gateway, tru
         for each in waiting:
             each.setblocking(False)
             each.connect_ex(deaf.getsockname())
-        server = make_gateway({"gateway.provider": [{
-            "name": "deaf", "kind": "openai", "base_url": f"https://127.0.0.1:{deaf.getsockname()[1]}/v1",
-            "key": "env:CANARY_OPENAI", "connect_timeout": "500ms",
-        }], "gateway.model": [{"name": "deaf", "provider": "deaf", "upstream": "x"}]})  # fmt: skip
+        server = make_gateway(
+            {
+                "gateway.provider": [
+                    {
+                        "name": "deaf",
+                        "kind": "openai",
+                        "base_url": f"https://127.0.0.1:{deaf.getsockname()[1]}/v1",
+                        "key": "env:CANARY_OPENAI",
+                        "connect_timeout": "500ms",
+                    }
+                ],
+                "gateway.model": [{"name": "deaf", "provider": "deaf", "upstream": "x"}],
+            }
+        )
         with server:
             headers = {"authorization": f"Bearer {server.create_key().key}"}
             with httpx2.Client(base_url=server.base, headers=headers, verify=trust, timeout=20) as client:
@@ -422,10 +460,20 @@ def test_a_provider_that_cannot_prove_itself_is_not_talked_to(make_gateway, auth
     }[fault]()
     with MockUpstream(*certificate) as impostor:
         port = free_port() if fault == "nobody there" else impostor.port
-        server = make_gateway({"gateway.provider": [{
-            "name": "impostor", "kind": "openai", "base_url": f"https://localhost:{port}/v1", "key": "env:CANARY_OPENAI",
-            "ca": str(authority.certificate),
-        }], "gateway.model": [{"name": "impostor", "provider": "impostor", "upstream": "x"}]})  # fmt: skip
+        server = make_gateway(
+            {
+                "gateway.provider": [
+                    {
+                        "name": "impostor",
+                        "kind": "openai",
+                        "base_url": f"https://localhost:{port}/v1",
+                        "key": "env:CANARY_OPENAI",
+                        "ca": str(authority.certificate),
+                    }
+                ],
+                "gateway.model": [{"name": "impostor", "provider": "impostor", "upstream": "x"}],
+            }
+        )
         with server:
             headers = {"authorization": f"Bearer {server.create_key().key}"}
             with httpx2.Client(base_url=server.base, headers=headers, verify=trust, timeout=20) as client:

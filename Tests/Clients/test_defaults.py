@@ -50,7 +50,9 @@ def probe(client, headers):
         guard = guard if isinstance(guard, str) else json.dumps(guard)
         assert guard, f"{method} {path} has no guard"
         target = re.sub(r"\{[^}]*\}", "01ARZ3NDEKTSV4RRFFQ69G5FAV", path)
-        answer = client.request(method, target, headers=headers, json={} if method in ("post", "put", "patch") else None)
+        answer = client.request(
+            method, target, headers=headers, json={} if method in ("post", "put", "patch") else None
+        )
         probed.append((method, path, guard, answer.status_code))
     return probed
 
@@ -58,9 +60,16 @@ def probe(client, headers):
 @pytest.mark.parametrize("which", ["empty", "full"])
 @pytest.mark.parametrize(
     "headers",
-    [{}, {"authorization": "Bearer admin"}, {"authorization": "Bearer undefined"}, {"authorization": "Basic YWRtaW46YWRtaW4="},
-     {"x-api-key": "admin"}, {"x-forwarded-for": "127.0.0.1"}, {"cookie": "session=admin"}],
-)  # fmt: skip
+    [
+        {},
+        {"authorization": "Bearer admin"},
+        {"authorization": "Bearer undefined"},
+        {"authorization": "Basic YWRtaW46YWRtaW4="},
+        {"x-api-key": "admin"},
+        {"x-forwarded-for": "127.0.0.1"},
+        {"cookie": "session=admin"},
+    ],
+)
 def test_no_route_is_open(request, gateway, trust, which, headers):
     server = request.getfixturevalue("empty") if which == "empty" else gateway
     with httpx2.Client(base_url=server.base, verify=trust, timeout=10) as client:
@@ -74,15 +83,34 @@ def test_no_route_is_open(request, gateway, trust, which, headers):
         assert status in (401, 403), f"{method} {path} ({guard}) answered {status} to {headers}"
     public = {path for _, path, guard, _ in probed if "public" in guard}
     assert public <= {
-        "/livez", "/readyz", "/openapi.json", "/security", "/.well-known/security.txt", "/.well-known/jwks.json", "/docs", "/",
-        "/auth/login", "/metrics",
-    }, public  # fmt: skip
+        "/livez",
+        "/readyz",
+        "/openapi.json",
+        "/security",
+        "/.well-known/security.txt",
+        "/.well-known/jwks.json",
+        "/docs",
+        "/",
+        "/auth/login",
+        "/metrics",
+    }, public
 
 
 def test_every_route_that_answers_is_in_the_description(gateway, trust):
     """What is not described does not exist: 404 without a credential as with one."""
     with httpx2.Client(base_url=gateway.base, verify=trust) as client:
-        for path in ("/admin", "/admin/v1/keys", "/debug", "/metrics", "/v1", "/v1/", "/.env", "/status", "/ui", "/console"):
+        for path in (
+            "/admin",
+            "/admin/v1/keys",
+            "/debug",
+            "/metrics",
+            "/v1",
+            "/v1/",
+            "/.env",
+            "/status",
+            "/ui",
+            "/console",
+        ):
             status = client.get(path).status_code
             assert status in (401, 403, 404), f"{path} answered {status}"
 
@@ -194,8 +222,18 @@ def test_check_touches_nothing(make_gateway):
 def test_routes_and_version(make_gateway):
     server = make_gateway()
     listed = server.command("routes").stdout
-    for route in ("/v1/models", "/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens", "/v1/responses", "/v1/embeddings",
-                  "/v1/completions", "/readyz", "/livez", "/openapi.json"):  # fmt: skip
+    for route in (
+        "/v1/models",
+        "/v1/chat/completions",
+        "/v1/messages",
+        "/v1/messages/count_tokens",
+        "/v1/responses",
+        "/v1/embeddings",
+        "/v1/completions",
+        "/readyz",
+        "/livez",
+        "/openapi.json",
+    ):
         assert re.search(rf"{re.escape(route)}\b", listed), route
     assert re.search(r"gatehouse \d+\.\d+", server.command("version").stdout)
 
@@ -231,9 +269,13 @@ def development(tmp_path):
     def start():
         output = open(tmp_path / f"output{len(running)}", "w+b")
         process = subprocess.Popen(
-            [str(binary()), "dev"], cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            [str(binary()), "dev"],
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
             env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
-        )  # fmt: skip
+        )
         running.append(process)
         deadline = time.monotonic() + 20
         with httpx2.Client(verify=False) as client:
@@ -268,7 +310,9 @@ def test_dev_needs_nothing_and_can_be_run_again(development):
         with httpx2.Client(base_url="https://localhost:8443", verify=False) as client:
             assert client.get("/v1/models").status_code == 401
             for old in keys[:-1]:
-                assert client.get("/v1/models", headers={"authorization": f"Bearer {old}"}).status_code == 401, "an old key still works"
+                assert client.get("/v1/models", headers={"authorization": f"Bearer {old}"}).status_code == 401, (
+                    "an old key still works"
+                )
             headers = {"authorization": f"Bearer {keys[-1]}"}
             models = client.get("/v1/models", headers=headers).json()["data"]
             assert models
@@ -294,7 +338,9 @@ def test_the_lines_that_dev_prints_work_when_pasted(development):
     for command in commands:
         done = subprocess.run(["bash", "-c", command], cwd=directory, capture_output=True, text=True, timeout=20)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
-        assert '"error"' not in done.stdout and done.stdout.strip().startswith("{") or "data:" in done.stdout, done.stdout
+        assert '"error"' not in done.stdout and done.stdout.strip().startswith("{") or "data:" in done.stdout, (
+            done.stdout
+        )
 
 
 def test_dev_listens_on_loopback_only(development):

@@ -61,11 +61,16 @@ def readings(body: bytes):
     """What each kind of reader makes of the bytes. A reader that refuses them says so with None."""
     read = {}
     for name, hook, errors in (
-        ("last wins", last_wins, "strict"), ("first wins", first_wins, "strict"), ("case-blind", case_blind, "strict"),
-        ("lenient about UTF-8", last_wins, "replace"), ("dropping what is no UTF-8", last_wins, "ignore"),
-    ):  # fmt: skip
+        ("last wins", last_wins, "strict"),
+        ("first wins", first_wins, "strict"),
+        ("case-blind", case_blind, "strict"),
+        ("lenient about UTF-8", last_wins, "replace"),
+        ("dropping what is no UTF-8", last_wins, "ignore"),
+    ):
         try:
-            read[name] = json.loads(body.decode("utf-8", errors), object_pairs_hook=hook, parse_int=str, parse_float=str)
+            read[name] = json.loads(
+                body.decode("utf-8", errors), object_pairs_hook=hook, parse_int=str, parse_float=str
+            )
         except (ValueError, RecursionError):
             read[name] = None
     return read
@@ -233,7 +238,21 @@ def test_what_has_one_reading_is_taken(through, name):
 
 # At random.
 
-NAMES = ["model", "stream", "messages", "max_tokens", "temperature", "user", "metadata", "store", "stop", "n", "Model", "modeL", "x"]
+NAMES = [
+    "model",
+    "stream",
+    "messages",
+    "max_tokens",
+    "temperature",
+    "user",
+    "metadata",
+    "store",
+    "stop",
+    "n",
+    "Model",
+    "modeL",
+    "x",
+]
 
 
 def escaped(text, mask):
@@ -257,9 +276,11 @@ words = st.one_of(
 strings = st.builds(escaped, words, masks)
 odd_strings = st.sampled_from([r'"\ud800"', r'"\udfff\ud800"', '"\\u12"', '"a\x01b"', '"\\v"', '"unfinished'])
 numbers = st.one_of(
-    st.integers(-5, 5).map(str), st.integers().map(str), st.floats(allow_nan=True).map(repr),
+    st.integers(-5, 5).map(str),
+    st.integers().map(str),
+    st.floats(allow_nan=True).map(repr),
     st.sampled_from(["-0", "1e400", "1E+2", "0.10", "00", ".5", "5.", "1e", "--1", "9" * 80, "0." + "3" * 80]),
-)  # fmt: skip
+)
 scalars = st.one_of(strings, numbers, st.sampled_from(["true", "false", "null", "True", "nul"]), odd_strings)
 names = st.builds(escaped, st.one_of(st.sampled_from(NAMES), words), masks)
 
@@ -268,8 +289,9 @@ def composed(children):
     arrays = st.builds(lambda items, gap: "[" + ("," + gap).join(items) + "]", st.lists(children, max_size=3), spaces)
     objects = st.builds(
         lambda items, gap: "{" + ("," + gap).join(f"{name}{gap}:{value}" for name, value in items) + "}",
-        st.lists(st.tuples(names, children), max_size=4), spaces,
-    )  # fmt: skip
+        st.lists(st.tuples(names, children), max_size=4),
+        spaces,
+    )
     return st.one_of(arrays, objects)
 
 
@@ -281,7 +303,10 @@ usual = st.one_of(
     st.tuples(st.builds(escaped, st.just("max_tokens"), masks), st.integers(1, 50).map(str)),
     st.tuples(st.builds(escaped, st.just("temperature"), masks), st.sampled_from(["0", "0.5", "1e0"])),
     st.tuples(st.just('"user"'), strings),
-    st.tuples(st.just('"metadata"'), st.dictionaries(st.sampled_from(["a", "model", "b"]), st.just("x"), max_size=2).map(json.dumps)),
+    st.tuples(
+        st.just('"metadata"'),
+        st.dictionaries(st.sampled_from(["a", "model", "b"]), st.just("x"), max_size=2).map(json.dumps),
+    ),
 )
 members = st.lists(st.one_of(usual, usual, usual, st.tuples(names, values)), max_size=4)
 
@@ -298,7 +323,11 @@ def bodies(draw):
     data = text.encode("utf-8", "surrogatepass")
     for _ in range(draw(st.sampled_from([0, 0, 0, 0, 0, 1, 2]))):
         place = draw(st.integers(0, len(data)))
-        data = data[:place] + draw(st.sampled_from([b"\xff", b"\x00", b",", b'"', b"}", b"\\", b"\xef\xbb\xbf", b"\xed\xa0\x80"])) + data[place:]
+        data = (
+            data[:place]
+            + draw(st.sampled_from([b"\xff", b"\x00", b",", b'"', b"}", b"\\", b"\xef\xbb\xbf", b"\xed\xa0\x80"]))
+            + data[place:]
+        )
     return data
 
 
@@ -357,7 +386,9 @@ def naive(upstream):
     return NaiveProxy(upstream)
 
 
-@pytest.mark.parametrize("name", ["a model twice", "a model twice, one escaped", "a nested name twice", "a lone surrogate as value"])
+@pytest.mark.parametrize(
+    "name", ["a model twice", "a model twice, one escaped", "a nested name twice", "a lone surrogate as value"]
+)
 def test_the_test_finds_out_a_naive_proxy(naive, name):
     with pytest.raises(Disagreement):
         judge(*naive.send(filled(REFUSED[name])))
@@ -373,7 +404,11 @@ def test_random_bodies_find_out_a_naive_proxy(naive):
 
     with pytest.raises(BaseException) as found:
         sample()
-    assert found.group_contains(Disagreement) if isinstance(found.value, BaseExceptionGroup) else isinstance(found.value, Disagreement)
+    assert (
+        found.group_contains(Disagreement)
+        if isinstance(found.value, BaseExceptionGroup)
+        else isinstance(found.value, Disagreement)
+    )
 
 
 def test_the_test_lets_a_good_answer_pass(naive):

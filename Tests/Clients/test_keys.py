@@ -30,7 +30,9 @@ class Wires:
     def __init__(self, server, key, count=CONNECTIONS):
         context = ssl.create_default_context(cafile=server.trust_file)
         self.key = key
-        self.all = [http.client.HTTPSConnection("localhost", server.port, context=context, timeout=20) for _ in range(count)]
+        self.all = [
+            http.client.HTTPSConnection("localhost", server.port, context=context, timeout=20) for _ in range(count)
+        ]
 
     def ask(self, connection, method="GET", path="/v1/models", body=None):
         headers = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
@@ -121,11 +123,17 @@ def test_scopes_are_kept(gateway, trust):
     only_embeddings = gateway.create_key("embeddings", scopes=["embeddings"])
     only_chat = gateway.create_key("chat", scopes=["chat"])
     routes = {
-        "/v1/chat/completions": CHAT, "/v1/completions": {"model": "echo", "prompt": "hi"}, "/v1/responses": {"model": "echo", "input": "hi"},
-        "/v1/messages": {**CHAT, "max_tokens": 5}, "/v1/messages/count_tokens": CHAT, "/v1/embeddings": {"model": "echo", "input": "hi"},
-    }  # fmt: skip
+        "/v1/chat/completions": CHAT,
+        "/v1/completions": {"model": "echo", "prompt": "hi"},
+        "/v1/responses": {"model": "echo", "input": "hi"},
+        "/v1/messages": {**CHAT, "max_tokens": 5},
+        "/v1/messages/count_tokens": CHAT,
+        "/v1/embeddings": {"model": "echo", "input": "hi"},
+    }
     for key, allowed in ((only_embeddings, {"/v1/embeddings"}), (only_chat, set(routes) - {"/v1/embeddings"})):
-        with httpx2.Client(base_url=gateway.base, verify=trust, headers={"authorization": f"Bearer {key.key}"}) as client:
+        with httpx2.Client(
+            base_url=gateway.base, verify=trust, headers={"authorization": f"Bearer {key.key}"}
+        ) as client:
             for route, body in routes.items():
                 answer = client.post(route, json=body)
                 if route in allowed:
@@ -165,7 +173,9 @@ def test_the_request_after_the_last_one_is_refused(make_gateway, trust):
     server = make_gateway({"limiter": {"requests_per_hour": 20}})
     with server:
         key = server.create_key("limited")
-        with httpx2.Client(base_url=server.base, verify=trust, headers={"authorization": f"Bearer {key.key}"}) as client:
+        with httpx2.Client(
+            base_url=server.base, verify=trust, headers={"authorization": f"Bearer {key.key}"}
+        ) as client:
             for number in range(20):
                 answer = client.post("/v1/chat/completions", json=CHAT)
                 assert answer.status_code == 200
@@ -181,7 +191,9 @@ def test_the_request_after_the_last_one_is_refused(make_gateway, trust):
         ahead = (resets - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
         assert 3500 < ahead <= 3601, "the first of the twenty was just now: it leaves the window in an hour"
         assert 3500 < int(answer.headers["retry-after"]) <= 3601
-        assert int(answer.headers["retry-after-ms"]) // 1000 in range(int(answer.headers["retry-after"]) - 1, int(answer.headers["retry-after"]) + 1)
+        assert int(answer.headers["retry-after-ms"]) // 1000 in range(
+            int(answer.headers["retry-after"]) - 1, int(answer.headers["retry-after"]) + 1
+        )
         assert answer.headers["x-ratelimit-remaining-requests"] == "0"
         client = openai.OpenAI(base_url=f"{server.base}/v1", api_key=key.key, max_retries=0)
         with pytest.raises(openai.RateLimitError) as limited:
@@ -199,7 +211,9 @@ def test_another_key_of_the_tenant_evades_nothing(make_gateway, trust):
         statuses = []
         for number in range(3):
             key = server.create_key(f"minted{number}")
-            with httpx2.Client(base_url=server.base, verify=trust, headers={"authorization": f"Bearer {key.key}"}) as client:
+            with httpx2.Client(
+                base_url=server.base, verify=trust, headers={"authorization": f"Bearer {key.key}"}
+            ) as client:
                 statuses += [client.post("/v1/chat/completions", json=CHAT).status_code for _ in range(10)]
     assert collections.Counter(statuses) == {200: 20, 429: 10}
 
@@ -213,7 +227,9 @@ def test_the_count_is_exact_under_200_at_once(make_gateway, wires):
         with concurrent.futures.ThreadPoolExecutor(200) as pool:
             for connection in connections.all:  # Handshakes first: then all ask at once.
                 connection.connect()
-            answers = list(pool.map(lambda c: connections.ask(c, "POST", "/v1/chat/completions", CHAT)[0], connections.all))
+            answers = list(
+                pool.map(lambda c: connections.ask(c, "POST", "/v1/chat/completions", CHAT)[0], connections.all)
+            )
     assert collections.Counter(answers) == {200: 50, 429: 150}
 
 
@@ -221,9 +237,15 @@ def test_a_forged_address_changes_nothing(make_gateway, trust):
     server = make_gateway({"limiter": {"requests_per_hour": 5}})
     with server:
         key = server.create_key("forger")
-        with httpx2.Client(base_url=server.base, verify=trust, headers={"authorization": f"Bearer {key.key}"}) as client:
+        with httpx2.Client(
+            base_url=server.base, verify=trust, headers={"authorization": f"Bearer {key.key}"}
+        ) as client:
             statuses = [
-                client.post("/v1/chat/completions", json=CHAT, headers={"x-forwarded-for": f"10.0.0.{i}", "x-real-ip": f"10.0.1.{i}"}).status_code
+                client.post(
+                    "/v1/chat/completions",
+                    json=CHAT,
+                    headers={"x-forwarded-for": f"10.0.0.{i}", "x-real-ip": f"10.0.1.{i}"},
+                ).status_code
                 for i in range(10)
             ]
     assert collections.Counter(statuses) == {200: 5, 429: 5}
@@ -233,7 +255,9 @@ def test_a_refused_request_does_not_reach_the_provider(make_gateway, trust, upst
     server = make_gateway({"limiter": {"requests_per_hour": 3}})
     with server:
         key = server.create_key("limited")
-        with httpx2.Client(base_url=server.base, verify=trust, headers={"authorization": f"Bearer {key.key}"}) as client:
+        with httpx2.Client(
+            base_url=server.base, verify=trust, headers={"authorization": f"Bearer {key.key}"}
+        ) as client:
             for _ in range(6):
                 client.post("/v1/chat/completions", json={**CHAT, "model": "openai-small"})
     assert len(upstream.requests) == 3
@@ -244,7 +268,9 @@ def test_the_default_is_a_thousand_an_hour(make_gateway, trust):
     server.tables["limiter"] = {}
     with server:
         key = server.create_key("default")
-        with httpx2.Client(base_url=server.base, verify=trust, headers={"authorization": f"Bearer {key.key}"}) as client:
+        with httpx2.Client(
+            base_url=server.base, verify=trust, headers={"authorization": f"Bearer {key.key}"}
+        ) as client:
             statuses = [client.post("/v1/chat/completions", json=CHAT).status_code for _ in range(1001)]
     assert statuses[:1000] == [200] * 1000
     assert statuses[1000] == 429
@@ -256,7 +282,9 @@ def test_a_wrong_key_does_not_use_up_anyones_limit(make_gateway, trust):
         key = server.create_key("right")
         with httpx2.Client(base_url=server.base, verify=trust) as client:
             for _ in range(10):
-                client.post("/v1/chat/completions", json=CHAT, headers={"authorization": "Bearer " + key.key[:-1] + "!"})
+                client.post(
+                    "/v1/chat/completions", json=CHAT, headers={"authorization": "Bearer " + key.key[:-1] + "!"}
+                )
             answer = client.post("/v1/chat/completions", json=CHAT, headers={"authorization": f"Bearer {key.key}"})
     assert answer.status_code == 200 and answer.headers["x-ratelimit-remaining-requests"] == "4"
 
@@ -265,7 +293,9 @@ def test_the_limit_survives_a_reload(make_gateway, trust):
     server = make_gateway({"limiter": {"requests_per_hour": 5}})
     with server, contextlib.ExitStack() as stack:
         key = server.create_key("reload")
-        client = stack.enter_context(httpx2.Client(base_url=server.base, verify=trust, headers={"authorization": f"Bearer {key.key}"}))
+        client = stack.enter_context(
+            httpx2.Client(base_url=server.base, verify=trust, headers={"authorization": f"Bearer {key.key}"})
+        )
         statuses = [client.post("/v1/chat/completions", json=CHAT).status_code for _ in range(4)]
         server.process.send_signal(signal.SIGHUP)
         time.sleep(0.5)

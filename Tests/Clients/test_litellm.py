@@ -46,9 +46,16 @@ def test_tools(openai_client, anthropic_client):
     tool = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {}}}}
     answer = openai_client.chat.completions.create(model="litellm-tool", messages=USER, tools=[tool])
     (call,) = answer.choices[0].message.tool_calls
-    assert (call.id, call.function.name, json.loads(call.function.arguments)) == ("call_litellm", "get_weather", {"city": "Paris"})
+    assert (call.id, call.function.name, json.loads(call.function.arguments)) == (
+        "call_litellm",
+        "get_weather",
+        {"city": "Paris"},
+    )
     message = anthropic_client.messages.create(
-        model="litellm-tool", messages=USER, max_tokens=50, tools=[{"name": "get_weather", "input_schema": {"type": "object"}}]
+        model="litellm-tool",
+        messages=USER,
+        max_tokens=50,
+        tools=[{"name": "get_weather", "input_schema": {"type": "object"}}],
     )
     (use,) = [block for block in message.content if block.type == "tool_use"]
     assert (use.name, use.input) == ("get_weather", {"city": "Paris"})

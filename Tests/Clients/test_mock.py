@@ -45,7 +45,8 @@ def test_notices_at_once_that_a_client_left_a_stream(upstream, trust):
     with upstream.behave(mock_behaviours.drip):
         with httpx2.Client(base_url=upstream.url, verify=trust) as client:
             with client.stream("POST", "/v1/chat/completions", json=chat(stream=True)) as answer:
-                next(answer.iter_bytes())
+                pieces = answer.iter_bytes()
+                next(pieces)
                 left = time.monotonic()
         upstream.until(lambda: upstream.last.gone)
     assert 0 <= upstream.last.gone - left < 0.1
@@ -80,7 +81,9 @@ def test_each_streamed_echo_gives_the_canary_back(upstream, direct, name):
 def _raw(upstream, direct, body):
     """All bytes of the answer, whatever they are."""
     context = direct._transport._pool._ssl_context
-    with context.wrap_socket(socket.create_connection(("127.0.0.1", upstream.port)), server_hostname="localhost") as tls:
+    with context.wrap_socket(
+        socket.create_connection(("127.0.0.1", upstream.port)), server_hostname="localhost"
+    ) as tls:
         data = httpx2.Request("POST", "https://localhost/", json=body).content
         head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {CANARY}\r\nconnection: close\r\ncontent-length: {len(data)}\r\n\r\n"
         tls.sendall(head.encode() + data)
@@ -94,7 +97,7 @@ def _hides(received, name):
     if name == "escaped":
         return "".join(f"\\u{ord(c):04x}" for c in CANARY).encode() in received
     if name == "stream_deltas":
-        return all(f'"content": "{CANARY[i:i + 2]}"'.encode() in received for i in range(0, len(CANARY), 2))
+        return all(f'"content": "{CANARY[i : i + 2]}"'.encode() in received for i in range(0, len(CANARY), 2))
     if name == "stream_halves":
         half = len(CANARY) // 2
         return CANARY[:half].encode() in received and CANARY[half:].encode() in received

@@ -31,7 +31,14 @@ def test_answers_what_it_was_asked(openai_client, kind):
 
 @pytest.mark.parametrize(
     "text",
-    ["¿Qué tal? Ação, naïve", "日本語テキスト", "🧑‍🚀 🇪🇨 👩🏽‍💻", "مرحبا بالعالم", "a\tb\nc  \"quoted\" \\back\\ </script>", "\u2028line\u2029sep \x7f"],
+    [
+        "¿Qué tal? Ação, naïve",
+        "日本語テキスト",
+        "🧑‍🚀 🇪🇨 👩🏽‍💻",
+        "مرحبا بالعالم",
+        'a\tb\nc  "quoted" \\back\\ </script>',
+        "\u2028line\u2029sep \x7f",
+    ],
 )
 def test_text_comes_back_letter_for_letter(openai_client, kind, text):
     answer = openai_client.chat.completions.create(model=kind.model, messages=user(f"/echo {text}"))
@@ -78,7 +85,9 @@ def test_a_limit_on_tokens_ends_the_answer(openai_client, kind, name):
 
 @pytest.mark.parametrize("stop", ["STOP", ["STOP", "HALT"]])
 def test_a_stop_sequence_ends_the_answer(openai_client, kind, stop):
-    answer = openai_client.chat.completions.create(model=kind.model, messages=user("/echo before STOP after"), stop=stop)
+    answer = openai_client.chat.completions.create(
+        model=kind.model, messages=user("/echo before STOP after"), stop=stop
+    )
     assert answer.choices[0].message.content.strip() == "before"
     assert answer.choices[0].finish_reason == "stop"
 
@@ -108,25 +117,45 @@ def test_settings_that_providers_share_are_taken(openai_client, kind):
 @pytest.mark.kinds_except("anthropic")  # Fields that Anthropic's protocol does not have.
 def test_settings_of_openai_are_taken(openai_client, kind):
     answer = openai_client.chat.completions.create(
-        model=kind.model, messages=user("fine"), seed=7, frequency_penalty=0.1, presence_penalty=0.1,
-        logit_bias={"50256": -100}, logprobs=False,
-    )  # fmt: skip
+        model=kind.model,
+        messages=user("fine"),
+        seed=7,
+        frequency_penalty=0.1,
+        presence_penalty=0.1,
+        logit_bias={"50256": -100},
+        logprobs=False,
+    )
     assert answer.choices[0].message.content == "fine"
 
 
 @pytest.mark.kinds("openai")
 def test_the_clients_settings_reach_the_provider(openai_client, kind, upstream):
     openai_client.chat.completions.create(
-        model=kind.model, messages=user("fine"), temperature=0.3, top_p=0.9, seed=7, stop=["x"], max_tokens=12,
-        logit_bias={"50256": -100}, parallel_tool_calls=False,
+        model=kind.model,
+        messages=user("fine"),
+        temperature=0.3,
+        top_p=0.9,
+        seed=7,
+        stop=["x"],
+        max_tokens=12,
+        logit_bias={"50256": -100},
+        parallel_tool_calls=False,
         tools=[{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}],
-    )  # fmt: skip
+    )
     body = upstream.last.json
-    sent = {name: body[name] for name in ("temperature", "top_p", "seed", "stop", "max_tokens", "logit_bias", "parallel_tool_calls")}
+    sent = {
+        name: body[name]
+        for name in ("temperature", "top_p", "seed", "stop", "max_tokens", "logit_bias", "parallel_tool_calls")
+    }
     assert sent == {
-        "temperature": 0.3, "top_p": 0.9, "seed": 7, "stop": ["x"], "max_tokens": 12, "logit_bias": {"50256": -100},
+        "temperature": 0.3,
+        "top_p": 0.9,
+        "seed": 7,
+        "stop": ["x"],
+        "max_tokens": 12,
+        "logit_bias": {"50256": -100},
         "parallel_tool_calls": False,
-    }  # fmt: skip
+    }
     assert body["messages"] == user("fine")
     assert body["model"] == "mock-small"
 
@@ -134,9 +163,17 @@ def test_the_clients_settings_reach_the_provider(openai_client, kind, upstream):
 @pytest.mark.kinds("anthropic")
 def test_the_clients_settings_are_translated(openai_client, kind, upstream, gateway):
     openai_client.chat.completions.create(
-        model=kind.model, temperature=0.3, stop=["x"], max_tokens=12,
-        messages=[{"role": "system", "content": "Be brief."}, *user("one"), {"role": "assistant", "content": "two"}, *user("three")],
-    )  # fmt: skip
+        model=kind.model,
+        temperature=0.3,
+        stop=["x"],
+        max_tokens=12,
+        messages=[
+            {"role": "system", "content": "Be brief."},
+            *user("one"),
+            {"role": "assistant", "content": "two"},
+            *user("three"),
+        ],
+    )
     body = upstream.last.json
     assert (body["temperature"], body["stop_sequences"], body["max_tokens"]) == (0.3, ["x"], 12)
     system = body["system"] if isinstance(body["system"], str) else "".join(b["text"] for b in body["system"])
@@ -175,7 +212,9 @@ def test_the_finish_reason_is_told(openai_client, kind, finish):
 
 
 def test_a_stream_spells_the_answer(openai_client, kind):
-    chunks = list(openai_client.chat.completions.create(model=kind.model, messages=user("One two three four."), stream=True))
+    chunks = list(
+        openai_client.chat.completions.create(model=kind.model, messages=user("One two three four."), stream=True)
+    )
     assert joined(chunks) == "One two three four."
     assert chunks[0].object == "chat.completion.chunk"
     assert chunks[0].choices[0].delta.role == "assistant"
@@ -188,7 +227,9 @@ def test_a_stream_spells_the_answer(openai_client, kind):
 def test_a_stream_comes_as_it_is_made(openai_client, kind):
     start = time.monotonic()
     times = []
-    stream = openai_client.chat.completions.create(model=kind.model, messages=user("/pace 100ms\n/tokens 10"), stream=True)
+    stream = openai_client.chat.completions.create(
+        model=kind.model, messages=user("/pace 100ms\n/tokens 10"), stream=True
+    )
     for chunk in stream:
         if chunk.choices and chunk.choices[0].delta.content:
             times.append(time.monotonic() - start)
@@ -230,7 +271,9 @@ def test_usage_is_always_asked_of_the_provider(gateway, openai_client, kind, ups
 
 
 def test_a_limit_on_tokens_ends_the_stream(openai_client, kind):
-    stream = openai_client.chat.completions.create(model=kind.model, messages=user("/tokens 50"), stream=True, max_tokens=5)
+    stream = openai_client.chat.completions.create(
+        model=kind.model, messages=user("/tokens 50"), stream=True, max_tokens=5
+    )
     chunks = [c for c in stream if c.choices]
     assert chunks[-1].choices[0].finish_reason == "length"
     assert 1 <= len(joined(chunks).split()) <= 5

@@ -60,8 +60,18 @@ def test_embeddings_are_refused_where_the_provider_has_none(gateway, openai_clie
 
 
 @pytest.mark.kinds("openai")
-@pytest.mark.parametrize("wrong", [{"input": ""}, {"input": []}, {"input": 7}, {"input": [["a"]]}, {"input": "x", "encoding_format": "hex"},
-                                   {"input": "x", "dimensions": 0}, {}])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"input": ""},
+        {"input": []},
+        {"input": 7},
+        {"input": [["a"]]},
+        {"input": "x", "encoding_format": "hex"},
+        {"input": "x", "dimensions": 0},
+        {},
+    ],
+)
 def test_a_malformed_embedding_is_refused(gateway, http, kind, upstream, wrong):
     answer = http.post("/v1/embeddings", json={"model": "openai-embedding", **wrong})
     assert answer.status_code == 400, answer.text

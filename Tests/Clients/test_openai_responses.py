@@ -10,9 +10,12 @@ import pytest
 pytestmark = pytest.mark.usefixtures("gateway")  # The mock upstream has no such route: it must be translated.
 
 WEATHER = {
-    "type": "function", "name": "get_weather", "description": "The weather of a city.", "strict": False,
+    "type": "function",
+    "name": "get_weather",
+    "description": "The weather of a city.",
+    "strict": False,
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-}  # fmt: skip
+}
 TIME = {"type": "function", "name": "get_time", "strict": False, "parameters": {"type": "object", "properties": {}}}
 TWO = '/tool get_weather {"city":"Paris"}\n/tool get_time {}'
 
@@ -34,13 +37,18 @@ def test_answers_a_text(openai_client, kind):
 
 def test_answers_a_conversation(openai_client, kind):
     answer = openai_client.responses.create(
-        model=kind.model, instructions="Be brief.",
+        model=kind.model,
+        instructions="Be brief.",
         input=[
             {"role": "user", "content": "one"},
-            {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "uno", "annotations": []}]},
+            {
+                "type": "message",
+                "role": "assistant",
+                "content": [{"type": "output_text", "text": "uno", "annotations": []}],
+            },
             {"role": "user", "content": [{"type": "input_text", "text": "two"}]},
         ],
-    )  # fmt: skip
+    )
     assert answer.output_text == "two"
 
 
@@ -64,9 +72,14 @@ def test_a_stream(openai_client, kind):
     assert types[0] == "response.created"
     assert types[-1] == "response.completed"
     for expected in (
-        "response.in_progress", "response.output_item.added", "response.content_part.added", "response.output_text.delta",
-        "response.output_text.done", "response.content_part.done", "response.output_item.done",
-    ):  # fmt: skip
+        "response.in_progress",
+        "response.output_item.added",
+        "response.content_part.added",
+        "response.output_text.delta",
+        "response.output_text.done",
+        "response.content_part.done",
+        "response.output_item.done",
+    ):
         assert expected in types, types
     assert "".join(e.delta for e in events if e.type == "response.output_text.delta") == "one two three"
     assert types.count("response.output_text.delta") > 1
@@ -114,8 +127,13 @@ def test_the_results_of_functions_go_back(openai_client, kind):
     first = openai_client.responses.create(model=kind.model, input=TWO, tools=[WEATHER, TIME])
     calls = [item for item in first.output if item.type == "function_call"]
     history = [{"role": "user", "content": TWO}]
-    history += [{"type": "function_call", "call_id": c.call_id, "name": c.name, "arguments": c.arguments} for c in calls]
-    history += [{"type": "function_call_output", "call_id": c.call_id, "output": result} for c, result in zip(calls, ["sunny", "noon"])]
+    history += [
+        {"type": "function_call", "call_id": c.call_id, "name": c.name, "arguments": c.arguments} for c in calls
+    ]
+    history += [
+        {"type": "function_call_output", "call_id": c.call_id, "output": result}
+        for c, result in zip(calls, ["sunny", "noon"])
+    ]
     answer = openai_client.responses.create(model=kind.model, input=history, tools=[WEATHER, TIME])
     assert "get_weather returned: sunny" in answer.output_text
     assert "get_time returned: noon" in answer.output_text
@@ -172,7 +190,9 @@ def test_a_failure_in_the_middle_of_a_stream_is_told(openai_client, kind):
         for event in openai_client.responses.create(model=kind.model, input=text, stream=True):
             assert event.type != "response.completed"
             if event.type in ("response.failed", "error"):
-                raise openai.APIError("told", request=None, body={"code": getattr(event, "code", None) or event.response.error.code})
+                raise openai.APIError(
+                    "told", request=None, body={"code": getattr(event, "code", None) or event.response.error.code}
+                )
     assert failed.value.code in ("upstream_interrupted", "server_error", "upstream_error")
 
 

@@ -46,7 +46,9 @@ def test_parse_gives_an_object(openai_client, kind):
 
 
 def test_parse_gives_an_object_from_a_stream(openai_client, kind):
-    with openai_client.chat.completions.stream(model=kind.model, messages=user("a place"), response_format=Place) as stream:
+    with openai_client.chat.completions.stream(
+        model=kind.model, messages=user("a place"), response_format=Place
+    ) as stream:
         for _ in stream:
             pass
         final = stream.get_final_completion()
@@ -55,7 +57,9 @@ def test_parse_gives_an_object_from_a_stream(openai_client, kind):
 
 def test_a_recursive_schema_is_taken(openai_client, kind):
     answer = openai_client.chat.completions.parse(
-        model=kind.model, messages=user('/raw {"name": "a", "children": [{"name": "b", "children": []}]}'), response_format=Tree
+        model=kind.model,
+        messages=user('/raw {"name": "a", "children": [{"name": "b", "children": []}]}'),
+        response_format=Tree,
     )
     assert answer.choices[0].message.parsed.children[0].name == "b"
 
@@ -107,7 +111,9 @@ def test_without_strict_the_answer_passes_as_it_is(gateway, openai_client, kind)
 def test_a_refusal_is_no_breach_of_the_schema(openai_client, kind):
     if kind.name == "litellm":
         pytest.skip("LiteLLM drops refusals")
-    answer = openai_client.chat.completions.create(model=kind.model, messages=user("/refuse I must not."), response_format=form())
+    answer = openai_client.chat.completions.create(
+        model=kind.model, messages=user("/refuse I must not."), response_format=form()
+    )
     message = answer.choices[0].message
     assert (message.refusal or message.content) == "I must not."
 

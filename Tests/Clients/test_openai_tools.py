@@ -20,7 +20,10 @@ WEATHER = {
         },
     },
 }
-TIME = {"type": "function", "function": {"name": "get_time", "parameters": {"type": "object", "properties": {"zone": {"type": "string"}}}}}
+TIME = {
+    "type": "function",
+    "function": {"name": "get_time", "parameters": {"type": "object", "properties": {"zone": {"type": "string"}}}},
+}
 ONE = '/tool get_weather {"city":"Paris","days":3}'
 TWO = ONE + '\n/tool get_time {"zone":"Europe/Paris \\u00e9 🗼"}'
 
@@ -64,7 +67,9 @@ def test_parallel_tool_calls(openai_client, kind):
 
 
 def test_tool_calls_in_a_stream(openai_client, kind):
-    stream = openai_client.chat.completions.create(model=kind.model, messages=user(TWO), tools=[WEATHER, TIME], stream=True)
+    stream = openai_client.chat.completions.create(
+        model=kind.model, messages=user(TWO), tools=[WEATHER, TIME], stream=True
+    )
     calls, finish = gathered(stream)
     assert finish == "tool_calls"
     assert [c["name"] for c in calls] == ["get_weather", "get_time"]
@@ -100,7 +105,9 @@ def test_the_choice_of_tool_is_obeyed(openai_client, kind, choice, expected, str
 
 
 def test_a_forced_tool_gets_arguments_of_its_schema(openai_client, kind):
-    answer = openai_client.chat.completions.create(model=kind.model, messages=user("hello"), tools=[WEATHER], tool_choice="required")
+    answer = openai_client.chat.completions.create(
+        model=kind.model, messages=user("hello"), tools=[WEATHER], tool_choice="required"
+    )
     arguments = json.loads(answer.choices[0].message.tool_calls[0].function.arguments)
     assert isinstance(arguments["city"], str) and isinstance(arguments["days"], int)
 
@@ -115,7 +122,9 @@ def test_the_results_of_tools_go_back(openai_client, kind, stream):
         {"role": "tool", "tool_call_id": calls[0].id, "content": "sunny"},
         {"role": "tool", "tool_call_id": calls[1].id, "content": [{"type": "text", "text": "noon"}]},
     ]
-    answer = openai_client.chat.completions.create(model=kind.model, messages=messages, tools=[WEATHER, TIME], stream=stream)
+    answer = openai_client.chat.completions.create(
+        model=kind.model, messages=messages, tools=[WEATHER, TIME], stream=stream
+    )
     if stream:
         text = "".join(c.choices[0].delta.content or "" for c in answer if c.choices)
     else:
@@ -130,9 +139,10 @@ def test_the_sdks_own_tool_types_work(openai_client, kind):
         days: int
 
     answer = openai_client.chat.completions.parse(
-        model=kind.model, messages=user('/tool GetWeather {"city":"Quito","days":2}'),
+        model=kind.model,
+        messages=user('/tool GetWeather {"city":"Quito","days":2}'),
         tools=[openai.pydantic_function_tool(GetWeather)],
-    )  # fmt: skip
+    )
     parsed = answer.choices[0].message.tool_calls[0].function.parsed_arguments
     assert parsed == GetWeather(city="Quito", days=2)
 
@@ -146,18 +156,27 @@ def test_the_sdks_stream_helper_puts_tools_together(openai_client, kind):
 
 
 def test_usage_is_shown_after_tools_when_asked_for(openai_client, kind):
-    chunks = list(openai_client.chat.completions.create(
-        model=kind.model, messages=user("/usage 9 4\n" + ONE), tools=[WEATHER], stream=True, stream_options={"include_usage": True},
-    ))  # fmt: skip
+    chunks = list(
+        openai_client.chat.completions.create(
+            model=kind.model,
+            messages=user("/usage 9 4\n" + ONE),
+            tools=[WEATHER],
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+    )
     assert (chunks[-1].usage.prompt_tokens, chunks[-1].usage.completion_tokens) == (9, 4)
 
 
 @pytest.mark.kinds("anthropic")
 def test_tools_are_translated(gateway, openai_client, kind, upstream):
     openai_client.chat.completions.create(
-        model=kind.model, messages=user("hello"), tools=[WEATHER], parallel_tool_calls=False,
+        model=kind.model,
+        messages=user("hello"),
+        tools=[WEATHER],
+        parallel_tool_calls=False,
         tool_choice={"type": "function", "function": {"name": "get_weather"}},
-    )  # fmt: skip
+    )
     body = upstream.last.json
     assert body["tools"][0]["name"] == "get_weather"
     assert body["tools"][0]["description"] == "The weather of a city."

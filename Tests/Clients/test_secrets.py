@@ -83,8 +83,17 @@ def deltas(value, found):
     if isinstance(value, dict):
         for name, item in value.items():
             if isinstance(item, str) and name in (
-                "content", "text", "partial_json", "arguments", "thinking", "refusal", "delta", "reasoning_content", "name", "id",
-            ):  # fmt: skip
+                "content",
+                "text",
+                "partial_json",
+                "arguments",
+                "thinking",
+                "refusal",
+                "delta",
+                "reasoning_content",
+                "name",
+                "id",
+            ):
                 found.setdefault(name, []).append(item)
             deltas(item, found)
     elif isinstance(value, list):
@@ -123,7 +132,9 @@ def leaks(received, secret=CANARY):
                 found.append((name, needle))
         for word in re.findall(r"[A-Za-z0-9+/_=-]{16,}", text):
             try:
-                if secret in base64.b64decode(word + "=" * (-len(word) % 4), altchars=b"-_" if "-" in word or "_" in word else None).decode("latin-1"):
+                if secret in base64.b64decode(
+                    word + "=" * (-len(word) % 4), altchars=b"-_" if "-" in word or "_" in word else None
+                ).decode("latin-1"):
                     found.append((name, word))
             except ValueError:
                 pass
@@ -133,9 +144,16 @@ def leaks(received, secret=CANARY):
 
 
 @pytest.mark.parametrize(
-    "text", [CANARY, json.dumps({"a": CANARY}), "".join(f"\\u{ord(c):04x}" for c in CANARY), base64.b64encode(CANARY.encode()).decode(),
-             CANARY.encode().hex().upper(), "%73" + CANARY[1:]],
-)  # fmt: skip
+    "text",
+    [
+        CANARY,
+        json.dumps({"a": CANARY}),
+        "".join(f"\\u{ord(c):04x}" for c in CANARY),
+        base64.b64encode(CANARY.encode()).decode(),
+        CANARY.encode().hex().upper(),
+        "%73" + CANARY[1:],
+    ],
+)
 def test_the_search_finds_what_it_should(text):
     assert leaks(b'HTTP/1.1 200 OK\r\n\r\n{"x": "' + text.replace('"', '\\"').encode() + b'"}')
     assert leaks(b"HTTP/1.1 200 OK\r\nx-echo: " + text.encode() + b"\r\n\r\n{}") or text.startswith("\\u")
@@ -233,9 +251,14 @@ def test_our_keys_stand_nowhere_on_disk(gateway, house):
 
 @pytest.mark.parametrize("written", ["sk-live-0123456789abcdef", "env", "vault:secret/x", ""])
 def test_a_key_written_into_the_configuration_is_refused_and_not_repeated(make_gateway, upstream, written):
-    server = make_gateway({"gateway.provider": [{
-        "name": "openai", "kind": "openai", "base_url": f"{upstream.url}/v1", "key": written,
-    }], "gateway.model": [{"name": "m", "provider": "openai", "upstream": "x"}]})  # fmt: skip
+    server = make_gateway(
+        {
+            "gateway.provider": [
+                {"name": "openai", "kind": "openai", "base_url": f"{upstream.url}/v1", "key": written}
+            ],
+            "gateway.model": [{"name": "m", "provider": "openai", "upstream": "x"}],
+        }
+    )
     done = server.command("check", check=False)
     assert done.returncode == 1
     assert "gatehouse.toml:" in done.stderr and "key" in done.stderr
@@ -246,22 +269,38 @@ def test_a_provider_key_from_a_file(make_gateway, authority, trust, upstream, tm
     secret = tmp_path / "provider.key"
     secret.touch(mode=0o600)
     secret.write_text("sk-from-a-file\n")
-    server = make_gateway({"gateway.provider": [{
-        "name": "openai", "kind": "openai", "base_url": f"{upstream.url}/v1", "key": f"file:{secret}",
-        "ca": str(authority.certificate),
-    }], "gateway.model": [{"name": "m", "provider": "openai", "upstream": "x"}]})  # fmt: skip
+    server = make_gateway(
+        {
+            "gateway.provider": [
+                {
+                    "name": "openai",
+                    "kind": "openai",
+                    "base_url": f"{upstream.url}/v1",
+                    "key": f"file:{secret}",
+                    "ca": str(authority.certificate),
+                }
+            ],
+            "gateway.model": [{"name": "m", "provider": "openai", "upstream": "x"}],
+        }
+    )
     with server:
         headers = {"authorization": f"Bearer {server.create_key().key}"}
         with httpx2.Client(base_url=server.base, headers=headers, verify=trust) as client:
-            assert client.post("/v1/chat/completions", json=body_for("/v1/chat/completions", "m", False)).status_code == 200
+            assert (
+                client.post("/v1/chat/completions", json=body_for("/v1/chat/completions", "m", False)).status_code
+                == 200
+            )
     assert upstream.last.header("authorization") == "Bearer sk-from-a-file"
 
 
 @pytest.mark.parametrize("source", ["env:NO_SUCH_VARIABLE", "file:/no/such/file", "credential:no-such"])
 def test_a_provider_key_that_is_missing_is_named(make_gateway, upstream, source):
-    server = make_gateway({"gateway.provider": [{
-        "name": "openai", "kind": "openai", "base_url": f"{upstream.url}/v1", "key": source,
-    }], "gateway.model": [{"name": "m", "provider": "openai", "upstream": "x"}]})  # fmt: skip
+    server = make_gateway(
+        {
+            "gateway.provider": [{"name": "openai", "kind": "openai", "base_url": f"{upstream.url}/v1", "key": source}],
+            "gateway.model": [{"name": "m", "provider": "openai", "upstream": "x"}],
+        }
+    )
     server.write()
     done = server.command("serve", check=False)
     assert done.returncode == 1

@@ -49,7 +49,9 @@ def test_the_direction_of_imports(tmp_path, text, fault):
 
 
 def test_a_module_that_depends_on_a_module_is_named(tmp_path):
-    faults = judge(tmp_path, {"Sources/Modules/Guard/A.swift": ""}, [*HOUSE[:2], target("Guard", "Auth"), target("Auth")])
+    faults = judge(
+        tmp_path, {"Sources/Modules/Guard/A.swift": ""}, [*HOUSE[:2], target("Guard", "Auth"), target("Auth")]
+    )
     assert any("Guard depends on module Auth" in fault for fault in faults)
 
 

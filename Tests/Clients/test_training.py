@@ -27,7 +27,9 @@ def test_openai_is_told_not_to_store(http, kind, upstream, route, stream, wish):
 
 
 @pytest.mark.kinds("openai")
-@pytest.mark.parametrize("raw", [b'"store":true', b'"sto\\u0072e":true', b'"store":null', b'"store":1', b'"store":"false"'])
+@pytest.mark.parametrize(
+    "raw", [b'"store":true', b'"sto\\u0072e":true', b'"store":null', b'"store":1', b'"store":"false"']
+)
 def test_a_client_cannot_have_it_stored(http, kind, upstream, raw):
     body = b'{"model":"openai-small","messages":[{"role":"user","content":"hi"}],' + raw + b"}"
     answer = http.post("/v1/chat/completions", content=body, headers={"content-type": "application/json"})
@@ -53,8 +55,13 @@ def test_content_stands_nowhere_on_disk(gateway, http, upstream):
         for text in (marker, f"/fail 500\n{marker}", f"/cut 2\n{marker}", f"/fail 429 retry-after 1s\n{marker}"):
             for stream in (False, True):
                 messages = [{"role": "user", "content": text}]
-                http.post("/v1/chat/completions", json={"model": model, "messages": messages, "stream": stream, "user": marker})
-                http.post("/v1/messages", json={"model": model, "messages": messages, "stream": stream, "max_tokens": 50})
+                http.post(
+                    "/v1/chat/completions",
+                    json={"model": model, "messages": messages, "stream": stream, "user": marker},
+                )
+                http.post(
+                    "/v1/messages", json={"model": model, "messages": messages, "stream": stream, "max_tokens": 50}
+                )
     http.post("/v1/embeddings", json={"model": "echo", "input": marker})
     http.post("/v1/chat/completions", json={"model": marker, "messages": [{"role": "user", "content": "x"}]})
     http.post("/v1/chat/completions", content=f'{{"{marker}": '.encode(), headers={"content-type": "application/json"})

@@ -18,9 +18,23 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 # Rooms below the modules; every other target in Sources/Modules is a module.
 GROUND = {
-    "CLinux", "CSQLite", "COpenSSL", "CSeccomp", "Platform", "Bytes", "JSON", "TOML", "Crypto", "SQLite", "Log", "EventLoop",
-    "TLS", "HTTP", "Configuration", "Core",
-}  # fmt: skip
+    "CLinux",
+    "CSQLite",
+    "COpenSSL",
+    "CSeccomp",
+    "Platform",
+    "Bytes",
+    "JSON",
+    "TOML",
+    "Crypto",
+    "SQLite",
+    "Log",
+    "EventLoop",
+    "TLS",
+    "HTTP",
+    "Configuration",
+    "Core",
+}
 TOOLCHAIN = {"Swift", "Glibc", "Synchronization", "Testing", "_Builtin_intrinsics", "PackageDescription"}
 FORBIDDEN = {"Foundation", "FoundationEssentials", "FoundationNetworking", "Dispatch", "XCTest"}
 IMPORT = re.compile(
@@ -45,16 +59,24 @@ def imports(file: Path) -> list[tuple[int, str]]:
 def judge(targets: dict[str, dict], root: Path) -> tuple[list[str], str]:
     """Every fault, and a summary, of the targets that `swift package dump-package` tells of."""
     needs = {
-        name: {next(iter(dependency.values()))[0] for dependency in target["dependencies"]} for name, target in targets.items()
+        name: {next(iter(dependency.values()))[0] for dependency in target["dependencies"]}
+        for name, target in targets.items()
     }
     modules = {
-        name for name, target in targets.items() if (target["path"] or "").startswith("Sources/Modules/") and name not in GROUND
+        name
+        for name, target in targets.items()
+        if (target["path"] or "").startswith("Sources/Modules/") and name not in GROUND
     }
     faults, files = [], 0
     for name in modules:
-        faults += [f"Package.swift: error: module {name} depends on module {other}" for other in sorted(needs[name] & modules)]
+        faults += [
+            f"Package.swift: error: module {name} depends on module {other}" for other in sorted(needs[name] & modules)
+        ]
     for name in GROUND & set(targets):
-        faults += [f"Package.swift: error: {name} is below the modules and depends on {other}" for other in sorted(needs[name] & modules)]
+        faults += [
+            f"Package.swift: error: {name} is below the modules and depends on {other}"
+            for other in sorted(needs[name] & modules)
+        ]
     for name, target in sorted(targets.items()):
         if target["type"] == "system":
             continue

@@ -41,7 +41,9 @@ SUITES = {
     "swift": swift,
     "mock": lambda report, _: pytest(report, "--target", "mock"),
     "clients": lambda report, options: pytest(report, *options.pytest),
-    "prove": lambda report, options: pytest(report, "--hypothesis-profile=prove", "--repeat=20", "--timeout=1200", "-m", "prove", *options.pytest),
+    "prove": lambda report, options: pytest(
+        report, "--hypothesis-profile=prove", "--repeat=20", "--timeout=1200", "-m", "prove", *options.pytest
+    ),
 }
 
 
