@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import Platform
+import SQLite
+import Support
+import Testing
+
+@testable import Auth
+
+@Suite struct KeyTablesTests {
+    private let now = WallTime(milliseconds: 1_800_000_000_000)
+    private let directory: TemporaryDirectory
+    private let database: SQLiteConnection
+    private let index: KeyIndex
+    private let tenant: TenantRecord
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        database = try SQLiteConnection(path: directory("control.db"))
+        try database.migrate([KeyTables.migrations])
+        index = KeyIndex(peppers: try #require(Peppers([3: SecretBytes(randomCount: 32)])))
+        tenant = try KeyTables.tenant(named: "acme", at: now, in: database)
+    }
+
+    private func issue(
+        models: Set<String>? = nil, expiresAt: WallTime? = nil, tenant: TenantID? = nil
+    ) -> (key: APIKey, record: KeyRecord) {
+        let scopes = Scopes([.chat, .nodesRead])
+        return index.issue(
+            KeyRequest(
+                tenant: tenant ?? self.tenant.id, name: "ci ✓", scopes: scopes, models: models, expiresAt: expiresAt),
+            at: now)
+    }
+
+    @Test func `gives back a key as it was stored`() throws {
+        let records = [issue().record, issue(models: ["a", "b c"], expiresAt: now + .seconds(9)).record]
+        for record in records { try KeyTables.insert(record, in: database) }
+        #expect(
+            try KeyTables.keys(in: database).sorted { $0.id.text < $1.id.text }
+                == records.sorted { $0.id.text < $1.id.text })
+        #expect(try KeyTables.key(records[1].id, in: database) == records[1])
+        #expect(try KeyTables.key(KeyID("key_none"), in: database) == nil)
+    }
+
+    @Test func `a restart knows the keys, the revoked ones as revoked`() throws {
+        let kept = issue()
+        let revoked = issue()
+        for record in [kept.record, revoked.record] { try KeyTables.insert(record, in: database) }
+        #expect(try KeyTables.revoke(revoked.record.id, at: now, in: database))
+        #expect(try KeyTables.revoke(revoked.record.id, at: now + .seconds(9), in: database))
+        #expect(try !KeyTables.revoke(KeyID("key_none"), at: now, in: database))
+        let reopened = try SQLiteConnection(path: directory("control.db"))
+        for record in try KeyTables.keys(in: reopened) { #expect(index.add(record)) }
+        if case .valid = index.authenticate(kept.key.text, at: now) {} else { Issue.record("lost a key") }
+        if case .revoked(let record) = index.authenticate(revoked.key.text, at: now) {
+            #expect(record.revokedAt == now)
+        } else {
+            Issue.record("lost a revocation")
+        }
+    }
+
+    @Test func `keeps tenants apart, by unique names`() throws {
+        let other = try KeyTables.tenant(named: "globex", at: now, in: database)
+        #expect(try KeyTables.tenant(named: "acme", at: now, in: database) == tenant)
+        #expect(Set(try KeyTables.tenants(in: database).map(\.name)) == ["acme", "globex"])
+        let theirs = issue(tenant: other.id).record
+        try KeyTables.insert(issue().record, in: database)
+        try KeyTables.insert(theirs, in: database)
+        #expect(try KeyTables.keys(of: other.id, in: database) == [theirs])
+        #expect(try KeyTables.keys(in: database).count == 2)
+        #expect(throws: SQLiteError.self) {
+            try KeyTables.insert(TenantRecord(id: TenantID("ten_2"), name: "acme", createdAt: now), in: database)
+        }
+        #expect(throws: SQLiteError.self) {
+            try KeyTables.insert(issue(tenant: TenantID("ten_none")).record, in: database)
+        }
+    }
+
+    @Test func `writes uses down and never goes back`() throws {
+        let record = issue().record
+        try KeyTables.insert(record, in: database)
+        for time in [now, now + .seconds(5), now + .seconds(2)] {
+            try KeyTables.store(uses: [record.id: time, KeyID("key_gone"): time], in: database)
+        }
+        #expect(try KeyTables.key(record.id, in: database)?.lastUsedAt == now + .seconds(5))
+    }
+
+    @Test func `no file holds a key, in any form that would open something`() throws {
+        let issued = (0..<20).map { _ in issue() }
+        for (_, record) in issued { try KeyTables.insert(record, in: database) }
+        for round in 0..<2 {
+            if round == 1 { try database.checkpoint() }
+            for name in directory.names {
+                let text = String(
+                    decoding: try AtomicFile.read(path: directory(name), bytesMax: 1 << 24), as: UTF8.self)
+                for (key, _) in issued { #expect(!text.contains(key.text.dropFirst(12).prefix(12)), "\(name)") }
+            }
+        }
+        // The search finds what does stand there.
+        let text = String(
+            decoding: try AtomicFile.read(path: directory("control.db"), bytesMax: 1 << 24), as: UTF8.self)
+        #expect(issued.allSatisfy { text.contains($0.key.prefix) })
+    }
+}
