@@ -56,8 +56,8 @@ package enum HTTPMaxima {
     static let readBytes = 16 << 10
     /// Bytes of an answer handed to the transport at a time: each slice has its own write timeout.
     static let writeSliceBytes = 256 << 10
-    /// Largest body that is copied behind its head to leave in one write.
-    static let joinedBodyBytes = 64 << 10
+    /// Bytes for which room is made because a Content-Length announces them.
+    static let believedBodyBytes = 1 << 20
     /// Bytes of an unread request body that are read and dropped so that the connection can be kept.
     static let drainedBodyBytes = 64 << 10
     /// Bytes read and dropped behind the answer that ends a connection, so that the peer reads it instead of a reset.

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Bytes that came from a peer and are not consumed yet. It holds no memory while it is empty, so that an idle
+/// connection costs none.
+struct InputBuffer {
+    /// The readable bytes are `bytes[start...]`.
+    private(set) var bytes: [UInt8] = []
+    private(set) var start = 0
+
+    var count: Int { bytes.count - start }
+    var isEmpty: Bool { start == bytes.count }
+    var range: Range<Int> { start..<bytes.count }
+
+    /// Adds what was read, without a copy if nothing is waiting.
+    mutating func append(_ new: [UInt8]) {
+        if isEmpty {
+            bytes = new
+        } else {
+            if start > 0 { bytes.removeSubrange(0..<start) }
+            bytes.append(contentsOf: new)
+        }
+        start = 0
+    }
+
+    /// Drops `count` bytes from the front; there are as many.
+    mutating func consume(_ count: Int) {
+        start += count
+        if isEmpty { removeAll() }
+    }
+
+    mutating func removeAll() {
+        bytes = []
+        start = 0
+    }
+}

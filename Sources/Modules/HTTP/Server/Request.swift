@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import EventLoop
+package import Platform
+
+/// Why the body of a request cannot be read. The connection ends behind the answer.
+package enum BodyFailure: Error, Equatable, Sendable {
+    /// More bytes than the reader or the server allows.
+    case tooLarge
+    /// The chunks are malformed; what was read so far is worthless.
+    case malformed
+    /// The client is too slow.
+    case timedOut
+    /// The client went away.
+    case gone
+}
+
+/// A request on its connection. Confined to the loop and to the time in which the responder works on it.
+package final class Request {
+    package let head: RequestHead
+    package let peer: Peer
+    /// True if it came over TLS.
+    package let isSecure: Bool
+    /// When its head was complete.
+    package let arrival: Instant
+    package let loop: EventLoop
+    /// Fires when the client goes away or the server gives up on it. A client that has ended its side of the connection
+    /// counts as gone, even if it might still read.
+    package let cancellation: Cancellation
+
+    private var connection: ServerConnection?
+
+    init(_ head: RequestHead, on connection: ServerConnection) {
+        self.head = head
+        self.connection = connection
+        peer = connection.peer
+        isSecure = connection.isSecure
+        loop = connection.loop
+        arrival = loop.now
+        cancellation = Cancellation(on: loop)
+    }
+
+    /// The next bytes of the body, as they come; nil at its end, and for a request without a body. Reading is what lets
+    /// the client send more, and what sends `100 Continue` to one that waits for it.
+    package func nextChunk() async throws(BodyFailure) -> [UInt8]? {
+        guard let connection else { throw .gone }
+        return try await connection.nextBodyChunk()
+    }
+
+    /// The whole body.
+    ///
+    /// - Parameter max: the most bytes wanted; the server's limit holds as well. A longer body is refused by its declared
+    ///   length where it has one, before it is read.
+    package func body(max: Int) async throws(BodyFailure) -> [UInt8] {
+        if case .length(let bytes) = head.framing, bytes > max { throw .tooLarge }
+        guard var body = try await nextChunk() else { return [] }
+        guard body.count <= max else { throw .tooLarge }
+        // A declared length is a claim: room is made for what one can afford to believe.
+        if case .length(let bytes) = head.framing { body.reserveCapacity(min(bytes, HTTPMaxima.believedBodyBytes)) }
+        while let chunk = try await nextChunk() {
+            guard chunk.count <= max - body.count else { throw .tooLarge }
+            body.append(contentsOf: chunk)
+        }
+        return body
+    }
+
+    /// The answer is finished: nothing of the connection can be reached any more.
+    func detach() {
+        connection = nil
+    }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Bytes
+import Platform
+
+/// Takes the body of one request out of what came in, and knows when it is whole.
+struct RequestBody {
+    private enum State {
+        case complete
+        case length(remaining: Int)
+        case chunked
+        case failed(RequestDefect)
+    }
+
+    private var state: State
+    private var decoder: ChunkedDecoder
+    private let bytesMax: Int
+    private var chunkedBytes = 0
+
+    /// - Parameter framing: as the parser decided; a length is below `bodyBytesMax`.
+    init(_ framing: BodyFraming, _ limits: HTTPServerLimits) {
+        bytesMax = limits.bodyBytesMax
+        decoder = ChunkedDecoder(trailersMax: limits.fieldsMax)
+        switch framing {
+        case .length(let bytes): state = .length(remaining: bytes)
+        case .chunked: state = .chunked
+        case .none, .untilClose: state = .complete
+        }
+    }
+
+    /// True once the last byte has been taken.
+    var isComplete: Bool {
+        if case .complete = state { return true }
+        return false
+    }
+
+    /// The bytes still to come, where the head told.
+    private var bytesRemaining: Int? {
+        switch state {
+        case .complete: 0
+        case .length(let remaining): remaining
+        case .chunked, .failed: nil
+        }
+    }
+
+    /// Moves data from `input` to `output`.
+    ///
+    /// - Returns: the number of bytes consumed: all, or those up to the end of the body.
+    mutating func take(_ input: Span<UInt8>, into output: inout [UInt8]) throws(RequestDefect) -> Int {
+        switch state {
+        case .complete: return 0
+        case .failed(let defect): throw defect
+        case .length(let remaining):
+            let taken = min(remaining, input.count)
+            output.append(input.extracting(0..<taken))
+            state = taken == remaining ? .complete : .length(remaining: remaining - taken)
+            return taken
+        case .chunked: return try takeChunks(input, into: &output)
+        }
+    }
+
+    /// The bytes of the body that are still to come behind `input`; nil if that cannot be told.
+    func bytesLeft(behind input: Span<UInt8>) -> Int? {
+        var rest = self
+        var dropped: [UInt8] = []
+        do throws(RequestDefect) {
+            let taken = try rest.take(input, into: &dropped)
+            return taken <= input.count ? rest.bytesRemaining : nil
+        } catch {
+            return nil
+        }
+    }
+
+    private mutating func takeChunks(_ input: Span<UInt8>, into output: inout [UInt8]) throws(RequestDefect) -> Int {
+        let before = output.count
+        let taken: Int
+        do throws(ChunkedDecoder.Defect) {
+            // One byte beyond the limit is enough to know.
+            taken = try decoder.decode(input, into: &output, outputMax: bytesMax - chunkedBytes + 1)
+        } catch {
+            throw fail(error == .malformed ? .malformedChunk : .trailersTooLarge)
+        }
+        chunkedBytes += output.count - before
+        guard chunkedBytes <= bytesMax else { throw fail(.bodyTooLarge) }
+        if decoder.isAtEnd { state = .complete }
+        return taken
+    }
+
+    private mutating func fail(_ defect: RequestDefect) -> RequestDefect {
+        state = .failed(defect)
+        return defect
+    }
+}
+
+/// How long the server waits for a body: some grace, and then as long as a least rate allows. Only the time in which it
+/// waited counts, not the time in which a handler was busy with what had come.
+struct BodyPace {
+    private let grace: Duration
+    private let bytesPerSecondMin: Int
+    private var received = 0
+    private var waited = Duration.zero
+
+    init(_ limits: HTTPServerLimits) {
+        grace = limits.bodyTimeout
+        bytesPerSecondMin = max(1, limits.bodyBytesPerSecondMin)
+    }
+
+    /// Until when to wait for the next byte.
+    func deadline(from now: Instant) -> Instant {
+        now + (grace + .milliseconds(received * 1000 / bytesPerSecondMin) - waited)
+    }
+
+    mutating func receive(_ bytes: Int, after wait: Duration) {
+        received += bytes
+        waited += wait
+    }
+}

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import EventLoop
+import Platform
+import Support
+import Testing
+
+@testable import HTTP
+
+@Suite(.serialized) struct ServerLifeTests {
+    private let get = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    // MARK: The client goes away
+
+    private static let waitForCancellation: TestResponder.Body = { request, response, notes in
+        request.cancellation.onFire { notes.add("cancelled") }
+        notes.add("working")
+        _ = await request.loop.sleep(.milliseconds(500), unless: request.cancellation)
+        notes.add("done")
+        try await response.send(200, [:], body: [])
+    }
+
+    @Test(arguments: [false, true])
+    func `a client that goes away cancels its request at once`(_ resets: Bool) throws {
+        // The machine may be busy with other things: the quickest of some attempts tells what the server does.
+        var quickest = Duration.seconds(60)
+        for _ in 0..<5 where quickest >= .milliseconds(100) {
+            let harness = try ServerHarness(Self.waitForCancellation)
+            let client = try harness.connect()
+            try client.send(get)
+            #expect(harness.notes.wait(for: "working") != nil)
+            let left = Instant.now()
+            if resets { client.reset() } else { client.close() }
+            let noticed = try #require(harness.notes.wait(for: "cancelled"))
+            quickest = min(quickest, noticed - left)
+            #expect(try harness.connections(becoming: 0) == 0)
+        }
+        #expect(quickest < .milliseconds(100))
+    }
+
+    @Test func `bytes of the next request are not the end of the client`() throws {
+        let harness = try ServerHarness(Self.waitForCancellation)
+        let client = try harness.connect()
+        try client.send(get + get)
+        #expect(harness.notes.wait(for: "working") != nil)
+        try client.send("GET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        #expect(try client.readAll().split(separator: "HTTP/1.1 200").count == 3)
+        #expect(!harness.notes.all.contains("cancelled"))
+    }
+
+    @Test func `a client that ends its side gets its answers all the same`() throws {
+        let harness = try ServerHarness { request, response, notes in
+            if request.cancellation.isFired { notes.add("gone") }
+            try await response.send(200, [:], body: Array("x".utf8))
+        }
+        let client = try harness.connect()
+        try client.send(get + get)
+        client.shutdownWriting()
+        #expect(try client.readAll().split(separator: "HTTP/1.1 200").count == 2)
+    }
+
+    // MARK: Time
+
+    private func hasty() -> HTTPServerLimits {
+        var limits = HTTPServerLimits()
+        limits.headTimeout = .milliseconds(150)
+        limits.bodyTimeout = .milliseconds(150)
+        limits.idleTimeout = .milliseconds(150)
+        limits.writeTimeout = .milliseconds(300)
+        limits.lingerTimeout = .milliseconds(150)
+        return limits
+    }
+
+    @Test func `a slow head is 408, an idle connection ends without a word`() throws {
+        let harness = try ServerHarness(limits: hasty(), TestResponder.echo)
+        #expect(try harness.exchange("") == "")
+        let slow = try harness.exchange("GET / HTTP/1.1\r\nHost:")
+        #expect(slow.hasPrefix("HTTP/1.1 408 Request Timeout\r\n"))
+        let client = try harness.connect()
+        try client.send(get)
+        #expect(try client.readAll().hasSuffix("GET /a "))
+        let dripping = try harness.connect()
+        let start = Instant.now()
+        _ = try? dripping.sendSlowly(
+            "GET / HTTP/1.1\r\n" + String(repeating: "a", count: 100), pauseMicroseconds: 10_000)
+        #expect(try dripping.readAll().hasPrefix("HTTP/1.1 408"))
+        #expect(Instant.now() - start < .seconds(2))
+    }
+
+    @Test func `a slow body times out, a slow reader is cut off`() throws {
+        let harness = try ServerHarness(limits: hasty()) { request, response, notes in
+            do {
+                _ = try await request.body(max: 100)
+                try await response.send(200, [:], body: [UInt8](repeating: 0, count: 64 << 20))
+            } catch let error as BodyFailure {
+                notes.add("\(error)")
+                try await response.send(408, [:], body: [])
+            }
+        }
+        let answer = try harness.exchange("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+        #expect(answer.hasPrefix("HTTP/1.1 408"))
+        #expect(answer.contains("connection: close"))
+        #expect(harness.notes.all.contains("timedOut"))
+        let client = try harness.connect()
+        client.shrinkReceiveBuffer()
+        try client.send(get)
+        #expect(harness.notes.wait(for: "timed out") != nil)
+        #expect(try harness.connections(becoming: 0) == 0)
+    }
+
+    @Test func `a body above the least rate may take longer than the timeout`() throws {
+        var limits = hasty()
+        limits.bodyBytesPerSecondMin = 100
+        let harness = try ServerHarness(limits: limits, TestResponder.echo)
+        let client = try harness.connect()
+        try client.send("POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 60\r\n\r\n")
+        try client.sendSlowly(String(repeating: "a", count: 60), pauseMicroseconds: 6_000)
+        #expect(try client.read(through: "aaa").hasPrefix("HTTP/1.1 200"))
+    }
+
+    @Test func `a handshake that does not come, or is none, ends the connection`() throws {
+        var limits = hasty()
+        limits.handshakeTimeout = .milliseconds(150)
+        let harness = try ServerHarness(limits: limits, context: throwawayServerContext(), TestResponder.echo)
+        let silent = try harness.connect()
+        #expect((try? silent.readAll()) ?? "" == "")
+        let plain = try harness.connect()
+        try plain.send(get)
+        let answer = (try? plain.readAll()) ?? ""
+        #expect(!answer.contains("200"))
+        #expect(try harness.connections(becoming: 0) == 0)
+        #expect(harness.notes.all.isEmpty)
+    }
+
+    @Test func `another certificate serves the connections that follow, and drops none`() throws {
+        let harness = try ServerHarness(context: throwawayServerContext(), TestResponder.echo)
+        let server = harness.server
+        let other = try throwawayServerContext(names: ["other.example"])
+        let script = """
+            import socket, ssl, sys
+            c = ssl._create_unverified_context()
+            def connect():
+                return c.wrap_socket(socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=5))
+            def ask(s):
+                s.sendall(b"GET /x HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+                return b"200 OK" in s.recv(4096)
+            old = connect()
+            print(ask(old), b"other.example" in old.getpeercert(True), flush=True)
+            sys.stdin.readline()
+            new = connect()
+            print(ask(old), ask(new), b"other.example" in new.getpeercert(True))
+            """
+        let python = try Conversation("python3", ["-c", script, "\(harness.address.port ?? 0)"])
+        #expect(python.readLine() == "True False")
+        try onLoop(harness.loop) { _ in server.context = other }
+        python.writeLine("go")
+        #expect(python.readLine() == "True True True")
+    }
+
+    // MARK: Malformed requests
+
+    @Test(arguments: MalformedRequest.table)
+    func `answers with the status and serves nothing behind`(_ request: MalformedRequest) throws {
+        let harness = try Self.shared()
+        let before = harness.notes.all.count
+        let client = try harness.connect()
+        try client.send(request.bytes + Array("\r\n\r\nGET /hidden HTTP/1.1\r\nHost: x\r\n\r\n".utf8))
+        let answer = try client.readAll()
+        #expect(answer.hasPrefix("HTTP/1.1 \(request.defect.status.code) "))
+        #expect(answer.contains("\r\nconnection: close\r\n"))
+        #expect(answer.split(separator: "\r\ndate: ").count == 2)
+        #expect(harness.notes.all.count == before)
+    }
+
+    private static let sharedHarness = Result { try ServerHarness(TestResponder.echo) }
+    private static func shared() throws -> ServerHarness { try sharedHarness.get() }
+
+    @Test func `an error arrives although the client goes on sending`() throws {
+        let harness = try ServerHarness(TestResponder.echo)
+        let client = try harness.connect()
+        try client.send("GET / HTTP/9.9\r\n\r\n")
+        for _ in 0..<10 {
+            try client.send([UInt8](repeating: 0x61, count: 10_000))
+            try onLoop(harness.loop) { await $0.sleep(.milliseconds(1)) }
+        }
+        client.shutdownWriting()
+        #expect(try client.readAll().hasPrefix("HTTP/1.1 505"))
+    }
+
+    @Test func `405 says what is allowed`() throws {
+        let harness = try ServerHarness(TestResponder.echo)
+        #expect(try harness.exchange("TRACE / HTTP/1.1\r\nHost: x\r\n\r\n").contains("\r\nallow: GET, "))
+    }
+
+    // MARK: Many connections
+
+    @Test func `refuses connections beyond the most, and goes on serving the others`() throws {
+        var limits = HTTPServerLimits()
+        limits.connectionsMax = 3
+        let harness = try ServerHarness(limits: limits, TestResponder.echo)
+        let clients = try (0..<3).map { _ in try harness.connect() }
+        #expect(try harness.connections(becoming: 3) == 3)
+        let refused = try harness.connect()
+        #expect(throws: RawClient.Failure.self) {
+            try refused.send(get)
+            if try refused.readAll().isEmpty { throw RawClient.Failure(call: "end", number: .connectionReset) }
+        }
+        for client in clients {
+            try client.send(get)
+            #expect(try client.read(through: "GET /a ").hasPrefix("HTTP/1.1 200"))
+        }
+        clients[0].close()
+        #expect(try harness.connections(becoming: 2) == 2)
+        let another = try harness.connect()
+        try another.send(get)
+        #expect(try another.read(through: "GET /a ").hasPrefix("HTTP/1.1 200"))
+    }
+
+    @Test func `counts connections of an address`() {
+        let admission = ConnectionAdmission(connectionsMax: 10, connectionsPerAddressMax: 2)
+        let address = IPAddress("192.0.2.1")
+        #expect(admission.admit(address))
+        #expect(admission.admit(IPAddress("::ffff:192.0.2.1")))
+        #expect(!admission.admit(address))
+        #expect(admission.admit(IPAddress("192.0.2.2")))
+        admission.release(address)
+        #expect(admission.admit(address))
+        #expect(admission.admit(IPAddress("2001:db8::1")))
+        #expect(admission.admit(IPAddress("2001:db8::2")))
+        #expect(!admission.admit(IPAddress("2001:db8::3")))
+        #expect(admission.admit(nil))
+        #expect(admission.count == 6)
+    }
+
+    // MARK: Drain
+
+    @Test func `drains: idle ones close, working ones finish, new ones are refused`() throws {
+        let harness = try ServerHarness { request, response, notes in
+            notes.add("working")
+            await request.loop.sleep(.milliseconds(200))
+            try await response.send(200, [:], body: [])
+        }
+        let idle = try harness.connect()
+        let working = try harness.connect()
+        try working.send(get)
+        #expect(harness.notes.wait(for: "working") != nil)
+        #expect(try harness.connections(becoming: 2) == 2)
+        let server = harness.server
+        let isClean = try onLoop(harness.loop) { loop in await server.drain(until: loop.now + .seconds(5)) }
+        #expect(isClean)
+        #expect(try idle.readAll() == "")
+        #expect(try working.readAll().contains("\r\nconnection: close\r\n"))
+        #expect(throws: RawClient.Failure.self) { try harness.connect() }
+    }
+
+    @Test func `drains: what is not finished at the deadline is cut off`() throws {
+        let harness = try ServerHarness { request, response, notes in
+            request.cancellation.onFire { notes.add("cancelled") }
+            notes.add("working")
+            _ = await request.loop.sleep(.seconds(5), unless: request.cancellation)
+        }
+        let client = try harness.connect()
+        try client.send(get)
+        #expect(harness.notes.wait(for: "working") != nil)
+        let server = harness.server
+        let start = Instant.now()
+        let isClean = try onLoop(harness.loop) { loop in await server.drain(until: loop.now + .milliseconds(100)) }
+        #expect(!isClean)
+        #expect(Instant.now() - start < .seconds(1))
+        #expect(harness.notes.all.contains("cancelled"))
+        #expect(throws: RawClient.Failure.self) { try client.readAll() }
+    }
+}
