@@ -34,6 +34,7 @@ let ground: [Room] = [
     Room("Bytes"),
     Room("JSON", "Bytes"),
     Room("TOML", "Bytes"),
+    Room("Arguments", "Bytes"),
     Room("Crypto", "COpenSSL", "CLinux", "Platform", "Bytes"),
     Room("SQLite", "CSQLite", "Platform", "Bytes"),
     Room("Log", "CLinux", "Platform", "Bytes"),
@@ -52,7 +53,8 @@ let core: [Room] = [
 
 /// What a module may import. None of them is a module.
 let below = [
-    "Platform", "Bytes", "JSON", "Crypto", "SQLite", "Log", "EventLoop", "TLS", "HTTP", "Configuration", "Core",
+    "Platform", "Bytes", "JSON", "Arguments", "Crypto", "SQLite", "Log", "EventLoop", "TLS", "HTTP", "Configuration",
+    "Core",
 ]
 
 let modules = ["Store", "Auth", "Limiter", "Gateway", "Admin"]

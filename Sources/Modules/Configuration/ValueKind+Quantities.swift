@@ -3,23 +3,7 @@
 import Bytes
 import TOML
 
-/// Numbers with a unit, and money.
-private struct Unit {
-    let name: String
-    let factor: Int
-}
-
-/// In milliseconds, the largest first.
-private let durationUnits = [
-    Unit(name: "d", factor: 86_400_000), Unit(name: "h", factor: 3_600_000), Unit(name: "m", factor: 60_000),
-    Unit(name: "s", factor: 1000), Unit(name: "ms", factor: 1),
-]
-
-/// In bytes, the largest first.
-private let sizeUnits = [
-    Unit(name: "GiB", factor: 1 << 30), Unit(name: "MiB", factor: 1 << 20), Unit(name: "KiB", factor: 1 << 10),
-    Unit(name: "B", factor: 1),
-]
+// Numbers with a unit, and money.
 
 extension ValueKind where Value == Duration {
     /// `500ms 30s 5m 24h 30d`. A duration of the range is in whole milliseconds and below 292 million years.
@@ -28,7 +12,7 @@ extension ValueKind where Value == Duration {
         return ValueKind("duration", range: words) { value throws(Complaint) in
             let hint = "durations are written \"500ms\", \"30s\", \"5m\", \"24h\" or \"30d\""
             guard let text = value.string else { throw Complaint("must be a duration, not \(value.kind)", hint: hint) }
-            switch measure(text, durationUnits) {
+            switch Quantity.milliseconds(text) {
             case .malformed: throw Complaint("must be a duration", hint: hint)
             case .overflow: throw Complaint("must be \(words)")
             case .amount(let milliseconds):
@@ -44,7 +28,7 @@ extension ValueKind where Value == Duration {
     private static func written(_ duration: Duration) -> String {
         let parts = duration.components
         let milliseconds = parts.seconds * 1000 + parts.attoseconds / 1_000_000_000_000_000
-        return milliseconds == 0 ? "0s" : writeMeasure(Int(milliseconds), durationUnits)
+        return Quantity.write(milliseconds: Int(milliseconds))
     }
 }
 
@@ -52,11 +36,11 @@ extension ValueKind where Value == Int {
     /// `512B 64KiB 16MiB 1GiB`, in bytes.
     package static func size(in range: ClosedRange<Int>) -> ValueKind {
         let words =
-            "between \(writeMeasure(range.lowerBound, sizeUnits)) and \(writeMeasure(range.upperBound, sizeUnits))"
+            "between \(Quantity.write(bytes: range.lowerBound)) and \(Quantity.write(bytes: range.upperBound))"
         return ValueKind("size", range: words) { value throws(Complaint) in
             let hint = "sizes are written \"512B\", \"64KiB\", \"16MiB\" or \"1GiB\""
             guard let text = value.string else { throw Complaint("must be a size, not \(value.kind)", hint: hint) }
-            switch measure(text, sizeUnits) {
+            switch Quantity.bytes(text) {
             case .malformed: throw Complaint("must be a size", hint: hint)
             case .overflow: throw Complaint("must be \(words)")
             case .amount(let bytes):
@@ -64,7 +48,7 @@ extension ValueKind where Value == Int {
                 return bytes
             }
         } write: {
-            quoted(writeMeasure($0, sizeUnits))
+            quoted(Quantity.write(bytes: $0))
         }
     }
 }
@@ -94,32 +78,6 @@ extension ValueKind where Value == Int64 {
             quoted(writeMoney($0))
         }
     }
-}
-
-// MARK: Text and numbers
-
-private enum Measure {
-    case amount(Int), malformed, overflow
-}
-
-/// Digits and one of the units, with nothing between them.
-private func measure(_ text: String, _ units: [Unit]) -> Measure {
-    let digits = text.utf8.prefix(while: \.isASCIIDigit)
-    let rest = text.utf8.dropFirst(digits.count)
-    guard !digits.isEmpty, let unit = units.first(where: { rest.elementsEqual($0.name.utf8) }) else {
-        return .malformed
-    }
-    guard let number = Int(String(decoding: digits, as: UTF8.self)) else { return .overflow }
-    let (amount, overflow) = number.multipliedReportingOverflow(by: unit.factor)
-    return overflow ? .overflow : .amount(amount)
-}
-
-/// In the largest unit that loses nothing.
-private func writeMeasure(_ amount: Int, _ units: [Unit]) -> String {
-    for unit in units where amount != 0 && amount.isMultiple(of: unit.factor) {
-        return "\(amount / unit.factor)\(unit.name)"
-    }
-    return "\(amount)\(units.last?.name ?? "")"
 }
 
 /// Dollars with at least two places, of an amount that is not negative.
