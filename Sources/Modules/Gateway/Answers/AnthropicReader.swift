@@ -47,7 +47,14 @@ package struct AnthropicReader: Sendable {
     /// The events of one `data` of the stream.
     package mutating func read(_ data: [UInt8]) -> [ChatEvent] {
         if isDone { return [] }
-        guard let root = AnswerJSON.root(data), let type = root["type"]?.string else { return fail(.malformedAnswer) }
+        guard let root = AnswerJSON.root(data) else { return fail(.malformedAnswer) }
+        return read(root)
+    }
+
+    /// The events of one event's object.
+    mutating func read(_ root: JSONNode) -> [ChatEvent] {
+        if isDone { return [] }
+        guard let type = root["type"]?.string else { return fail(.malformedAnswer) }
         let index = root["index"]?.int ?? 0
         switch type {
         case "message_start":

@@ -51,6 +51,15 @@ enum EventText {
         Array("data: ".utf8) + json + [0x0A, 0x0A]
     }
 
+    /// Data that may hold line breaks: each line is a field of its own.
+    static func lines(_ json: [UInt8]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        for line in json.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }) {
+            bytes += Array("data: ".utf8) + line + [0x0A]
+        }
+        return bytes + [0x0A]
+    }
+
     static func event(_ name: String, _ json: [UInt8]) -> [UInt8] {
         Array("event: \(name)\ndata: ".utf8) + json + [0x0A, 0x0A]
     }

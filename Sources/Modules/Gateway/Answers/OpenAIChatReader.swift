@@ -2,7 +2,7 @@
 
 package import JSON
 
-/// Reads the answer of an OpenAI-compatible `chat/completions`, whole or event by event.
+/// Reads the answer of an OpenAI-compatible `chat/completions` (or `completions`), whole or event by event.
 ///
 /// Beyond OpenAI it knows: reasoning as `reasoning_content` or `reasoning`, content as a list of parts, usage in any
 /// chunk, streams that end without `[DONE]`, and calls whose index a server does not count up.
@@ -35,8 +35,18 @@ package struct OpenAIChatReader: Sendable {
     /// The events of one `data` of the stream.
     package mutating func read(_ data: [UInt8]) -> [ChatEvent] {
         if isDone { return [] }
-        if data.elementsEqual("[DONE]".utf8) { return end() }
-        guard let root = AnswerJSON.root(data), root.kind == .object else { return fail(.malformedAnswer) }
+        if data.elementsEqual(Self.done) { return end() }
+        guard let root = AnswerJSON.root(data) else { return fail(.malformedAnswer) }
+        return read(root)
+    }
+
+    /// The mark that ends a stream.
+    static let done = Array("[DONE]".utf8)
+
+    /// The events of one chunk.
+    mutating func read(_ root: JSONNode) -> [ChatEvent] {
+        if isDone { return [] }
+        guard root.kind == .object else { return fail(.malformedAnswer) }
         if let error = root["error"], !error.isNull { return fail(.upstream(inStream: error)) }
         if root["object"]?.stringEquals("error") == true { return fail(.upstream(inStream: root)) }
         return events(root, message: "delta")
@@ -72,6 +82,8 @@ package struct OpenAIChatReader: Sendable {
             guard (0..<GatewayLimits.choicesMax).contains(index) else { continue }
             openChoices.insert(index)
             if let message = choice[message] { append(message, index, to: &events) }
+            // A legacy completion's choice has its text itself.
+            if let text = choice["text"]?.string, !text.isEmpty { events.append(.textDelta(choice: index, text)) }
             if let reason = choice["finish_reason"]?.string {
                 openChoices.remove(index)
                 hasFinished = true

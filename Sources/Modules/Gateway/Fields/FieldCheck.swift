@@ -19,6 +19,7 @@ package struct FieldTable: Sendable {
     /// client's bytes reach the provider.
     ///
     /// Returns the top-level members that only `pass` allowed: a translated request carries them verbatim.
+    @discardableResult
     package func check(
         _ root: JSONNode, for kind: ProviderKind, pass: Set<String> = []
     ) throws(Fault) -> JSONObject {

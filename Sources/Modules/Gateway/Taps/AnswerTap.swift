@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import JSON
+package import Log
+
+/// Listens to a provider's stream on its way to a client of the same protocol. An event passes byte for byte unless one of
+/// these is so:
+///
+/// * the client did not ask for usage, which is always asked of the provider: the chunk that only tells usage is left out,
+///   and `usage` is cut out of others;
+/// * it is an error: the provider's words are replaced by ours, and the stream ends;
+/// * it completes a secret of this server (`EchoWatch`): an error stands in its place;
+/// * it ends a choice whose text does not fit the strict schema of the request: an error stands in its place;
+/// * the stream ends before the answer does: an error follows.
+///
+/// `model` and `id` stay the provider's, as they do at OpenAI, where the model that serves is named and not the alias.
+/// The tap holds an event at most (`GatewayLimits.eventBytesMax`), and the text of the answer if a schema is to be checked.
+package struct AnswerTap: Sendable {
+    private let requestID: String
+    private let isAnthropic: Bool
+    private let showsUsage: Bool
+    private var frames = EventFrames()
+    private var openai = OpenAIChatReader()
+    private var anthropic = AnthropicReader()
+    private var strict: StrictAnswer?
+    private var echoes: EchoWatch?
+    /// What has been learnt so far.
+    package private(set) var summary = AnswerSummary()
+    /// Whether nothing more will come of it: the answer is complete or has failed.
+    package private(set) var isOver = false
+
+    /// `secrets` are what must not be echoed; the bytes given to `receive` have been through a scrubber for them.
+    package init(
+        _ route: ModelRoute, requestID: String, showsUsage: Bool, strict: StrictAnswer? = nil,
+        secrets: SecretNeedles? = nil
+    ) {
+        self.requestID = requestID
+        isAnthropic = route.isAnthropic
+        self.showsUsage = showsUsage
+        self.strict = strict
+        echoes = secrets.map(EchoWatch.init)
+    }
+
+    /// The bytes for the client after the provider's next; may be empty.
+    package mutating func receive(_ bytes: [UInt8]) -> [UInt8] {
+        guard !isOver else { return [] }
+        do throws(Fault) {
+            var output: [UInt8] = []
+            for frame in try frames.receive(bytes) where !isOver { output += pass(frame) }
+            return output
+        } catch {
+            return fail(error)
+        }
+    }
+
+    /// The bytes for the client after the provider's last: nothing, the mark OpenAI's streams end with, or an error.
+    package mutating func end() -> [UInt8] {
+        guard !isOver else { return [] }
+        // A last event may lack the empty line after it.
+        var output: [UInt8] = []
+        let rest = EventFrame(raw: frames.rest)
+        if rest.data != nil { output = pass(EventFrame(raw: rest.raw + [0x0A, 0x0A])) }
+        guard !isOver else { return output }
+        let events = isAnthropic ? anthropic.end() : openai.end()
+        if let fault = note(events) { return output + fail(fault) }
+        isOver = true
+        return output + EventText.done
+    }
+
+    /// The provider could not be read any further, for a reason the reader of its bytes knows.
+    package mutating func fail(_ fault: Fault) -> [UInt8] {
+        guard !isOver else { return [] }
+        isOver = true
+        summary.add(.failed(fault))
+        return FaultBody.streamEnd(fault, requestID: requestID, isAnthropic: isAnthropic)
+    }
+
+    private mutating func pass(_ frame: EventFrame) -> [UInt8] {
+        guard let data = frame.data else { return frame.raw }
+        if !isAnthropic, data == OpenAIChatReader.done {
+            if let fault = note(openai.end()) { return fail(fault) }
+            isOver = true
+            return frame.raw
+        }
+        guard let document = try? JSONDocument(parsing: data, limits: .upstream, strictness: .rfc8259) else {
+            return fail(.malformedAnswer)
+        }
+        let root = document.root
+        if let fault = note(isAnthropic ? anthropic.read(root) : openai.read(root)) { return fail(fault) }
+        if isAnthropic {
+            isOver = root["type"]?.stringEquals("message_stop") == true
+            return frame.raw
+        }
+        return showsUsage ? frame.raw : withoutUsage(frame, document)
+    }
+
+    /// Takes the events of a frame; gives the fault that must stand in its place.
+    private mutating func note(_ events: [ChatEvent]) -> Fault? {
+        for event in events {
+            if case .failed(let fault) = event { return fault }
+            summary.add(event)
+            if let fault = echoes?.check(event) ?? strict?.check(event) { return fault }
+        }
+        return nil
+    }
+
+    private func withoutUsage(_ frame: EventFrame, _ document: JSONDocument) -> [UInt8] {
+        let root = document.root
+        guard let usage = root["usage"] else { return frame.raw }
+        if !usage.isNull, root["choices"]?.count ?? 0 == 0 { return [] }
+        var edit = JSONEdit(document)
+        edit.removeMember(of: root, "usage")
+        return EventText.lines(edit.apply())
+    }
+}
+
+extension AnswerTap {
+    /// Reads a whole answer with status 200, whose bytes then pass as they are; or says why they must not.
+    package static func whole(
+        _ body: [UInt8], _ route: ModelRoute, strict: StrictAnswer? = nil
+    ) throws(Fault) -> AnswerSummary {
+        switch route {
+        case .chat, .completions, .responses, .messages:
+            let events = try AnswerReader.whole(body, from: route.isAnthropic ? .anthropic : .openai)
+            if var strict, let fault = strict.check(events) { throw fault }
+            return AnswerSummary(events)
+        case .embeddings, .countTokens:
+            guard let root = AnswerJSON.root(body) else { throw .malformedAnswer }
+            if let error = root["error"], !error.isNull { throw .upstream(inStream: error) }
+            var summary = AnswerSummary()
+            if route == .embeddings {
+                guard root["data"]?.kind == .array else { throw .malformedAnswer }
+                summary.add(.started(AnswerHead(id: "", model: root["model"]?.string ?? "")))
+                summary.add(TokenUsage(openAI: root["usage"]))
+            } else {
+                guard root["input_tokens"]?.int != nil else { throw .malformedAnswer }
+            }
+            return summary
+        }
+    }
+}
