@@ -192,7 +192,16 @@ extension Socket {
     }
 
     private func finishWriting(_ count: Int, offered: Int) throws(IOFailure) -> Int? {
-        guard count >= 0 else { return try block { $0.mayWrite = false } }
+        guard count >= 0 else {
+            let number = Errno.last
+            // What the other side said before it broke off can still be read (an upstream's refusal of a long body), and
+            // reading finds the end behind it.
+            guard number != .brokenPipe && number != .connectionReset else {
+                readiness.mayRead = true
+                throw .reset
+            }
+            return try block { $0.mayWrite = false }
+        }
         readiness.didWrite(count, offered: offered)
         charge(count)
         return count

@@ -64,6 +64,14 @@ package enum HTTPMaxima {
     static let lingerBytes = 256 << 10
     /// Interim (1xx) answers skipped before the final one.
     static let interimResponses = 8
+    /// Largest request (head and body) that the client writes before it looks for the answer: any send buffer takes it
+    /// at once (tcp(7), tcp_wmem).
+    static let inlineRequestBytes = 16 << 10
+    /// Addresses of one name that the client tries.
+    static let addressesTried = 6
+    /// How soon behind the first byte of a request the close of an idle connection shows, a round trip to the other side
+    /// of the world and some delay included.
+    static let staleWindow = Duration.seconds(1)
     /// Levels of a routed path.
     static let pathSegments = 32
 }

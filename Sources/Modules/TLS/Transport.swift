@@ -154,6 +154,18 @@ extension Transport {
         }
     }
 
+    /// True while nothing waits to be read: neither bytes, nor an end, nor a failure. What TLS says on its own behalf
+    /// (session tickets) is taken in on the way. For a stream at rest, which anything else makes useless: a byte that is
+    /// there is lost.
+    package var isQuiet: Bool {
+        // SAFETY: the scratch is longer than a byte, and nobody else runs on the loop until the call returns.
+        let byte = unsafe UnsafeMutableRawBufferPointer(rebasing: socket.loop.scratch[..<1])
+        do throws(IOFailure) {
+            if case .wait = try unsafe tryRead(into: byte) { return true }
+        } catch {}
+        return false
+    }
+
     private func tryRead(into room: UnsafeMutableRawBufferPointer) throws(IOFailure) -> Attempt {
         switch layer {
         case .plain:

@@ -2,7 +2,8 @@
 
 /// What one request may take.
 package struct ClientLimits: Equatable, Sendable {
-    /// From the call until there is a connection: waiting for a free one, the name, TCP and TLS.
+    /// From the call until there is a connection: waiting for a free one, the name, TCP and TLS. Where an idle
+    /// connection turns out to be closed, the one that replaces it has this time again.
     package var connect: Duration
     /// From the moment the request is sent until the head of the answer is complete, interim (1xx) answers included. A
     /// head that drips in does not gain time.

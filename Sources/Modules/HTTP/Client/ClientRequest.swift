@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import TLS
+
+/// One request to an upstream. The body is in memory, so it can be sent a second time.
+package struct ClientRequest: Sendable {
+    package var method: Method
+    /// Where it goes. The Host field and the name on the certificate come from here.
+    package var origin: Origin
+    /// Path and query: visible ASCII that begins with `/`.
+    package var target: String
+    /// Without the fields that frame the message or belong to the connection (Host, Connection, Content-Length, …):
+    /// the client writes these itself and leaves out what is here under their names.
+    package var fields: Fields
+    package var body: [UInt8]
+    package var limits: ClientLimits
+    /// Where a connection may go beside the Internet. Requests under different policies share no connections.
+    package var addresses: AddressPolicy
+    /// Whom to trust, for an `https` origin; it is asked for then, and passed over otherwise. Requests under different
+    /// contexts share no connections.
+    package var tls: TLSClientContext?
+
+    package init(
+        method: Method, origin: Origin, target: String, fields: Fields = Fields(), body: [UInt8] = [],
+        limits: ClientLimits = ClientLimits(), addresses: AddressPolicy = .publicOnly, tls: TLSClientContext? = nil
+    ) {
+        self.method = method
+        self.origin = origin
+        self.target = target
+        self.fields = fields
+        self.body = body
+        self.limits = limits
+        self.addresses = addresses
+        self.tls = tls
+    }
+
+    /// True if it can stand in a request line. CONNECT is not for here: what follows its answer is no body.
+    var isSendable: Bool {
+        let name = method.name
+        return !name.isEmpty && name.utf8.allSatisfy(CharacterSet128.token.contains) && name != "CONNECT"
+            && MessageEncoder.isValidTarget(target)
+    }
+
+    /// The head in bytes. A method that is defined with a body says how long it is, even if it is empty
+    /// (RFC 9110 §8.6).
+    var head: [UInt8] {
+        let expectsBody = method == .post || method == .put || method == .patch
+        var fields = fields
+        // The body follows at once; nobody waits for leave to send it.
+        fields.remove("expect")
+        var head: [UInt8] = []
+        MessageEncoder.appendHead(
+            method, target: target, authority: origin.authority, fields,
+            bodyBytes: body.isEmpty && !expectsBody ? nil : body.count, to: &head)
+        return head
+    }
+}
+
+/// What connections have in common that one request leaves to the next.
+struct ConnectionKey: Hashable {
+    let origin: Origin
+    let addresses: AddressPolicy
+    /// Held, so that no other context can come to have the same identity meanwhile.
+    let tls: TLSClientContext?
+
+    init(_ request: ClientRequest) {
+        origin = request.origin
+        addresses = request.addresses
+        tls = request.origin.isSecure ? request.tls : nil
+    }
+
+    static func == (left: ConnectionKey, right: ConnectionKey) -> Bool {
+        left.origin == right.origin && left.addresses == right.addresses && left.tls === right.tls
+    }
+
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(origin)
+        hasher.combine(addresses)
+        hasher.combine(tls.map(ObjectIdentifier.init))
+    }
+}

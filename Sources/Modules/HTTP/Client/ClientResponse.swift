@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// An answer: its head, and its body as it comes in.
+///
+/// Read it to the end or close it; one that is dropped closes itself, from whatever thread. One task reads at a time, on
+/// the client's loop.
+package final class ClientResponse: Sendable {
+    package let status: Status
+    package let version: Version
+    package let fields: Fields
+
+    private let exchange: ClientExchange
+
+    init(_ head: ResponseHead, _ exchange: ClientExchange) {
+        status = head.status
+        version = head.version
+        fields = head.fields
+        self.exchange = exchange
+    }
+
+    deinit {
+        exchange.abandon()
+    }
+
+    /// What one read gave of the body, neither cut nor joined; never empty. Nil at the end, and from then on.
+    ///
+    /// After a failure the connection is gone, and each further call throws the same.
+    package func next() async throws(ClientFailure) -> [UInt8]? {
+        try await exchange.nextData()
+    }
+
+    /// The rest of the body.
+    /// - Throws: also `.tooLarge` beyond `max` bytes; the answer is closed then.
+    package func collect(max: Int) async throws(ClientFailure) -> [UInt8] {
+        var body: [UInt8] = []
+        while let data = try await next() {
+            guard data.count <= max - body.count else {
+                close()
+                throw .tooLarge
+            }
+            if body.isEmpty { body = data } else { body.append(contentsOf: data) }
+        }
+        return body
+    }
+
+    /// Wants no more of it. An answer that is not read to its end is broken off, and its connection with it, so that
+    /// the upstream stops working on it. Nothing happens behind the end. On the client's loop.
+    package func close() {
+        exchange.fail(.cancelled)
+    }
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import EventLoop
+import Platform
+import TLS
+
+/// A client for HTTP/1.1 with a pool of connections. Each loop has one of its own, and it is used on that loop only.
+///
+/// It never follows a redirect, and connects to no address but one that the request's policy allowed.
+package final class HTTPClient: @unchecked Sendable {
+    typealias Pool = ConnectionPool<ConnectionKey>
+    typealias Slot = Pool.Slot
+
+    /// The loop it lives on.
+    package let loop: EventLoop
+    let limits: HTTPClientLimits
+    let connector: Connector
+
+    private var pool: Pool
+    /// The connections of idle slots.
+    private var resting: [Slot: Transport] = [:]
+    private var waiting: [Pool.Ticket: OneShot<Result<Pool.Lease, ClientFailure>>] = [:]
+    private var expiry: Timer?
+    private var isClosed = false
+
+    /// Makes the client of `loop`. Any thread.
+    package init(on loop: EventLoop, resolver: any NameResolver, limits: HTTPClientLimits = HTTPClientLimits()) {
+        self.loop = loop
+        self.limits = limits
+        connector = Connector(loop: loop, resolver: resolver)
+        pool = Pool(
+            .init(
+                slotsPerKeyMax: limits.connectionsPerOriginMax, slotsMax: limits.connectionsMax,
+                waitersMax: limits.waitersMax))
+    }
+
+    /// Sends a request and waits for the head of its answer. The answer's status is the caller's business: only what is
+    /// no answer is thrown.
+    ///
+    /// When `cancellation` fires, in whatever phase, the connection is broken off within the call, and who waits here or
+    /// for a piece of the body gets `.cancelled`. A request may be sent twice in the one case `ClientExchange` explains.
+    package func send(
+        _ request: ClientRequest, cancellation: Cancellation? = nil
+    ) async throws(ClientFailure) -> ClientResponse {
+        loop.checkThread()
+        guard !isClosed else { throw .cancelled }
+        let exchange = ClientExchange(request, on: self)
+        return ClientResponse(try await exchange.begin(cancellation), exchange)
+    }
+
+    /// Closes idle connections now and the others as soon as their answers are over; sends no more.
+    package func close() {
+        loop.checkThread()
+        isClosed = true
+        for slot in pool.expire(at: Instant(nanoseconds: .max)) { retire(slot) }
+        expiry?.cancel()
+    }
+
+    /// Connections in use or idle.
+    package var connections: Int { pool.slotCount }
+    /// Connections that are idle.
+    package var idleConnections: Int { pool.idleCount }
+    /// Requests that wait for a connection.
+    package var waiters: Int { pool.waiterCount }
+}
+
+// For exchanges.
+extension HTTPClient {
+    /// Waits for a slot.
+    func acquire(_ key: ConnectionKey, deadline: Instant, stop: Cancellation) async throws(ClientFailure) -> Pool.Lease
+    {
+        switch pool.acquire(key) {
+        case .lease(let lease): return lease
+        case .leaseClosing(let lease, let closing):
+            retire(closing)
+            return lease
+        case .busy: throw .busy
+        case .wait(let ticket): return try await wait(ticket, deadline, stop)
+        }
+    }
+
+    private func wait(
+        _ ticket: Pool.Ticket, _ deadline: Instant, _ stop: Cancellation
+    ) async throws(ClientFailure) -> Pool.Lease {
+        let turn = OneShot<Result<Pool.Lease, ClientFailure>>(on: loop)
+        waiting[ticket] = turn
+        // Whoever was granted a slot in this moment takes it, and gives it back himself.
+        let leave = { (reason: ClientFailure) in
+            guard self.pool.abandon(ticket) else { return }
+            self.waiting[ticket] = nil
+            turn.fulfil(.failure(reason))
+        }
+        let timer = loop.schedule(after: deadline - loop.now) { leave(.timedOut(.connect)) }
+        let token = stop.onFire { leave(.cancelled) }
+        defer {
+            timer.cancel()
+            stop.remove(token)
+        }
+        return try await turn.value().get()
+    }
+
+    /// The idle connection of a slot that was leased for reuse; nil when it has ended meanwhile, or says something that
+    /// nobody has asked for.
+    func take(_ slot: Slot) -> Transport? {
+        guard let transport = resting.removeValue(forKey: slot) else { return nil }
+        transport.onPeerClosed = nil
+        guard transport.isQuiet else {
+            transport.abort()
+            return nil
+        }
+        return transport
+    }
+
+    /// Takes back a slot whose connection is closed.
+    func release(_ slot: Slot) {
+        follow(pool.release(slot, idleUntil: nil))
+    }
+
+    /// Takes back a slot with a connection that is open and at rest.
+    func release(_ slot: Slot, keeping transport: Transport, for idleTimeout: Duration) {
+        guard !isClosed else {
+            retire(transport)
+            release(slot)
+            return
+        }
+        let until = loop.now + idleTimeout
+        resting[slot] = transport
+        transport.deadline = nil
+        follow(pool.release(slot, idleUntil: until))
+        transport.onPeerClosed = { [weak self] _ in self?.discard(slot) }
+        let timer = expiry ?? loop.makeTimer { [weak self] in self?.expire() }
+        expiry = timer
+        if !timer.isScheduled || until < timer.due { timer.reschedule(at: until) }
+    }
+}
+
+extension ConnectionPool.Lease {
+    var slot: ConnectionPool.Slot {
+        switch self {
+        case .reuse(let slot), .open(let slot): slot
+        }
+    }
+}
+
+// The pool's orders.
+extension HTTPClient {
+    private func follow(_ orders: [Pool.Order]) {
+        for order in orders {
+            switch order {
+            case .close(let slot): retire(slot)
+            case .grant(let ticket, let lease): waiting.removeValue(forKey: ticket)?.fulfil(.success(lease))
+            }
+        }
+    }
+
+    /// The other side has closed an idle connection.
+    private func discard(_ slot: Slot) {
+        resting.removeValue(forKey: slot)?.abort()
+        follow(pool.drop(slot))
+    }
+
+    private func expire() {
+        for slot in pool.expire(at: loop.now) { retire(slot) }
+        if let next = pool.nextExpiry { expiry?.reschedule(at: next) }
+    }
+
+    private func retire(_ slot: Slot) {
+        if let transport = resting.removeValue(forKey: slot) { retire(transport) }
+    }
+
+    /// Closes a connection in good order, beside whatever is going on.
+    private func retire(_ transport: Transport) {
+        loop.spawn { await transport.close() }
+    }
+}
