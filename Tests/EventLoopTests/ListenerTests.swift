@@ -135,6 +135,19 @@ struct ListenerTests {
         }
     }
 
+    @Test func `dropped on another thread, its port is free again`() throws {
+        try onLoop { loop in
+            let worker = try Worker(name: "worker", queueMax: 1)
+            let box = ListenerBox()
+            let address = try box.listen(on: loop)
+            try await worker.run { box.listener = nil }
+            await loop.sleep(.milliseconds(5))
+            let again = try ListeningSocket(on: address).address
+            #expect(again == address)
+            worker.stop()
+        }
+    }
+
     // In a process of its own, since the limit is the process's.
     @Test func `rests instead of spinning when no descriptor is left`() async {
         await #expect(processExitsWith: .success) {
@@ -174,5 +187,16 @@ struct ListenerTests {
                 listener.close()
             }
         }
+    }
+}
+
+private final class ListenerBox: @unchecked Sendable {
+    var listener: Listener?
+
+    func listen(on loop: EventLoop) throws(Errno) -> SocketAddress {
+        let made = Listener(try ListeningSocket(on: loopback), on: loop)
+        try made.start { $0.close() }
+        listener = made
+        return made.address
     }
 }

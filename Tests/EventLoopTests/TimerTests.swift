@@ -21,7 +21,7 @@ struct TimerTests {
         #expect(fired.map(\.0) == [1, 5, 5, 20, 30])
         for (milliseconds, after) in fired {
             #expect(after >= .milliseconds(milliseconds))
-            #expect(after < .milliseconds(milliseconds + 200))
+            #expect(after < .milliseconds(milliseconds + 2_000))
         }
     }
 
@@ -32,10 +32,10 @@ struct TimerTests {
             let moved = loop.schedule(after: .milliseconds(5)) { log.entries.append((2, .zero)) }
             cancelled.cancel()
             #expect(!cancelled.isScheduled)
-            moved.reschedule(at: loop.now + .milliseconds(20))
+            moved.reschedule(at: loop.now + .milliseconds(500))
             await loop.sleep(.milliseconds(10))
             let early = log.entries.count
-            await loop.sleep(.milliseconds(20))
+            await loop.sleep(.milliseconds(500))
             return (early, log.entries.map(\.0))
         }
         #expect(fired.0 == 0)

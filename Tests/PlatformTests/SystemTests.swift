@@ -114,3 +114,30 @@ struct SignalsTests {
         close(ends[1])
     }
 }
+
+struct OpenFilesLimitTests {
+    @Test func `the soft limit becomes the hard one`() {
+        var limit = rlimit()
+        #expect(unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
+        #expect(OpenFilesLimit.raise() == Int(clamping: min(limit.rlim_max, rlim_t(Int32.max))))
+    }
+}
+
+struct MonitorTests {
+    @Test func `a waiter gets what another thread puts there, or the time passes`() throws {
+        let monitor = Monitor<[Int]>([])
+        let thread = try NamedThread.start(name: "putting") {
+            for number in 0..<1_000 {
+                monitor.withLock { $0.append(number) }
+                monitor.signal()
+            }
+        }
+        for number in 0..<1_000 {
+            #expect(monitor.wait { $0.isEmpty ? nil : $0.removeFirst() } == number)
+        }
+        thread.join()
+        let start = Instant.now()
+        #expect(monitor.wait(until: start + .milliseconds(20)) { $0.first } == nil)
+        #expect(Instant.now() - start >= .milliseconds(20))
+    }
+}

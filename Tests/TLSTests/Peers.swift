@@ -24,7 +24,7 @@ final class TestServer: @unchecked Sendable {
             loop.spawn {
                 do throws(IOFailure) {
                     let transport = try await Transport.accept(
-                        socket, self.context, deadline: loop.now + .seconds(5))
+                        socket, self.context, deadline: loop.now + .seconds(20))
                     self.securities.append(transport.security)
                     await serve(transport)
                 } catch {
@@ -41,7 +41,7 @@ final class TestServer: @unchecked Sendable {
 
     func connect(_ client: TLSClientContext?, host: String = "localhost") async throws(IOFailure) -> Transport {
         try await Transport.connect(
-            to: address, host: host, client, on: listener.loop, deadline: listener.loop.now + .seconds(5))
+            to: address, host: host, client, on: listener.loop, deadline: listener.loop.now + .seconds(20))
     }
 }
 

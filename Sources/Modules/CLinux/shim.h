@@ -7,6 +7,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -125,6 +127,16 @@ static inline ssize_t clinux_send_two(int fd, const void *first, size_t first_co
 static inline int clinux_look_up(const char *host, struct addrinfo **list) {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
     return getaddrinfo(host, NULL, &hints, list);
+}
+
+// RLIMIT_NOFILE is an enumerator of a type of its own in Glibc's Swift module. Gives the soft limit from now on.
+static inline long long clinux_raise_open_files(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
+    rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = before;
+    return limit.rlim_cur > INT_MAX ? INT_MAX : (long long)limit.rlim_cur;
 }
 
 // The runtime publishes swift_task_enqueueGlobal_hook as a variable holding a function of Swift's calling convention;

@@ -24,8 +24,8 @@ import Synchronization
     /// The id of the thread that runs the loop; 0 when none does.
     private let threadID = Atomic<UInt>(0)
     private let isStopping = Atomic<Bool>(false)
-    /// Guards the work that other threads leave here.
-    private let mailbox = Mutex<[Work]>([])
+    /// Work that other threads leave here.
+    private let mailbox = Monitor<[Work]>([])
     /// Guards the thread made by `start`.
     private let thread = Mutex<NamedThread?>(nil)
 
@@ -113,6 +113,9 @@ import Synchronization
     }
 
     /// Runs `body` on the loop, after what was posted before from the same thread. Any thread.
+    ///
+    /// The mailbox has no bound of its own: what is posted is an answer to something whose number is bounded already
+    /// (work in a worker's mailbox, a connection's task), or rare. Nothing is run any more once the loop has ended.
     package func post(_ body: @escaping @Sendable () -> Void) {
         deliver(.body(body))
     }

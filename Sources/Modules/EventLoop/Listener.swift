@@ -14,7 +14,7 @@ package final class Listener: EventSource, @unchecked Sendable {
     package let address: SocketAddress
 
     private let isShared: Bool
-    private var socket: ListeningSocket?
+    private let holder: Holder
     private var id: UInt64?
     private var accept: ((Socket) -> Void)?
     private var rest: Timer?
@@ -28,14 +28,22 @@ package final class Listener: EventSource, @unchecked Sendable {
         self.loop = loop
         address = socket.address
         isShared = socket.isShared
-        self.socket = consume socket
+        holder = Holder(socket)
     }
 
     deinit {
-        guard let id, let number = socket?.descriptor.rawValue else { return }
-        precondition(loop.isCurrent, "a listener is closed on its loop before it goes away")
-        rest?.cancel()
-        loop.unregister(id, descriptor: number)
+        guard let id, let number = holder.number else { return }
+        let (loop, holder) = (loop, holder)
+        if loop.isCurrent {
+            rest?.cancel()
+            loop.unregister(id, descriptor: number)
+        } else {
+            // The slot is the loop's to clear; the descriptor stays open until then.
+            loop.post {
+                loop.unregister(id, descriptor: number)
+                holder.socket = nil
+            }
+        }
     }
 
     /// Begins to accept, and hands each connection to `accept`.
@@ -66,7 +74,7 @@ package final class Listener: EventSource, @unchecked Sendable {
         rest = nil
         unwatch()
         accept = nil
-        socket = nil
+        holder.socket = nil
     }
 
     override func loopEnds() {
@@ -75,7 +83,7 @@ package final class Listener: EventSource, @unchecked Sendable {
 
     override func handle(_ events: UInt32) {
         for _ in 0..<EventLoopLimits.acceptsPerTurn {
-            guard let number = socket?.descriptor.rawValue, let accept, id != nil else { return }
+            guard let number = holder.number, let accept, id != nil else { return }
             let (result, peer) = unsafe SocketAddress.read { unsafe clinux_accept(number, $0, $1) }
             guard result >= 0 else {
                 if react(to: .last) { continue } else { return }
@@ -123,7 +131,7 @@ package final class Listener: EventSource, @unchecked Sendable {
     }
 
     private func watch() throws(Errno) {
-        guard id == nil, let number = socket?.descriptor.rawValue, accept != nil else { return }
+        guard id == nil, let number = holder.number, accept != nil else { return }
         // Level-triggered: what a turn leaves in the queue is told again in the next one. Where several loops share one
         // queue, the kernel wakes one of them.
         let events = clinux_EPOLLIN | (isShared ? clinux_EPOLLEXCLUSIVE : 0)
@@ -131,10 +139,21 @@ package final class Listener: EventSource, @unchecked Sendable {
     }
 
     private func unwatch() {
-        guard let id, let number = socket?.descriptor.rawValue else { return }
+        guard let id, let number = holder.number else { return }
         loop.unregister(id, descriptor: number)
         self.id = nil
     }
+}
+
+/// Lets a closure own a listening socket.
+private final class Holder: @unchecked Sendable {
+    var socket: ListeningSocket?
+
+    init(_ socket: consuming ListeningSocket) {
+        self.socket = consume socket
+    }
+
+    var number: CInt? { socket?.descriptor.rawValue }
 }
 
 extension PeerCredentials {

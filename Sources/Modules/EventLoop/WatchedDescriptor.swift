@@ -9,7 +9,8 @@ package final class WatchedDescriptor: EventSource, @unchecked Sendable {
     private var id: UInt64?
     private let onReadable: (borrowing FileDescriptor) -> Void
 
-    /// Calls `onReadable` on the loop as long as there is something to read. On the loop's thread.
+    /// Calls `onReadable` on the loop as long as there is something to read. On the loop's thread, as is `close`, which
+    /// comes before the last reference goes away.
     package init(
         _ descriptor: consuming FileDescriptor, on loop: EventLoop,
         onReadable: @escaping (borrowing FileDescriptor) -> Void

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-import Glibc
+package import Glibc
 
 /// A value behind a mutex, with a condition to wait for: what a thread that blocks needs for its mailbox. Never wait on
 /// a loop's thread.
+///
+/// It is a mutex of pthreads: unlike `Synchronization.Mutex`, ThreadSanitizer sees it, so that what is handed over under it
+/// is known to be handed over.
 @safe package final class Monitor<State>: @unchecked Sendable {
     // The two locks need an address that does not move; both live exactly as long as the object.
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
     /// Guarded by `mutex`.
-    private var state: State
+    @usableFromInline var state: State
 
     /// Puts `state` behind a new mutex.
     package init(_ state: sending State) {
@@ -33,6 +36,7 @@ import Glibc
     }
 
     /// Runs `body` with the value, alone.
+    @inlinable
     package func withLock<Result, Failure>(_ body: (inout State) throws(Failure) -> Result) throws(Failure) -> Result {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }

@@ -55,3 +55,20 @@ package enum TLSContextFailure: Error, Equatable, Sendable {
     /// OpenSSL refused a setting.
     case refused(String)
 }
+
+extension TLSContextFailure: CustomStringConvertible {
+    /// For the operator: lower case, no full stop.
+    package var description: String {
+        switch self {
+        case .certificateUnreadable(let number): "the certificate file cannot be read: \(number)"
+        case .certificateMalformed(let reason): "the certificate file is not usable: \(reason)"
+        case .keyUnreadable(let number): "the private key file cannot be read: \(number)"
+        case .keyExposed(let mode):
+            "the private key file is open to others (mode 0\(String(mode, radix: 8))); it should have mode 0600 or 0640"
+        case .keyMalformed(let reason): "the private key file is not usable: \(reason)"
+        case .keyMismatch: "the private key is not the certificate's"
+        case .authoritiesUnreadable: "the file of certificate authorities cannot be read or holds none"
+        case .refused(let reason): "TLS settings refused: \(reason)"
+        }
+    }
+}
