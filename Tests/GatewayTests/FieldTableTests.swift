@@ -37,6 +37,20 @@ struct FieldTableTests {
         }
     }
 
+    @Test(arguments: ModelRoute.allCases)
+    func `the published schema takes what the table takes, and no other names`(_ route: ModelRoute) throws {
+        let schema = try JSONSchema(route.table.schema)
+        for kind in ProviderKind.allCases {
+            for example in Examples(kind).object(route.table.fields) {
+                if example.fault == nil {
+                    #expect(schema.validate(.object(example.value)) == nil, "\(JSONValue.object(example.value))")
+                } else if example.fault?.path.hasSuffix("no_such_field") == true {
+                    #expect(schema.validate(.object(example.value)) != nil, "\(JSONValue.object(example.value))")
+                }
+            }
+        }
+    }
+
     @Test(arguments: ModelRoute.allCases, ProviderKind.allCases)
     func `no two rows of a table have one name`(_ route: ModelRoute, _ kind: ProviderKind) {
         let names = route.table.fields.map(\.name)

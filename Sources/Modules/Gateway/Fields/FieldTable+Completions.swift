@@ -12,7 +12,8 @@ extension FieldTable {
             Field("prompt", prompt, required: true, anthropic: .within(text), builtin: .within(text)),
             Field("stream", .bool),
             Field("stream_options", .streamOptions),
-            Field("max_tokens", .tokens),
+            // 0 with `echo` scores a prompt.
+            Field("max_tokens", .count, anthropic: .within(.tokens), builtin: .within(.tokens)),
             Field("n", .integer(1...GatewayLimits.choicesMax), anthropic: .only(1)),
             Field("stop", .stop),
             Field("temperature", .number(0...2), anthropic: .within(.share), builtin: .hint),
