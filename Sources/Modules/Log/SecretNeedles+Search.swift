@@ -39,6 +39,14 @@ extension SecretNeedles {
         case whole(Int)
         /// The text ended before the needle did; this many of its bytes, and of the text's, agree.
         case cut(needle: Int, text: Int)
+
+        static func longer(_ one: Match, _ other: Match) -> Match {
+            switch (one, other) {
+            case (.cut, _), (_, .none): one
+            case (_, .cut), (.none, _): other
+            case (.whole(let left), .whole(let right)): .whole(max(left, right))
+            }
+        }
     }
 
     /// What stands where one character of a needle was expected.
@@ -80,7 +88,8 @@ extension SecretNeedles {
                 var index = start
                 while index < last {
                     let pair = unsafe Int(text[index]) &<< 8 | Int(text[index &+ 1])
-                    if unsafe pairs[pair &>> 6] &>> UInt64(pair & 63) & 1 != 0 { return index }
+                    let isMarked = unsafe pairs[pair &>> 6] &>> UInt64(pair & 63) & 1 != 0
+                    if isMarked, unsafe !isWideEscape(text, index, last) { return index }
                     index &+= 1
                 }
                 return unsafe firsts[Int(text[last])] ? last : nil
@@ -88,33 +97,51 @@ extension SecretNeedles {
         }
     }
 
-    /// The longest occurrence at `position`. One that is cut off goes before a shorter whole one: it may become longer.
-    private func longest(at position: Int, in text: Span<UInt8>, pool: Span<UInt8>, isLast: Bool) -> Match {
-        var longest = 0
-        for first in beginnings(at: position, in: text) {
-            for index in buckets[Int(first)] {
-                switch match(needles[index], at: position, in: text, pool: pool) {
-                case .none: break
-                case .whole(let count): longest = max(longest, count)
-                case .cut(let matched, let count):
-                    if !isLast { return .cut(needle: matched, text: count) }
-                    if matched >= needles[index].enough { longest = max(longest, count) }
-                }
-            }
-        }
-        return longest == 0 ? .none : .whole(longest)
+    /// True for `\u` with a number beyond 255, as in most of a text that JSON escapes: no secret begins so. Such texts are
+    /// full of them, so they are told apart without the cost of a try.
+    @inline(__always)
+    private func isWideEscape(_ text: UnsafeBufferPointer<UInt8>, _ index: Int, _ last: Int) -> Bool {
+        // Called with `index` below `last`, the text's last index; what is read behind it is at most there.
+        guard index &+ 3 <= last else { return false }
+        let zero = UInt8(ascii: "0")
+        return unsafe text[index] == UInt8(ascii: "\\") && text[index &+ 1] == UInt8(ascii: "u")
+            && (text[index &+ 2] != zero || text[index &+ 3] != zero)
     }
 
-    /// The characters that may be meant at `position`: the byte, and what it is an escape of. All of them where the escape is
-    /// cut off.
-    private func beginnings(at position: Int, in text: Span<UInt8>) -> [UInt8] {
+    /// The longest occurrence at `position`. One that is cut off goes before a shorter whole one: it may become longer.
+    private func longest(at position: Int, in text: Span<UInt8>, pool: Span<UInt8>, isLast: Bool) -> Match {
         let byte = text[position]
-        guard byte == UInt8(ascii: "%") || byte == UInt8(ascii: "\\") else { return [byte] }
-        switch escape(at: position, in: text) {
-        case .none: return [byte]
-        case .cut: return Array(0...255)
-        case .character(let character, _): return character == byte ? [byte] : [byte, character]
+        var best = longest(of: byte, at: position, in: text, pool: pool, isLast: isLast)
+        if byte == UInt8(ascii: "%") || byte == UInt8(ascii: "\\") {
+            // It may be the beginning of an escape, and so of what is meant by it.
+            switch escape(at: position, in: text) {
+            case .none: break
+            case .cut: if !isLast { return .cut(needle: 0, text: text.count - position) }
+            case .character(let meant, _) where meant == byte: break
+            case .character(let meant, _):
+                let other = longest(of: meant, at: position, in: text, pool: pool, isLast: isLast)
+                best = Match.longer(best, other)
+            }
         }
+        return best
+    }
+
+    /// The longest of the needles that begin with `first`.
+    private func longest(
+        of first: UInt8, at position: Int, in text: Span<UInt8>, pool: Span<UInt8>, isLast: Bool
+    ) -> Match {
+        var longest = Match.none
+        for index in starts[Int(first)]..<starts[Int(first) + 1] {
+            let needle = needles[sorted[index]]
+            switch match(needle, at: position, in: text, pool: pool) {
+            case .none: break
+            case .whole(let count): longest = Match.longer(longest, .whole(count))
+            case .cut(let matched, let count):
+                if !isLast { return .cut(needle: matched, text: count) }
+                if matched >= needle.enough { longest = Match.longer(longest, .whole(count)) }
+            }
+        }
+        return longest
     }
 
     private func match(_ needle: Needle, at position: Int, in text: Span<UInt8>, pool: Span<UInt8>) -> Match {
@@ -185,7 +212,9 @@ extension SecretNeedles {
             guard index < text.count else { return .cut }
             guard let digit = text[index].hexDigitValue else { return .none }
             value = value << 4 | Int(digit)
+            // Beyond a byte, as most of what JSON escapes is: known at the first digits. Four digits begin with two zeros.
+            if value > 0, index < start + digits - 2 { return .none }
         }
-        return value <= 0xFF ? .character(UInt8(value), count: start + digits - position) : .none
+        return .character(UInt8(truncatingIfNeeded: value), count: start + digits - position)
     }
 }

@@ -32,8 +32,9 @@ package final class SecretNeedles: Sendable {
     /// All forms, one behind the other; wiped when the tables go.
     let pool: SecretBytes
     let needles: [Needle]
-    /// The needles that begin with a byte.
-    let buckets: [[Int]]
+    /// Indices of needles by their first byte; those of byte `b` are `sorted[starts[b]..<starts[b + 1]]`.
+    let sorted: [Int]
+    let starts: [Int]
     /// A bit for each pair of bytes that may begin an occurrence: 8 KiB, one look for each byte of a text.
     let pairs: [UInt64]
     /// The same for a last byte, whose neighbour is not known yet.
@@ -43,7 +44,9 @@ package final class SecretNeedles: Sendable {
         var builder = Builder()
         for secret in secrets { secret.withBytes { builder.add($0) } }
         needles = builder.needles
-        buckets = builder.buckets
+        sorted = Array(builder.buckets.joined())
+        starts = builder.buckets.reduce(into: [0]) { starts, bucket in starts.append((starts.last ?? 0) + bucket.count)
+        }
         pairs = builder.pairs
         firsts = builder.firsts
         pool = SecretBytes(taking: &builder.pool)
