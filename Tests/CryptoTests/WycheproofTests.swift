@@ -5,7 +5,7 @@ import Platform
 import Support
 import Testing
 
-@Suite(.enabled(if: Wycheproof.folder != nil, Comment(rawValue: Wycheproof.absence)))
+@Suite(.enabled(if: Suites.isPresent, Comment(rawValue: Suites.absence)))
 struct WycheproofTests {
     @Test func `AES-256-GCM seals and opens every valid vector and opens no invalid one`() throws {
         let suite = try Wycheproof("aes_gcm")

@@ -1,19 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Bytes
-import Glibc
 import JSON
-import Platform
 
-/// Google's test vectors for cryptography (github.com/C2SP/wycheproof), where `GATEHOUSE_SUITES` names their parent folder.
+/// Google's test vectors for cryptography (github.com/C2SP/wycheproof), which are not part of the
+/// repository.
 package struct Wycheproof {
-    package static let absence = "GATEHOUSE_SUITES is not set: no Wycheproof vector is tried"
-
-    /// Nil where the suites are not at hand.
-    package static let folder: String? = unsafe getenv("GATEHOUSE_SUITES").map {
-        unsafe String(cString: $0) + "/wycheproof"
-    }
-
     /// One vector with the numbers of its group.
     package struct Case {
         private let group, test: JSONValue
@@ -54,8 +46,7 @@ package struct Wycheproof {
     /// Reads `<name>_test.json`.
     package init(_ name: String) throws {
         self.name = name
-        let path = "\(Wycheproof.folder ?? "")/\(name)_test.json"
-        let file = try JSONValue(parsing: try AtomicFile.read(path: path, bytesMax: 16 << 20))
+        let file = try JSONValue(parsing: try TestFile.bytes(Suites.path("wycheproof/\(name)_test.json")))
         cases = (file["testGroups"]?.array ?? []).flatMap { group in
             (group["tests"]?.array ?? []).map { Case(group: group, test: $0) }
         }
