@@ -35,6 +35,9 @@ struct JSONEntry: Sendable {
 
     var kind: JSONKind { JSONKind(rawValue: UInt8(truncatingIfNeeded: tag & 7)) ?? .null }
 
+    /// It is an array or an object.
+    var isContainer: Bool { tag & 7 >= UInt32(JSONKind.array.rawValue) }
+
     /// Of a string: it has escapes. Of a number: it has neither fraction nor exponent. Of a bool: it is true.
     var flag: Bool { tag & 8 != 0 }
 

@@ -29,7 +29,7 @@ enum JSONNames {
     /// The index of the name behind the member whose name is at `index`.
     private static func following(_ index: Int, _ entries: Span<JSONEntry>) -> Int {
         let value = entries[index &+ 1]
-        return value.kind == .array || value.kind == .object ? Int(value.extent) : index &+ 2
+        return value.isContainer ? Int(value.extent) : index &+ 2
     }
 
     private static func pairwise(_ entries: Span<JSONEntry>, _ object: Int, _ bytes: Span<UInt8>) -> Int? {

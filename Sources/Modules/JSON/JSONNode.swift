@@ -94,7 +94,7 @@ package struct JSONNode: Sendable {
     /// The index of the entry behind this value and all within it.
     static func following(_ index: UInt32, _ storage: JSONDocument.Storage) -> UInt32 {
         let entry = storage.entries[Int(index)]
-        return entry.kind == .array || entry.kind == .object ? entry.extent : index &+ 1
+        return entry.isContainer ? entry.extent : index &+ 1
     }
 
     static func string(_ entry: JSONEntry, _ storage: JSONDocument.Storage) -> String {

@@ -179,7 +179,8 @@ struct JSONScanner {
     }
 
     private mutating func skipWhitespace(_ bytes: Span<UInt8>) {
-        while position < bytes.count, bytes[position].isASCIIWhitespace { position &+= 1 }
+        // Mostly there is none, and one comparison tells.
+        while position < bytes.count, bytes[position] <= 0x20, bytes[position].isASCIIWhitespace { position &+= 1 }
     }
 
     private func fail(_ reason: JSONError.Reason) -> JSONError { JSONError(reason, at: position) }

@@ -121,7 +121,7 @@ enum JSONString {
         var index = 0
         while index < content.count {
             let plain = index
-            while index < content.count, content[index] != backslash { index &+= 1 }
+            index = content.firstIndex(of: backslash, from: plain) ?? content.count
             unescaped.append(content.extracting(plain..<index))
             guard index < content.count, let escape = try? escape(content, at: index) else { break }
             unescaped.append(contentsOf: escape.scalar.utf8)
