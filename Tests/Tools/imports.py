@@ -26,6 +26,7 @@ GROUND = {
     "Bytes",
     "JSON",
     "TOML",
+    "Arguments",
     "Crypto",
     "SQLite",
     "Log",

@@ -19,7 +19,7 @@ extension CommandTable {
     private func usageParts(of command: Command) -> [String] {
         var parts = [program] + command.words
         for option in command.options {
-            let text = "--\(option.name)" + (option.value == .none ? "" : " \(option.placeholder)")
+            let text = "--\(option.name)" + (option.value == .none ? "" : " \(option.metavariable)")
             parts.append(option.isRequired ? text : "[\(text)]" + (option.isRepeatable ? "..." : ""))
         }
         for operand in command.operands {
@@ -30,7 +30,7 @@ extension CommandTable {
     }
 
     private func programHelp(_ columns: Int) -> String {
-        let common = options.map { "[--\($0.name)" + ($0.value == .none ? "" : " \($0.placeholder)") + "]" }
+        let common = options.map { "[--\($0.name)" + ($0.value == .none ? "" : " \($0.metavariable)") + "]" }
         let usage = ([program] + common + ["<command>", "[options]"]).joined(separator: " ")
         return sections(
             [
@@ -63,7 +63,7 @@ extension CommandTable {
 
     private func row(_ option: CommandOption) -> (String, String) {
         var left = option.letter.map { "-\($0), " } ?? ""
-        left += "--\(option.name)" + (option.value == .none ? "" : " \(option.placeholder)")
+        left += "--\(option.name)" + (option.value == .none ? "" : " \(option.metavariable)")
         var notes: [String] = []
         if case .integer(let range) = option.value { notes.append("\(range.lowerBound) to \(range.upperBound)") }
         if option.isRequired { notes.append("required") }
@@ -122,7 +122,7 @@ extension CommandTable {
 
 extension CommandOption {
     /// What stands for the value: `NAME`, `FILE`, `N`, `a|b`.
-    package var placeholder: String {
+    package var metavariable: String {
         switch value {
         case .none: ""
         case .text(let word): word

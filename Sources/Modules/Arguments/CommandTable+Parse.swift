@@ -151,7 +151,7 @@ private struct Parser {
             throw table.usage(
                 "--\(option.name) wants a value",
                 hint:
-                    "write --\(option.name) \(option.placeholder); a value that begins with a dash needs --\(option.name)="
+                    "write --\(option.name) \(option.metavariable); a value that begins with a dash needs --\(option.name)="
             )
         }
         arguments.removeFirst()
