@@ -69,6 +69,18 @@ import Testing
         }
     }
 
+    @Test func `asks the system for names`() throws {
+        try onLoop { loop in
+            let server = try ScriptedServer(on: loop, script: Self.script)
+            let client = HTTPClient(on: loop, resolver: try Resolver(threads: 1))
+            #expect(try await client.text(try server.get(host: "localhost")) == "ok")
+            let failure = try await client.failure(server.get(host: "no-such-name.invalid"))
+            #expect(failure == .resolve(.notFound) || failure == .resolve(.unavailable))
+            server.stop()
+            client.close()
+        }
+    }
+
     @Test func `tries several addresses in turn`() throws {
         let names = ["local.test": addresses(["127.0.0.9", "::1", "127.0.0.1"])]
         try withServer(names: names, script: Self.script) { client, server, resolver throws in

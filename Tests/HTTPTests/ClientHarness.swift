@@ -18,7 +18,7 @@ final class ScriptedServer: @unchecked Sendable {
 
     init(
         on loop: EventLoop, at address: SocketAddress = .ip(.loopbackV4, port: 0), _ context: TLSServerContext? = nil,
-        _ script: @escaping @Sendable (ScriptedPeer) async throws -> Void
+        script: @escaping @Sendable (ScriptedPeer) async throws -> Void
     ) throws {
         self.loop = loop
         isSecure = context != nil
@@ -160,7 +160,7 @@ func withServer(
     _ body: @escaping @Sendable (HTTPClient, ScriptedServer, ScriptedResolver) async throws -> Void
 ) throws {
     try onLoop(within: .seconds(20)) { loop in
-        let server = try ScriptedServer(on: loop, context, script)
+        let server = try ScriptedServer(on: loop, context, script: script)
         let resolver = ScriptedResolver(names)
         let client = HTTPClient(on: loop, resolver: resolver, limits: limits)
         do {

@@ -136,12 +136,15 @@ import Testing
     @Test func `trusts no idle connection on which something was said`() throws {
         try withServer(
             script: Self.script { peer in
+                // Behind the answer, not with it.
+                await peer.pause(.milliseconds(10))
                 try await peer.send("HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n")
                 await peer.untilGone()
             }
         ) { client, server, _ throws in
             #expect(try await client.text(try server.get()) == "ok")
-            await client.loop.sleep(.milliseconds(20))
+            #expect(client.idleConnections == 1)
+            await client.loop.sleep(.milliseconds(50))
             #expect(try await client.text(try server.get()) == "ok")
             #expect(server.peers.map(\.requests.count) == [1, 1])
         }
