@@ -1,1 +1,75 @@
 // SPDX-License-Identifier: Apache-2.0
+
+package import Configuration
+package import Core
+import Crypto
+import EventLoop
+package import Log
+package import Platform
+import SQLite
+import Synchronization
+
+/// The section `[auth]`: API keys, and who calls with them.
+package final class Auth: Module {
+    /// Keys are given to this tenant where none is named. Made at the first start.
+    static let defaultTenant = "default"
+
+    private let database: any Database
+    private let vault: any SecretVault
+    private let log: Logger
+    /// `nil` until started: before that nobody is let in.
+    private let keys = Mutex<Keys?>(nil)
+
+    package init(
+        _ section: Section, database: any Database, vault: any SecretVault, log: Logger
+    ) throws(ConfigurationError) {
+        self.database = database
+        self.vault = vault
+        self.log = log
+    }
+
+    package func start() throws(StartFailure) {
+        guard let peppers = Peppers([1: try vault.deriveKey(label: "api-key-pepper")]) else {
+            throw StartFailure("the pepper of the keys is too short")
+        }
+        do {
+            let loaded = try Keys.load(from: database, peppers: peppers)
+            keys.withLock { $0 = loaded }
+        } catch {
+            throw StartFailure("the keys cannot be read: \(error)")
+        }
+    }
+
+    package var stages: [any Stage] {
+        [IdentifyStage { [self] in keys.withLock { $0 }?.index }]
+    }
+
+    package var routes: [Route] {
+        KeyRoutes { [self] () throws(Failure) in
+            guard let keys = keys.withLock({ $0 }) else { throw Failure(.disabled, "auth is not started") }
+            return keys
+        }.all
+    }
+
+    package func reload(_ section: Section) throws(ConfigurationError) -> ReloadReport {
+        ReloadReport()
+    }
+
+    package func stop(by deadline: Instant) {
+        let keys = keys.withLock { keys in
+            defer { keys = nil }
+            return keys
+        }
+        do {
+            try keys?.storeUses()
+        } catch {
+            log.warning("the last uses of keys are not written down", ["cause": .string("\(error)")])
+        }
+    }
+}
+
+extension Auth: DevelopmentKeys {
+    package func mintDevelopmentKey() -> String? {
+        keys.withLock { $0 }?.mintInMemory()
+    }
+}

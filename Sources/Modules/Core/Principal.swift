@@ -49,6 +49,14 @@ package struct Principal: Sendable {
         if case .key(let id, _) = kind { id } else { nil }
     }
 
+    /// What the log calls it: the shown prefix of its key, which opens nothing.
+    package var name: String {
+        switch kind {
+        case .key(_, let prefix): prefix
+        case .socketPeer(let userID): "uid \(userID)"
+        }
+    }
+
     /// Whether this principal may name a model. Asked before the model is looked up, so that a key learns nothing about
     /// models outside its list.
     package func mayUse(model: String) -> Bool {

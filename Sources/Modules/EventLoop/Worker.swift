@@ -91,6 +91,28 @@ package final class Worker: Sendable {
         }
     }
 
+    /// The same for a thread that may block: at start, at stop, in commands. Never on a loop's thread.
+    package func runBlocking<Result: Sendable, Cause: Error>(
+        throwing body: @escaping @Sendable () throws(Cause) -> Result
+    ) throws(Failure<Cause>) -> Result {
+        precondition(EventLoop.current == nil, "a loop does not wait for a worker")
+        let answer = Monitor<Swift.Result<Result, Cause>?>(nil)
+        do throws(Refusal) {
+            try post {
+                let result: Swift.Result<Result, Cause>
+                do throws(Cause) { result = .success(try body()) } catch { result = .failure(error) }
+                answer.withLock { $0 = result }
+                answer.signal()
+            }
+        } catch {
+            throw .refused(error)
+        }
+        switch answer.wait({ $0 }) {
+        case .success(let result): return result
+        case .failure(let cause): throw .failed(cause)
+        }
+    }
+
     /// Takes no more work; what is in the mailbox is still done. Any thread.
     package func stop() {
         Worker.stop(state)

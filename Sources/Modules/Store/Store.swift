@@ -1,1 +1,91 @@
 // SPDX-License-Identifier: Apache-2.0
+
+package import Configuration
+package import Core
+import Crypto
+import EventLoop
+package import Log
+package import Platform
+package import SQLite
+import Synchronization
+
+/// The section `[store]`: the data directory, the root key, and the appliance's own database.
+///
+/// `control.db` is plain SQLite in this version. It holds digests of keys, made under a pepper that is derived from the
+/// root key, and no key; SECURITY.md says what else.
+package final class Store: Module {
+    /// Work that may wait for the database's thread; beyond it a caller hears `overloaded`.
+    static let queueMax = 1024
+
+    private let settings: StoreSettings
+    private let directory: DataDirectory
+    private let log: Logger
+    private let state = Mutex(State.made)
+
+    private enum State {
+        case made
+        case open(RootKey, DatabaseThread, DirectoryLock)
+        case stopped
+    }
+
+    package init(_ section: Section, settings house: HouseSettings, log: Logger) throws(ConfigurationError) {
+        settings = try StoreSettings(section, mode: house.mode, dataDirectory: house.dataDirectory)
+        directory = DataDirectory(path: house.dataDirectory)
+        self.log = log
+    }
+
+    package func start() throws(StartFailure) {
+        try directory.prepare()
+        // Two servers on one directory would each believe their own keys and counters.
+        let lock = try directory.lock()
+        let key = try RootKey.unlock(settings.unlock, mayCreate: settings.createsRootKey)
+        let database = try DatabaseThread(path: directory.path + "/control.db")
+        state.withLock { $0 = .open(key, database, lock) }
+        log.debug("store open", ["data": .string(directory.path)])
+    }
+
+    package func reload(_ section: Section) throws(ConfigurationError) -> ReloadReport {
+        let new = try StoreSettings(section, mode: settings.mode, dataDirectory: directory.path)
+        return ReloadReport(needsRestart: new == settings ? [] : ["store"])
+    }
+
+    package func stop(by deadline: Instant) {
+        let old = state.withLock { state in
+            defer { state = .stopped }
+            return state
+        }
+        if case .open(_, let database, _) = old { database.stop() }
+    }
+
+    private func database() throws(DatabaseFailure) -> DatabaseThread {
+        guard case .open(_, let database, _) = state.withLock({ $0 }) else { throw .busy }
+        return database
+    }
+}
+
+extension Store: Database {
+    package func write<Result: Sendable>(
+        _ body: @escaping @Sendable (SQLiteConnection) throws(SQLiteError) -> Result
+    ) async throws(DatabaseFailure) -> Result {
+        try await database().write(body)
+    }
+
+    package func writeBlocking<Result: Sendable>(
+        _ body: @escaping @Sendable (SQLiteConnection) throws(SQLiteError) -> Result
+    ) throws(DatabaseFailure) -> Result {
+        try database().writeBlocking(body)
+    }
+
+    package func migrate(_ migrations: SQLiteMigrations) throws(DatabaseFailure) {
+        try database().migrate(migrations)
+    }
+}
+
+extension Store: SecretVault {
+    package func deriveKey(label: String) throws(StartFailure) -> SecretBytes {
+        guard case .open(let key, _, _) = state.withLock({ $0 }) else {
+            throw StartFailure("the store is not open")
+        }
+        return try key.derive(label: label)
+    }
+}

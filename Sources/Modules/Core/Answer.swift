@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import EventLoop
+package import HTTP
+
+/// What every answer of one request carries, and the only way in which an answer leaves the house.
+package final class Answer {
+    let requestID: String
+    private let response: ResponseWriter
+    private let crossOrigin: Fields
+
+    init(response: ResponseWriter, requestID: String, head: RequestHead, policy: DoorPolicy) {
+        self.response = response
+        self.requestID = requestID
+        crossOrigin = policy.crossOriginFields(for: head)
+    }
+
+    /// The fields of an answer: security, request id, cross-origin, then the ones of this answer.
+    package func fields(contentType: String?, _ own: Fields) -> Fields {
+        var fields = Fields()
+        if let contentType { fields.append("content-type", contentType) }
+        fields.append("x-request-id", requestID)
+        for (name, value) in SecurityHeaders.always { fields.append(name, value) }
+        for (name, value) in crossOrigin { fields.append(name, value) }
+        for (name, value) in own { fields.append(name, value) }
+        return fields
+    }
+
+    /// Sends a handler's answer.
+    func send(_ reply: Reply, _ own: Fields) async -> Outcome {
+        switch reply {
+        case .whole(let status, let contentType, let body):
+            return await send(Status(status), fields(contentType: contentType, own), body)
+        case .streamed:
+            return response.isComplete ? .answered(status: 200) : .abandoned
+        }
+    }
+
+    /// Sends a failure. If the head of an answer has left already, nothing true can be said any more: the connection is
+    /// cut, so that the client does not take half an answer for a whole one.
+    func send(_ failure: Failure, in shape: ErrorShape, _ own: Fields) async -> Outcome {
+        guard !response.hasBegun else {
+            response.abort()
+            return .failed(failure.code)
+        }
+        var all = own
+        for (name, value) in failure.answerFields() { all.append(name, value) }
+        let sent = await send(
+            Status(failure.status(in: shape)), fields(contentType: "application/json", all),
+            failure.body(in: shape, requestID: requestID))
+        if case .abandoned = sent { return sent }
+        return .failed(failure.code)
+    }
+
+    /// Begins a streamed answer.
+    package func begin(status: Int, contentType: String, _ own: Fields) async throws(IOFailure) {
+        try await response.begin(Status(status), fields(contentType: contentType, own))
+    }
+
+    func sendPreflight() async {
+        _ = await send(Status(204), fields(contentType: nil, Fields()), [])
+    }
+
+    private func send(_ status: Status, _ fields: Fields, _ body: [UInt8]) async -> Outcome {
+        do {
+            try await response.send(status, fields, body: body)
+            return .answered(status: status.code)
+        } catch {
+            return .abandoned
+        }
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Bytes
+package import HTTP
+
+/// What a caller presented to say who it is: the text of a key or token, not yet believed.
+///
+/// It has no description and is not Codable: a credential must not reach a log by being interpolated.
+package struct Credential: Sendable {
+    /// The text as presented, at most ``bytesMax`` bytes.
+    package let text: String
+
+    /// Longer ones are refused unread; our keys have 53 characters, signed tokens some hundreds.
+    package static let bytesMax = 4096
+
+    /// Finds the credential in a request's fields: `authorization: Bearer …`, `x-api-key` or `api-key`.
+    ///
+    /// Two fields that disagree are refused rather than ranked: a proxy in front may have checked the other one.
+    ///
+    /// - Returns: `nil` if the request carries none.
+    /// - Throws: `invalid_api_key` for a scheme other than Bearer, an over-long text, or two that differ.
+    package static func find(in fields: Fields) throws(Failure) -> Credential? {
+        var found: String?
+        for name in ["authorization", "x-api-key", "api-key"] {
+            for value in fields.all(name) {
+                let text = try name == "authorization" ? bearer(value) : value
+                guard text.utf8.count <= bytesMax, !text.isEmpty, found == nil || found == text else {
+                    throw Failure(
+                        .invalidAPIKey, "the credential is not valid", cause: "several or malformed credentials")
+                }
+                found = text
+            }
+        }
+        return found.map(Credential.init(text:))
+    }
+
+    /// Whether a request carries something meant as a credential, well-formed or not. The plain-HTTP listener asks this.
+    package static func isPresent(in fields: Fields) -> Bool {
+        ["authorization", "x-api-key", "api-key", "cookie", "proxy-authorization"].contains { fields[$0] != nil }
+    }
+
+    /// The token of `Bearer TOKEN` (RFC 6750 §2.1; the scheme's name is case-insensitive, RFC 9110 §11.1).
+    private static func bearer(_ value: String) throws(Failure) -> String {
+        let scheme = "bearer "
+        guard value.utf8.count > scheme.utf8.count, value.prefix(scheme.count).equalsIgnoringASCIICase(scheme)
+        else {
+            throw Failure(.invalidAPIKey, "the authorization field must read: Bearer, a space, the key")
+        }
+        var token = value.dropFirst(scheme.count)
+        while token.first == " " { token.removeFirst() }
+        return String(token)
+    }
+}

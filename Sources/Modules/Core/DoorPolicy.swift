@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Bytes
+import HTTP
+import Synchronization
+
+/// What a door asks of a request before it looks for a route: the host it names, the origin it comes from, and whether
+/// its peer is the operator. Hosts and origins can change at a reload.
+package final class DoorPolicy: Sendable {
+    /// Which door this is.
+    package enum Kind: Sendable {
+        /// The network. A peer is nobody until a credential says who.
+        case network
+        /// The admin socket. The kernel says who the peer is; only root and the server's own user get in.
+        case socket(ownUserID: UInt32)
+    }
+
+    /// The names and origins of the network door.
+    package struct Names: Sendable, Equatable {
+        /// Lower-case host names and literal addresses (`[::1]`) without ports.
+        package var hosts: Set<String>
+        /// Serialized origins (`https://app.example.org`, RFC 6454 §6.2), compared exactly.
+        package var origins: Set<String>
+
+        package init(hosts: Set<String>, origins: Set<String>) {
+            self.hosts = hosts
+            self.origins = origins
+        }
+    }
+
+    private let kind: Kind
+    private let names: Mutex<Names>
+
+    package init(kind: Kind, names: Names = Names(hosts: [], origins: [])) {
+        self.kind = kind
+        self.names = Mutex(names)
+    }
+
+    /// Changes hosts and origins for the requests that follow.
+    package func replace(_ new: Names) {
+        names.withLock { $0 = new }
+    }
+
+    func accepts(host head: RequestHead) -> Bool {
+        guard case .network = kind else { return true }
+        guard let host = head.host else { return false }
+        return names.withLock { $0.hosts.contains(host.name.asciiLowercased) }
+    }
+
+    /// The operator at the admin socket, by the credentials of the peer that the kernel vouches for.
+    func principal(ofPeer peer: Peer) -> Principal? {
+        guard case .socket(let own) = kind, case .unix(_, let userID, _) = peer, userID == 0 || userID == own else {
+            return nil
+        }
+        return Principal(kind: .socketPeer(userID: userID), tenant: nil, scopes: Scopes())
+    }
+
+    // MARK: Cross-origin requests (the Fetch standard, "CORS protocol")
+
+    /// A preflight of an origin on the list. Any other OPTIONS goes to the router like every method.
+    func isPreflight(_ head: RequestHead) -> Bool {
+        head.method == .options && head.fields["access-control-request-method"] != nil && allowedOrigin(head) != nil
+    }
+
+    /// The fields an allowed origin gets; all others, `null` among them, get no cross-origin field at all.
+    func crossOriginFields(for head: RequestHead) -> Fields {
+        var fields = Fields()
+        guard case .network = kind, names.withLock({ !$0.origins.isEmpty }) else { return fields }
+        fields.append("vary", "origin")
+        guard let origin = allowedOrigin(head) else { return fields }
+        fields.append("access-control-allow-origin", origin)
+        fields.append("access-control-expose-headers", "x-request-id, retry-after, retry-after-ms")
+        if head.method == .options {
+            fields.append("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE")
+            fields.append(
+                "access-control-allow-headers",
+                "authorization, content-type, x-api-key, api-key, x-zdr, x-end-user, idempotency-key, anthropic-version, anthropic-beta"
+            )
+            fields.append("access-control-max-age", "600")
+        }
+        return fields
+    }
+
+    private func allowedOrigin(_ head: RequestHead) -> String? {
+        guard let origin = head.fields["origin"], origin != "null" else { return nil }
+        return names.withLock { $0.origins.contains(origin) } ? origin : nil
+    }
+}

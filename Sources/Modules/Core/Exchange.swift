@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import HTTP
+
+/// One request on its way through the house, from its guard to its last byte.
+///
+/// Belongs to the loop of its connection and lives until the handler has returned and every stage has settled. It is
+/// `Sendable` because handlers are, and is still touched on its loop only: the connection's task never leaves it.
+package final class Exchange: @unchecked Sendable {
+    package let request: Request
+    package let response: ResponseWriter
+    package let route: Route
+    /// The parts of the path that the route's pattern names.
+    package let parameters: PathParameters
+    /// `req_` and a ULID; on every answer and every record about this exchange.
+    package let id: String
+
+    /// Who is calling; set by the stage that identifies.
+    package var principal: Principal?
+    /// Fields for the answer that stages have added (`x-ratelimit-…`).
+    package var answerFields = Fields()
+    /// The model the client named, once known.
+    package var model: String?
+
+    /// What the front door answers with; a handler that streams begins through it.
+    package let answer: Answer
+
+    /// How many of the server's stages let this exchange in; kept by ``Stages``.
+    var stagesEntered = 0
+    private let stages: Stages
+
+    init(
+        request: Request, response: ResponseWriter, route: Route, parameters: PathParameters, answer: Answer,
+        stages: Stages
+    ) {
+        self.request = request
+        self.response = response
+        self.route = route
+        self.parameters = parameters
+        self.id = answer.requestID
+        self.answer = answer
+        self.stages = stages
+    }
+
+    /// Goes on to a later part of the journey. A handler whose work costs or matters calls this with `.attribute` once it
+    /// knows the model, and with `.record` before anything leaves the house.
+    package func advance(through position: StagePosition) async throws(Failure) {
+        try await stages.advance(self, through: position)
+    }
+
+    func settle(_ outcome: Outcome) async {
+        await stages.settle(self, outcome)
+    }
+
+    /// Reads the body whole.
+    ///
+    /// - Throws: `payload_too_large`, `request_timeout`, `invalid_parameter` for broken framing.
+    package func body(max bytesMax: Int) async throws(Failure) -> [UInt8] {
+        do {
+            return try await request.body(max: bytesMax)
+        } catch {
+            throw Failure(reading: error, bytesMax: bytesMax)
+        }
+    }
+}

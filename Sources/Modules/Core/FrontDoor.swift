@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import HTTP
+import JSON
+package import Log
+import Platform
+
+/// Where every request enters: finds the route, enforces its guard, runs its handler, and sends exactly one answer with
+/// the house's fields on it. There is one for the network and one for the admin socket; both know the same routes.
+///
+///     host → route → identify → guard → admit → handler → answer → settle
+package final class FrontDoor: Responder {
+    private let table: RouteTable
+    private let stages: Stages
+    private let policy: DoorPolicy
+    private let log: Logger
+
+    package init(table: RouteTable, stages: Stages, policy: DoorPolicy, log: Logger) {
+        self.table = table
+        self.stages = stages
+        self.policy = policy
+        self.log = log
+    }
+
+    package func respond(to request: Request, with response: ResponseWriter) async {
+        let id = RequestID.make()
+        let answer = Answer(response: response, requestID: id, head: request.head, policy: policy)
+        guard policy.accepts(host: request.head) else {
+            // Serving a foreign name would make this server an open mirror of whoever points a name at it.
+            let failure = Failure(.misdirectedRequest, "this server does not answer to that host name")
+            return await refuse(failure, answer, .house)
+        }
+        if policy.isPreflight(request.head) {
+            return await answer.sendPreflight()
+        }
+        switch table.match(request.head) {
+        case .found(let route, let parameters):
+            let exchange = Exchange(
+                request: request, response: response, route: route, parameters: parameters, answer: answer,
+                stages: stages)
+            await serve(exchange, answer)
+        case .methodNotAllowed(let allow):
+            var failure = Failure(.methodNotAllowed, "this path does not know that method")
+            failure.fields.append("allow", allow)
+            await refuse(failure, answer, table.shape(ofPath: request.head))
+        case .notFound:
+            await refuse(Failure(.notFound, "there is nothing at this path"), answer, .house)
+        }
+    }
+
+    private func serve(_ exchange: Exchange, _ answer: Answer) async {
+        if exchange.route.shape == .anthropic { exchange.answerFields.append("request-id", exchange.id) }
+        let outcome: Outcome
+        do {
+            try await admit(exchange)
+            let reply = try await exchange.route.handler(exchange)
+            outcome = await answer.send(reply, exchange.answerFields)
+        } catch {
+            outcome = await answer.send(error, in: exchange.route.shape, exchange.answerFields)
+            logFailure(error, exchange)
+        }
+        await exchange.settle(outcome)
+        logExchange(exchange, outcome)
+    }
+
+    /// Identification, the guard, then admission: the limiter must know whom it counts, and an unauthenticated caller must
+    /// not use up a tenant's rate.
+    private func admit(_ exchange: Exchange) async throws(Failure) {
+        if case .public = exchange.route.guard { return }
+        exchange.principal = policy.principal(ofPeer: exchange.request.peer)
+        try await exchange.advance(through: .identify)
+        try GuardCheck.enforce(exchange.route.guard, on: exchange.principal)
+        try await exchange.advance(through: .admit)
+    }
+
+    private func refuse(_ failure: Failure, _ answer: Answer, _ shape: ErrorShape) async {
+        _ = await answer.send(failure, in: shape, Fields())
+        log.info(
+            "refused", ["request": .string(answer.requestID), "code": .string(failure.code.rawValue)])
+    }
+
+    private func logFailure(_ failure: Failure, _ exchange: Exchange) {
+        guard let cause = failure.cause else { return }
+        log.notice(
+            "failed",
+            [
+                "request": .string(exchange.id), "route": .string(exchange.route.pattern),
+                "code": .string(failure.code.rawValue), "cause": .string(cause),
+            ])
+    }
+
+    /// One line an exchange. The route stands there as its pattern: a path may hold the id of somebody's thread.
+    private func logExchange(_ exchange: Exchange, _ outcome: Outcome) {
+        guard log.isEnabled(.info) else { return }
+        let elapsed = Instant.now() - exchange.request.arrival
+        log.info(
+            "served",
+            [
+                "request": .string(exchange.id),
+                "method": .string(exchange.route.method.name),
+                "route": .string(exchange.route.pattern),
+                "outcome": .string(outcome.name),
+                "key": .string(exchange.principal?.name ?? "-"),
+                "model": .string(exchange.model ?? "-"),
+                "ms": .int(elapsed.milliseconds),
+            ])
+    }
+}
+
+/// The one place in which a route's guard is enforced.
+enum GuardCheck {
+    /// - Throws: 401 if nobody was identified, 403 if the principal is of another kind or lacks the scope.
+    static func enforce(_ guard: RouteGuard, on principal: Principal?) throws(Failure) {
+        if case .public = `guard` { return }
+        guard let principal else {
+            throw Failure(
+                .missingCredential, "no credential was sent; use the field authorization: Bearer, a space, your key")
+        }
+        switch (`guard`, principal.kind) {
+        case (.key(let scope), .key):
+            guard principal.scopes.contains(scope) else {
+                throw Failure(.insufficientScope, "this key lacks the scope \(scope.rawValue)")
+            }
+        case (.anyKey, .key), (.operator, .socketPeer):
+            return
+        default:
+            throw Failure(.insufficientScope, "this kind of credential does not open this route")
+        }
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import HTTP
+package import JSON
+
+/// The shape in which a route reports errors.
+package enum ErrorShape: Sendable {
+    /// The house's own, which is OpenAI's: `{"error":{"message","type","code","param","request_id"}}`.
+    case house
+    /// Anthropic's: `{"type":"error","error":{"type","message"},"request_id"}`.
+    case anthropic
+}
+
+/// One operation of the server: what it is, who may call it, and what it does.
+package struct Route: Sendable {
+    /// Does the work of the route. What it returns is the answer; a handler that streams writes through
+    /// ``Exchange/response`` and returns ``Reply/streamed``.
+    package typealias Handler = @Sendable (Exchange) async throws(Failure) -> Reply
+
+    package let method: Method
+    /// The path with parameters in braces (`/v1/models/{id}`).
+    package let pattern: String
+    package let `guard`: RouteGuard
+    package let shape: ErrorShape
+    /// One line for `/openapi.json` and `gatehouse routes`.
+    package let summary: String
+    /// JSON Schema of the request's body for `/openapi.json`, if it has one.
+    package let requestBody: JSONValue?
+    package let handler: Handler
+
+    /// - Parameter guard: has no default, on purpose: a route cannot be registered without one.
+    package init(
+        _ method: Method, _ pattern: String, guard: RouteGuard, shape: ErrorShape = .house, summary: String,
+        requestBody: JSONValue? = nil, handler: @escaping Handler
+    ) {
+        self.method = method
+        self.pattern = pattern
+        self.guard = `guard`
+        self.shape = shape
+        self.summary = summary
+        self.requestBody = requestBody
+        self.handler = handler
+    }
+}
+
+/// What a handler answers.
+package enum Reply: Sendable {
+    /// A whole answer.
+    case whole(status: Int, contentType: String, body: [UInt8])
+    /// The handler has written head and body itself.
+    case streamed
+
+    /// A JSON answer.
+    package static func json(_ value: JSONValue, status: Int = 200) -> Reply {
+        .whole(status: status, contentType: "application/json", body: value.serialized())
+    }
+
+    /// A JSON answer whose text is there already.
+    package static func json(bytes: [UInt8], status: Int = 200) -> Reply {
+        .whole(status: status, contentType: "application/json", body: bytes)
+    }
+}

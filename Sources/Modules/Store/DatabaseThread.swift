@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import EventLoop
+import Platform
+import SQLite
+
+/// A database and the one thread that uses it.
+final class DatabaseThread: Sendable {
+    private let connection: SQLiteConnection
+    private let worker: Worker
+
+    init(path: String) throws(StartFailure) {
+        do {
+            connection = try SQLiteConnection(path: path)
+            worker = try Worker(name: "store", queueMax: Store.queueMax)
+        } catch {
+            throw StartFailure("the database \(path) cannot be opened: \(error)")
+        }
+        let connection = connection
+        // The first work in the mailbox: from here on the connection belongs to that thread.
+        try? worker.post { connection.adopt() }
+    }
+
+    func write<Result: Sendable>(
+        _ body: @escaping @Sendable (SQLiteConnection) throws(SQLiteError) -> Result
+    ) async throws(DatabaseFailure) -> Result {
+        do throws(Worker.Failure<SQLiteError>) {
+            return try await worker.run(throwing: transaction(body))
+        } catch {
+            throw DatabaseFailure(error)
+        }
+    }
+
+    func writeBlocking<Result: Sendable>(
+        _ body: @escaping @Sendable (SQLiteConnection) throws(SQLiteError) -> Result
+    ) throws(DatabaseFailure) -> Result {
+        try runBlocking(transaction(body))
+    }
+
+    func migrate(_ migrations: SQLiteMigrations) throws(DatabaseFailure) {
+        let connection = connection
+        try runBlocking { () throws(SQLiteError) in try connection.migrate([migrations]) }
+    }
+
+    /// Does what waits, then ends the thread and closes the file.
+    func stop() {
+        let connection = connection
+        try? worker.post { try? connection.checkpoint() }
+        worker.stop()
+        worker.join()
+    }
+
+    private func transaction<Result: Sendable>(
+        _ body: @escaping @Sendable (SQLiteConnection) throws(SQLiteError) -> Result
+    ) -> @Sendable () throws(SQLiteError) -> Result {
+        let connection = connection
+        return { () throws(SQLiteError) in
+            try connection.transaction { () throws(SQLiteError) in try body(connection) }
+        }
+    }
+
+    private func runBlocking<Result: Sendable>(
+        _ body: @escaping @Sendable () throws(SQLiteError) -> Result
+    ) throws(DatabaseFailure) -> Result {
+        do throws(Worker.Failure<SQLiteError>) {
+            return try worker.runBlocking(throwing: body)
+        } catch {
+            throw DatabaseFailure(error)
+        }
+    }
+}
+
+extension DatabaseFailure {
+    init(_ failure: Worker.Failure<SQLiteError>) {
+        switch failure {
+        case .refused: self = .busy
+        case .failed(let error): self = .failed(error)
+        }
+    }
+}
