@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import Platform
+import Synchronization
+
+/// The windows of every key and tenant, shared by all loops and exact across them.
+///
+/// A key belongs to one tenant, and a shard holds a tenant with all its keys: so one lock decides for both at once, and a
+/// request that the tenant's limit refuses uses up nothing of the key's.
+final class WindowTable: Sendable {
+    /// Fewer than loops would contend, more would only cost memory.
+    static let shardCount = 64
+    /// Windows a shard holds at most; with 64 shards about 250,000 tenants and keys. Beyond it new ones are refused, since
+    /// forgetting a live window would let whoever makes many names start afresh.
+    static let windowsPerShardMax = 4096
+
+    /// What came of asking for admission.
+    enum Decision: Equatable {
+        /// Counted. The states after it, the tightest first.
+        case admitted([LimitState])
+        /// Not counted: this limit is reached.
+        case refused(LimitState)
+        /// Not counted: the table is full of windows that are in use.
+        case full
+    }
+
+    /// Whose requests are counted.
+    fileprivate enum Subject: Hashable {
+        case key(KeyID)
+        case tenant(TenantID)
+
+        var scope: String {
+            switch self {
+            case .key: "key"
+            case .tenant: "tenant"
+            }
+        }
+    }
+
+    fileprivate struct Shard {
+        var windows: [Subject: RollingWindow] = [:]
+        /// When the shard was last searched for windows to forget.
+        var sweptAt = Instant(nanoseconds: 0)
+    }
+
+    private let name: String
+    private let rate: Mutex<Rate>
+    private let shards: [Locked]
+
+    /// A mutex that can stand in an array.
+    private final class Locked: Sendable {
+        let shard = Mutex(Shard())
+    }
+
+    /// - Parameter name: of the limit, as the configuration calls it.
+    init(name: String, rate: Rate) {
+        self.name = name
+        self.rate = Mutex(rate)
+        shards = (0..<Self.shardCount).map { _ in Locked() }
+    }
+
+    /// Changes the limit. What was counted stays counted.
+    func setLimit(_ limit: Int) {
+        rate.withLock { $0.limit = limit }
+    }
+
+    /// Admits one request of a key, or does not; atomically for the key and its tenant.
+    func admit(_ key: KeyID, of tenant: TenantID, at now: Instant) -> Decision {
+        let rate = rate.withLock { $0 }
+        return shard(of: tenant).shard.withLock { shard in
+            let subjects = [Subject.key(key), .tenant(tenant)]
+            guard shard.hasRoom(for: subjects, at: now, rate) else { return .full }
+            for subject in subjects { shard.windows[subject, default: RollingWindow()].advance(to: now, rate) }
+            // Of two limits that refuse, the one that refuses longer: coming back after the other would be in vain.
+            let states = subjects.map { shard.state(of: $0, name, rate, at: now) }
+            if let longest = states.filter({ $0.remaining == 0 }).max(by: { $0.nextAfter < $1.nextAfter }) {
+                return .refused(longest)
+            }
+            for subject in subjects { shard.windows[subject]?.count(1) }
+            return .admitted(
+                subjects.map { shard.state(of: $0, name, rate, at: now) }.sorted { $0.remaining < $1.remaining })
+        }
+    }
+
+    /// What is left for a key and its tenant; counts nothing.
+    func states(of key: KeyID, of tenant: TenantID, at now: Instant) -> [LimitState] {
+        let rate = rate.withLock { $0 }
+        return shard(of: tenant).shard.withLock { shard in
+            [Subject.key(key), .tenant(tenant)].map { subject in
+                shard.windows[subject]?.advance(to: now, rate)
+                return shard.state(of: subject, name, rate, at: now)
+            }
+        }
+    }
+
+    /// How many windows are held.
+    var count: Int {
+        shards.reduce(0) { $0 + $1.shard.withLock { $0.windows.count } }
+    }
+
+    private func shard(of tenant: TenantID) -> Locked {
+        // Hasher is seeded at start, so nobody outside can aim at one shard.
+        var hasher = Hasher()
+        hasher.combine(tenant)
+        return shards[Int(UInt(bitPattern: hasher.finalize()) % UInt(Self.shardCount))]
+    }
+}
+
+extension WindowTable.Shard {
+    /// Whether windows for these subjects can be held, after forgetting idle ones if need be. The search goes through the
+    /// whole shard, so it happens once a granule at most: a flood of new names pays for it once, not with each name.
+    fileprivate mutating func hasRoom(for subjects: [WindowTable.Subject], at now: Instant, _ rate: Rate) -> Bool {
+        let new = subjects.count { windows[$0] == nil }
+        if windows.count + new <= WindowTable.windowsPerShardMax { return true }
+        guard rate.granule(at: now) > rate.granule(at: sweptAt) else { return false }
+        sweptAt = now
+        for (subject, var window) in windows {
+            window.advance(to: now, rate)
+            if window.total == 0 { windows[subject] = nil }
+        }
+        return windows.count + new <= WindowTable.windowsPerShardMax
+    }
+
+    /// What one window, advanced to `now`, has left.
+    fileprivate func state(
+        of subject: WindowTable.Subject, _ name: String, _ rate: Rate, at now: Instant
+    ) -> LimitState {
+        let window = windows[subject] ?? RollingWindow()
+        return LimitState(
+            name: name, scope: subject.scope, limit: rate.limit, remaining: max(0, rate.limit - window.total),
+            resetAfter: window.waitUntilIdle(at: now, rate), nextAfter: window.wait(for: 1, at: now, rate))
+    }
+}
