@@ -195,7 +195,7 @@ struct Examples {
         }
     }
 
-    private func tagged(_ name: String, _ fallback: String?, _ tags: [Gateway.Tag]) -> [Example<JSONValue>] {
+    private func tagged(_ name: String, _ fallback: String?, _ tags: [FieldTag]) -> [Example<JSONValue>] {
         var examples = [bad("text"), bad([])]
         examples.append(Example(value: [name: "no-such-\(name)"], fault: (.invalidParameter, name)))
         examples.append(Example(value: [name: 7], fault: (.invalidParameter, name)))

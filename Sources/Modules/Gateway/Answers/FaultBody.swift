@@ -1,38 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Core
-import JSON
 
-/// Errors as API.md writes them, for whole answers and for the ends of streams.
+/// Errors as API.md writes them, for whole answers and for the ends of streams. The bodies are Core's, so that an error of
+/// the gateway and one of the front door cannot come to look different.
 package enum FaultBody {
     /// `{"error":{"message","type","code","param","request_id"}}`, all keys always.
     package static func openAI(_ fault: Fault, requestID: String) -> [UInt8] {
-        var writer = JSONWriter()
-        writer.object { writer in
-            writer.object("error") { writer in
-                writer.member("message", fault.message)
-                writer.member("type", fault.code.type)
-                writer.member("code", fault.code.rawValue)
-                writer.member("param", fault.param.map(JSONValue.string) ?? .null)
-                writer.member("request_id", requestID)
-            }
-        }
-        return writer.bytes
+        Failure(fault).body(in: .house, requestID: requestID)
     }
 
-    /// `{"type":"error","error":{"type","message"},"request_id"}`. Anthropic's shape has no place for a member's path: it
-    /// is said in the message, as Anthropic does.
+    /// `{"type":"error","error":{"type","message"},"request_id"}`.
     package static func anthropic(_ fault: Fault, requestID: String) -> [UInt8] {
-        var writer = JSONWriter()
-        writer.object { writer in
-            writer.member("type", "error")
-            writer.object("error") { writer in
-                writer.member("type", fault.code.anthropicType)
-                writer.member("message", fault.param.map { "\($0): \(fault.message)" } ?? fault.message)
-            }
-            writer.member("request_id", requestID)
-        }
-        return writer.bytes
+        Failure(fault).body(in: .anthropic, requestID: requestID)
     }
 
     /// The last events of a stream that fails, in the shape of its route.
@@ -40,6 +20,15 @@ package enum FaultBody {
         isAnthropic
             ? EventText.event("error", anthropic(fault, requestID: requestID))
             : EventText.data(openAI(fault, requestID: requestID)) + EventText.done
+    }
+}
+
+extension Failure {
+    /// A fault of the gateway as the front door renders it.
+    init(_ fault: Fault) {
+        self.init(fault.code, fault.message, param: fault.param, cause: fault.cause)
+        retryAfter = fault.retryAfterMilliseconds.map { .milliseconds($0) }
+        if cause == nil, let status = fault.upstreamStatus { cause = "the provider answered \(status)" }
     }
 }
 

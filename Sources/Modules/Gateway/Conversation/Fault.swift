@@ -14,6 +14,8 @@ package struct Fault: Error, Equatable, Sendable {
     package var retryAfterMilliseconds: Int?
     /// The HTTP status the provider answered with, for the operator's log and the breaker; never shown to the caller.
     package var upstreamStatus: Int?
+    /// What went wrong on the way to the provider, for the operator's log; never shown to the caller.
+    package var cause: String?
 
     package init(
         _ code: ErrorCode, _ message: String, param: String? = nil, retryAfterMilliseconds: Int? = nil,

@@ -10,7 +10,7 @@ package import Log
 /// * the client did not ask for usage, which is always asked of the provider: the chunk that only tells usage is left out,
 ///   and `usage` is cut out of others;
 /// * it is an error: the provider's words are replaced by ours, and the stream ends;
-/// * it completes a secret of this server (`EchoWatch`): an error stands in its place;
+/// * its text may be part of a secret of this server (`FrameScrubber`): the text is held, and taken out if it is one;
 /// * it ends a choice whose text does not fit the strict schema of the request: an error stands in its place;
 /// * the stream ends before the answer does: an error follows.
 ///
@@ -24,7 +24,7 @@ package struct AnswerTap: Sendable {
     private var openai = OpenAIChatReader()
     private var anthropic = AnthropicReader()
     private var strict: StrictAnswer?
-    private var echoes: EchoWatch?
+    private var scrubber: FrameScrubber?
     /// What has been learnt so far.
     package private(set) var summary = AnswerSummary()
     /// Whether nothing more will come of it: the answer is complete or has failed.
@@ -39,7 +39,7 @@ package struct AnswerTap: Sendable {
         isAnthropic = route.isAnthropic
         self.showsUsage = showsUsage
         self.strict = strict
-        echoes = secrets.map(EchoWatch.init)
+        scrubber = secrets.map(FrameScrubber.init)
     }
 
     /// The bytes for the client after the provider's next; may be empty.
@@ -88,11 +88,17 @@ package struct AnswerTap: Sendable {
         }
         let root = document.root
         if let fault = note(isAnthropic ? anthropic.read(root) : openai.read(root)) { return fail(fault) }
-        if isAnthropic {
-            isOver = root["type"]?.stringEquals("message_stop") == true
-            return frame.raw
+        if isAnthropic { isOver = root["type"]?.stringEquals("message_stop") == true }
+        switch scrubber?.scrub(document, isAnthropic: isAnthropic) ?? .pass {
+        case .pass: return showsUsage ? frame.raw : withoutUsage(frame.raw, document)
+        case .precede(let deltas):
+            return deltas.flatMap { EventText.event("content_block_delta", $0) } + frame.raw
+        case .replace(let data):
+            let name = frame.name.map { Array("event: \($0)\n".utf8) } ?? []
+            guard !showsUsage, let edited = try? JSONDocument(parsing: data, limits: .upstream, strictness: .rfc8259)
+            else { return name + EventText.lines(data) }
+            return withoutUsage(name + EventText.lines(data), edited)
         }
-        return showsUsage ? frame.raw : withoutUsage(frame, document)
     }
 
     /// Takes the events of a frame; gives the fault that must stand in its place.
@@ -100,14 +106,14 @@ package struct AnswerTap: Sendable {
         for event in events {
             if case .failed(let fault) = event { return fault }
             summary.add(event)
-            if let fault = echoes?.check(event) ?? strict?.check(event) { return fault }
+            if let fault = strict?.check(event) { return fault }
         }
         return nil
     }
 
-    private func withoutUsage(_ frame: EventFrame, _ document: JSONDocument) -> [UInt8] {
+    private func withoutUsage(_ raw: [UInt8], _ document: JSONDocument) -> [UInt8] {
         let root = document.root
-        guard let usage = root["usage"] else { return frame.raw }
+        guard let usage = root["usage"] else { return raw }
         if !usage.isNull, root["choices"]?.count ?? 0 == 0 { return [] }
         var edit = JSONEdit(document)
         edit.removeMember(of: root, "usage")

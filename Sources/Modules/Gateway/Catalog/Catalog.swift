@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Core
+
+/// The providers and models of one reading of the configuration. A reload makes a new one; requests under way keep theirs.
+struct Catalog: Sendable {
+    /// In the order of the file.
+    private(set) var models: [Model]
+    private(set) var providers: [Provider]
+    private let byName: [String: Int]
+
+    /// The model a client names, by its name or one of its aliases; exact, since a provider's own comparison is exact.
+    func model(named name: String) -> Model? {
+        byName[name].map { models[$0] }
+    }
+
+    /// The models to try in turn for one that was named: itself, then its fallbacks. A fallback's own fallbacks are not
+    /// followed, so the list is as long as the configuration shows.
+    func attempts(for model: Model) -> [Model] {
+        [model] + model.settings.fallback.compactMap(self.model(named:))
+    }
+
+    /// Wires the tables of a section together, without any effect: keys and certificates are read by ``connected()``.
+    init(_ section: Section) throws(ConfigurationError) {
+        providers = try Self.providers(section)
+        models = []
+        var byName: [String: Int] = [:]
+        let tables = try section.takeSections("model")
+        for table in tables {
+            let settings = try ModelSettings(table)
+            guard let provider = providers.first(where: { $0.name == settings.provider }) else {
+                throw table.error(
+                    at: "provider", "there is no provider named \"\(settings.provider)\"",
+                    hint: "known: \(providers.map(\.name).joined(separator: ", "))")
+            }
+            for name in [settings.name] + settings.aliases {
+                guard byName.updateValue(models.count, forKey: name) == nil else {
+                    throw table.error(at: "name", "the name \"\(name)\" is taken by a model above")
+                }
+            }
+            models.append(Model(settings: settings, provider: provider))
+        }
+        for (table, model) in zip(tables, models) {
+            for (index, name) in model.settings.fallback.enumerated() where byName[name] == nil {
+                throw table.error(at: "fallback", element: index, "there is no model named \"\(name)\"")
+            }
+        }
+        self.byName = byName
+    }
+
+    private static func providers(_ section: Section) throws(ConfigurationError) -> [Provider] {
+        var providers: [Provider] = []
+        for table in try section.takeSections("provider") {
+            let provider = Provider(settings: try ProviderSettings(table))
+            guard !providers.contains(where: { $0.name == provider.name }) else {
+                throw table.error(at: "name", "a provider named \"\(provider.name)\" stands above already")
+            }
+            providers.append(provider)
+        }
+        return providers
+    }
+
+    /// The same with keys read and trust established. Blocks on files: at start and at a reload.
+    func connected() throws(StartFailure) -> Catalog {
+        var catalog = self
+        catalog.providers = try providers.map { provider throws(StartFailure) in try provider.connected() }
+        catalog.models = models.map { model in
+            var model = model
+            model.provider = catalog.providers.first { $0.name == model.provider.name } ?? model.provider
+            return model
+        }
+        return catalog
+    }
+}

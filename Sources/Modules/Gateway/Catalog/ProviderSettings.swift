@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import HTTP
+import Platform
+
+/// One `[[gateway.provider]]`: where it is, how it is paid for, how long it may take.
+struct ProviderSettings: Sendable {
+    /// `name`: how models refer to it.
+    let name: String
+    /// `kind`
+    let kind: ProviderKind
+    /// `base_url`: absent for the built-in model only.
+    let base: Base?
+    /// `key`: where its key is to be found. Never the key.
+    let key: SecretReference?
+    /// `ca`: file with the authorities (PEM) its certificate must lead to, instead of the system's.
+    let authoritiesFile: String?
+    /// `pass`: fields of a request that this provider knows beside those of its kind.
+    let pass: Set<String>
+    /// `dialect`: which of the two spellings a provider of kind `openai` understands.
+    let dialect: UpstreamModel.Dialect
+    /// `tell_store`: whether it is told `store: false`; off for servers that refuse the field.
+    let tellsStore: Bool
+    /// `connect_timeout`, `first_byte_timeout`, `idle_timeout`, `total_timeout`, `answer_bytes`
+    let limits: ClientLimits
+
+    init(_ section: Section) throws(ConfigurationError) {
+        name = try section.takeName("name")
+        kind = try section.takeEnum("kind")
+        base = try Base(section, kind)
+        let isOpenAI = kind == .openai && base?.origin.host == "api.openai.com"
+        key = try section.takeSecretReference("key")
+        authoritiesFile = try section.takeOptionalPath("ca")
+        pass = Set(try section.takeStrings("pass", bytes: 1...128, count: 0...256, default: []))
+        dialect = try section.takeEnum("dialect", default: isOpenAI ? .openai : .compatible)
+        tellsStore = try section.takeBool("tell_store", default: true)
+        limits = ClientLimits(
+            connect: try section.takeDuration("connect_timeout", in: Self.times, default: .seconds(10)),
+            firstByte: try section.takeDuration("first_byte_timeout", in: Self.times, default: .seconds(120)),
+            idle: try section.takeDuration("idle_timeout", in: Self.times, default: .seconds(60)),
+            total: try section.takeDuration("total_timeout", in: Self.times, default: .seconds(600)),
+            bodyBytesMax: try section.takeSize(
+                "answer_bytes", in: 1024...1 << 30, default: GatewayLimits.answerBytesMax))
+    }
+
+    /// A time limit below a millisecond or above a day is a slip of the pen.
+    private static let times: ClosedRange<Duration> = .milliseconds(1) ... .seconds(86_400)
+}
+
+/// Where a provider's routes lie: `https://api.example.com` and `/v1`.
+struct Base: Sendable, Equatable {
+    let origin: Origin
+    /// Empty, or begins with `/` and does not end with one. Base URLs end in the version, as the SDKs' do.
+    let path: String
+
+    /// `nil` for the built-in model, which is nowhere else.
+    init?(_ section: Section, _ kind: ProviderKind) throws(ConfigurationError) {
+        let standard: (host: String, path: String)
+        switch kind {
+        case .builtin: return nil
+        case .openai: standard = ("https://api.openai.com", "/v1")
+        case .anthropic: standard = ("https://api.anthropic.com", "/v1")
+        }
+        let url = try section.takeOptionalURL("base_url")
+        guard let origin = Origin(url?.origin ?? standard.host) else {
+            throw section.error(at: "base_url", "this is no address of a provider")
+        }
+        self.origin = origin
+        path = url?.path ?? standard.path
+    }
+}
+
+/// One `[[gateway.model]]`: a name clients use, and what stands behind it.
+struct ModelSettings: Sendable {
+    /// `name`
+    let name: String
+    /// `aliases`: further names for the same model.
+    let aliases: [String]
+    /// `provider`
+    let provider: String
+    /// `upstream`: the provider's own name for it; the same as `name` if absent.
+    let upstream: String
+    /// `max_output_tokens`: sent where the provider's protocol demands a figure and the client gave none.
+    let outputTokensMax: Int
+    /// `reasoning`: how a request for reasoning is put.
+    let reasoning: UpstreamModel.ReasoningStyle
+    /// `schemas`: how a JSON Schema for the answer is put to Anthropic's API.
+    let schemas: UpstreamModel.SchemaStyle
+    /// `input_price`, `output_price`: nano-dollars for a million tokens; both or neither.
+    let price: Price?
+    /// `fallback`: models to try, in order, when this one fails before its first byte.
+    let fallback: [String]
+
+    init(_ section: Section) throws(ConfigurationError) {
+        name = try section.takeName("name")
+        aliases = try section.takeNames("aliases", count: 0...64, default: [])
+        provider = try section.takeName("provider")
+        upstream = try section.takeOptionalString("upstream", bytes: 1...256) ?? name
+        outputTokensMax = try section.takeInt("max_output_tokens", in: 1...10_000_000, default: 4096)
+        reasoning = try section.takeEnum("reasoning", default: .effort)
+        schemas = try section.takeEnum("schemas", default: .tool)
+        let input = try section.takeOptionalMoney("input_price")
+        let output = try section.takeOptionalMoney("output_price")
+        switch (input, output) {
+        case (let input?, let output?): price = Price(input: input, output: output)
+        case (nil, nil): price = nil
+        default: throw section.error("a model has both prices or neither", hint: "input_price and output_price")
+        }
+        fallback = try section.takeNames("fallback", count: 0...8, default: [])
+    }
+}
+
+/// What a model's tokens cost.
+struct Price: Sendable, Equatable {
+    /// Nano-dollars for a million tokens of input and of output.
+    let input: Int64
+    let output: Int64
+
+    /// What an answer cost, in nano-dollars, rounded up so that many small answers are not free; `nil` beyond what the
+    /// type holds.
+    func cost(of usage: TokenUsage) -> Int64? {
+        let (inputCost, inputOverflow) = input.multipliedReportingOverflow(by: Int64(clamping: usage.input))
+        let (outputCost, outputOverflow) = output.multipliedReportingOverflow(by: Int64(clamping: usage.output))
+        let (sum, sumOverflow) = inputCost.addingReportingOverflow(outputCost)
+        guard !inputOverflow, !outputOverflow, !sumOverflow, sum >= 0 else { return nil }
+        return sum / 1_000_000 + (sum % 1_000_000 > 0 ? 1 : 0)
+    }
+
+    /// Nano-dollars as a decimal string of dollars without trailing zeros: `0.00015`.
+    static func dollars(_ nanoDollars: Int64) -> String {
+        let (whole, rest) = nanoDollars.quotientAndRemainder(dividingBy: 1_000_000_000)
+        guard rest > 0 else { return String(whole) }
+        var digits = String(rest + 1_000_000_000).dropFirst()
+        while digits.last == "0" { digits.removeLast() }
+        return "\(whole).\(digits)"
+    }
+}

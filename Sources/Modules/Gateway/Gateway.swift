@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Configuration
+package import Core
+import EventLoop
+import HTTP
+import JSON
+package import Log
+package import Platform
+import Synchronization
+
+// The gateway speaks three protocols to its clients (OpenAI chat and completions, OpenAI responses, Anthropic messages)
+// and two to its providers (OpenAI chat, Anthropic messages), beside a model of its own. Translation is N+M, not N×M:
+//
+//     client's body ─ Fields (table) ─ Requests/…Decoder ─→ ChatRequest ─→ Requests/…Encoder ─ provider's body
+//     client's answer ←─ Answers/…Writer ←─ ChatEvent ←─ Answers/…Reader ←─ provider's answer
+//
+// Where both sides speak the same protocol nothing is translated: Taps edit the client's bytes in place where something
+// must change, and read usage and finish reason out of an answer that passes byte for byte. All of that is values without
+// I/O and without a clock; Catalog says which model is where, and Service does the I/O.
+
+/// The section `[gateway]`: providers, models, and the routes that reach them.
+package final class Gateway: Module {
+    private let catalog: Mutex<Catalog>
+    private let clients = Mutex<UpstreamClients?>(nil)
+    private let bodyBytesMax: Int
+    private let log: Logger
+
+    package init(_ section: Section, settings: HouseSettings, log: Logger) throws(ConfigurationError) {
+        catalog = Mutex(try Catalog(section))
+        bodyBytesMax = settings.http.limits.bodyBytesMax
+        self.log = log
+    }
+
+    package func start() throws(StartFailure) {
+        try use(catalog.withLock { $0 })
+        do {
+            let new = try UpstreamClients()
+            clients.withLock { $0 = new }
+        } catch {
+            throw StartFailure("the resolver's threads cannot be started: \(error)")
+        }
+    }
+
+    /// Takes over providers, models, keys and prices for the requests that follow; those under way keep the old ones.
+    package func reload(_ section: Section) throws(ConfigurationError) -> ReloadReport {
+        let new = try Catalog(section)
+        do {
+            try use(new)
+        } catch {
+            throw section.error(error.message, hint: error.hint)
+        }
+        return ReloadReport(applied: ["gateway"])
+    }
+
+    package func stop(by deadline: Instant) {
+        clients.withLock { $0 }?.stop()
+    }
+
+    /// Reads keys and certificates; then, and only then, the new catalog is in force.
+    private func use(_ new: Catalog) throws(StartFailure) {
+        let connected = try new.connected()
+        for key in connected.providers.compactMap(\.key) {
+            guard let secrets = log.secrets, secrets.register(key) else {
+                // A key that cannot be recognised in an answer or a log line could not be kept out of it either.
+                throw StartFailure(
+                    "a provider's key cannot be guarded: it is shorter than 8 or longer than 4096 bytes, or there are too many"
+                )
+            }
+        }
+        catalog.withLock { $0 = connected }
+    }
+
+    // MARK: Routes
+
+    package var routes: [Route] {
+        ModelRoute.allCases.map(modelRoute) + [listModels, showModel]
+    }
+
+    private func modelRoute(_ route: ModelRoute) -> Route {
+        Route(
+            .post, route.path, guard: .key(route == .embeddings ? .embeddings : .chat),
+            shape: route.isAnthropic ? .anthropic : .house, summary: route.summary, requestBody: route.bodySchema
+        ) { [self] exchange async throws(Failure) in
+            try await answer(exchange, route)
+        }
+    }
+
+    private var listModels: Route {
+        Route(.get, "/v1/models", guard: .anyKey, summary: "The models this key may use") {
+            [self] exchange throws(Failure) in
+            let models = catalog.withLock { $0.models }.filter { exchange.principal?.mayUse(model: $0.name) ?? false }
+            return .json(
+                ModelList.list(models, isAnthropic: exchange.request.head.fields.contains("anthropic-version")))
+        }
+    }
+
+    private var showModel: Route {
+        Route(.get, "/v1/models/{id}", guard: .anyKey, summary: "One of them") { [self] exchange throws(Failure) in
+            let name = exchange.parameters["id"] ?? ""
+            let model = try model(named: name, for: exchange)
+            return .json(
+                ModelList.entry(model, isAnthropic: exchange.request.head.fields.contains("anthropic-version")))
+        }
+    }
+
+    /// A model that the caller may name. One it may not name and one that does not exist look the same.
+    private func model(named name: String, for exchange: Exchange) throws(Failure) -> Model {
+        guard let model = catalog.withLock({ $0.model(named: name) }),
+            let principal = exchange.principal, principal.mayUse(model: name) || principal.mayUse(model: model.name)
+        else {
+            throw Failure(.modelNotFound, "this key knows no model of that name", param: "model")
+        }
+        return model
+    }
+
+    // MARK: Answering
+
+    private func answer(_ exchange: Exchange, _ route: ModelRoute) async throws(Failure) -> Reply {
+        let call = try await ModelCall.read(exchange, route, bytesMax: bodyBytesMax)
+        let model = try model(named: try call.modelName(), for: exchange)
+        exchange.model = model.name
+        var attempts = catalog.withLock { $0.attempts(for: model) }[...]
+        // The body is checked for the model that was named before anything is reserved or recorded.
+        var attempt = try attempt(call, attempts.removeFirst())
+        try await exchange.advance(through: .record)
+        while true {
+            do throws(Fault) {
+                return try await attempt.perform()
+            } catch {
+                guard let next = next(after: error, call, &attempts) else { throw Failure(error) }
+                attempt = next
+            }
+        }
+    }
+
+    private func attempt(_ call: ModelCall, _ model: Model) throws(Failure) -> ModelAttempt {
+        guard let clients = clients.withLock({ $0 }), let needles = log.secrets?.needles else {
+            throw Failure(.disabled, "the gateway is not started")
+        }
+        do {
+            return try ModelAttempt(
+                call, model, client: clients.client(on: call.exchange.request.loop), needles: needles)
+        } catch {
+            throw Failure(error)
+        }
+    }
+
+    /// The next model to try, if the fault is the provider's and the client still waits. A fallback that cannot express the
+    /// request is passed over: the first fault says more than "your fallback knows no tools".
+    private func next(
+        after fault: Fault, _ call: ModelCall, _ attempts: inout ArraySlice<Model>
+    ) -> ModelAttempt? {
+        guard fault.permitsFallback, !call.exchange.request.cancellation.isFired else { return nil }
+        while let model = attempts.popFirst() {
+            guard let attempt = try? attempt(call, model) else { continue }
+            log.notice(
+                "falling back",
+                [
+                    "request": .string(call.exchange.id), "model": .string(model.name),
+                    "code": .string(fault.code.rawValue), "cause": .string(fault.cause ?? "-"),
+                ])
+            return attempt
+        }
+        return nil
+    }
+}
+
+extension Fault {
+    /// Whether another model may succeed where this one failed: the provider failed, not the request.
+    var permitsFallback: Bool {
+        switch code {
+        case .upstreamError, .upstreamTimeout, .upstreamInterrupted, .overloaded, .rateLimitExceeded: true
+        default: false
+        }
+    }
+}

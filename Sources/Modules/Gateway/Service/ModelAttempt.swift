@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import EventLoop
+import HTTP
+import JSON
+import Log
+import Platform
+
+/// One try to have a call answered by one model. A fallback is another attempt.
+struct ModelAttempt {
+    let call: ModelCall
+    let model: Model
+    let client: HTTPClient
+    let needles: SecretNeedles
+    /// Fields that only the provider's `pass` list allows; a translated request carries them along.
+    private let extras: JSONObject
+    /// The conversation; `nil` for embeddings, which hold none.
+    private let request: ChatRequest?
+    private let strict: StrictAnswer?
+
+    /// Checks the body against what the model's kind of provider knows.
+    init(_ call: ModelCall, _ model: Model, client: HTTPClient, needles: SecretNeedles) throws(Fault) {
+        self.call = call
+        self.model = model
+        self.client = client
+        self.needles = needles
+        let provider = model.provider
+        extras = try call.route.table.check(call.root, for: provider.kind, pass: provider.settings.pass)
+        // Embeddings of a kind that has none end here, with a sentence that says so.
+        request = call.route == .embeddings && provider.kind != .anthropic ? nil : try call.route.decode(call.root)
+        strict = try request.flatMap { request throws(Fault) in try StrictAnswer(request.format) }
+    }
+
+    /// Whether the client's bytes can reach the provider.
+    private var isNative: Bool { call.route.isNative(to: model.provider.kind) }
+
+    private var context: AnswerContext { call.context(model) }
+
+    /// Answers the call.
+    ///
+    /// - Throws: a fault, if nothing has been sent to the client yet; another model may then be tried.
+    func perform() async throws(Fault) -> Reply {
+        if model.provider.kind == .builtin { return try await BuiltinAttempt(self).perform() }
+        if call.route == .countTokens, !isNative { return try countedByBound() }
+        let upstream = try upstreamRequest()
+        let meter = OverheadMeter(since: call.exchange.request.arrival)
+        let response = try await UpstreamCall(
+            provider: model.provider, route: isNative ? call.route : upstreamRoute, body: upstream.body,
+            protocolFields: call.protocolFields(for: model.provider.kind), isStreamed: call.isStreamed
+        ).send(with: client, cancellation: call.exchange.request.cancellation)
+        let overhead = meter.stopUpstream()
+        return call.isStreamed
+            ? try await stream(response, relay(answerTool: upstream.answerTool), overhead)
+            : try await whole(response, answerTool: upstream.answerTool, overhead)
+    }
+
+    /// The provider's route for a translated conversation.
+    private var upstreamRoute: ModelRoute {
+        model.provider.kind == .anthropic ? .messages : .chat
+    }
+
+    private func upstreamRequest() throws(Fault) -> UpstreamRequest {
+        guard !isNative, let request else {
+            return UpstreamRequest(body: NativeRequest.body(call.document, route: call.route, for: model.upstream))
+        }
+        return model.provider.kind == .anthropic
+            ? try AnthropicEncoder.encode(request, for: model.upstream, extras: extras)
+            : try OpenAIChatEncoder.encode(request, for: model.upstream, extras: extras)
+    }
+
+    // MARK: Whole answers
+
+    private func whole(
+        _ response: ClientResponse, answerTool: String?, _ overhead: Duration
+    ) async throws(Fault) -> Reply {
+        var body: [UInt8]
+        do throws(ClientFailure) {
+            body = try await response.collect(max: model.provider.settings.limits.bodyBytesMax)
+        } catch {
+            throw Fault(error)
+        }
+        body = needles.scrubbed(body)
+        if isNative {
+            note(try AnswerTap.whole(body, call.route, strict: strict), overhead)
+            return .json(bytes: body)
+        }
+        guard let request else { throw .malformedAnswer }
+        let events = try AnswerReader.whole(body, from: model.provider.kind, answerTool: answerTool)
+        if var strict, let fault = strict.check(events) { throw fault }
+        note(AnswerSummary(events), overhead)
+        return .json(bytes: try AnswerWriter.whole(events, call.route, context, request: request))
+    }
+
+    /// Input tokens at an upper bound, since this provider has no way to count them: a token is at least a byte.
+    private func countedByBound() throws(Fault) -> Reply {
+        call.exchange.answerFields.append("x-gatehouse-estimated", "true")
+        note(AnswerSummary(), .zero)
+        return .json(["input_tokens": .int(call.document.bytes.count)])
+    }
+
+    // MARK: Streams
+
+    private func relay(answerTool: String?) -> AnswerRelay {
+        let route = call.route
+        guard !isNative, let request else {
+            let showsUsage = request?.showsUsage ?? true
+            return AnswerRelay(
+                AnswerTap(route, requestID: call.exchange.id, showsUsage: showsUsage, strict: strict, secrets: needles),
+                needles)
+        }
+        let writer = EventWriter(
+            AnswerWriter(route, context, request: request), strict: strict, needles: needles)
+        return AnswerRelay(AnswerReader(model.provider.kind, answerTool: answerTool), writer, needles)
+    }
+
+    private func stream(
+        _ response: ClientResponse, _ relay: AnswerRelay, _ overhead: Duration
+    ) async throws(Fault) -> Reply {
+        var relay = relay
+        let output = AnswerStream(call.exchange)
+        while !relay.isOver {
+            var bytes: [UInt8]
+            do throws(ClientFailure) {
+                if let next = try await response.next() {
+                    bytes = relay.receive(next)
+                } else {
+                    bytes = relay.end()
+                }
+            } catch {
+                bytes = relay.fail(Fault(error))
+            }
+            // Nothing sent yet: then a failure is an answer with a status, and another model may be tried.
+            if !output.hasBegun, let fault = relay.summary.fault {
+                response.close()
+                throw fault
+            }
+            guard !bytes.isEmpty else { continue }
+            if !output.hasBegun { note(relay.summary, overhead) }
+            guard await output.write(bytes) else {
+                response.close()
+                return .streamed
+            }
+        }
+        response.close()
+        await output.finish()
+        return .streamed
+    }
+
+    // MARK: What the client is told beside the answer
+
+    /// Sets the fields of the answer; before its head leaves.
+    func note(_ summary: AnswerSummary, _ overhead: Duration) {
+        call.exchange.answerFields.append("x-gatehouse-overhead-ms", overhead.milliseconds)
+        call.exchange.answerFields.append("x-gatehouse-provider", model.provider.name)
+        call.exchange.answerFields.append("x-gatehouse-model", model.name)
+        if let usage = summary.usage, let cost = model.settings.price?.cost(of: usage), !call.isStreamed {
+            call.exchange.answerFields.append("x-gatehouse-cost", Price.dollars(cost))
+        }
+    }
+
+    /// The conversation and what is checked of its answer, for the built-in model.
+    var conversation: (request: ChatRequest, strict: StrictAnswer?)? {
+        request.map { ($0, strict) }
+    }
+}
+
+/// Tells the time spent in this house from the time spent at the provider.
+struct OverheadMeter {
+    private let arrival: Instant
+    private let sent = Instant.now()
+
+    init(since arrival: Instant) {
+        self.arrival = arrival
+    }
+
+    /// What passed before the call to the provider was made.
+    func stopUpstream() -> Duration {
+        sent - arrival
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import HTTP
+import JSON
+import Log
+import Platform
+
+/// One client's request to a model, read and attributed: what every way of answering it starts from.
+struct ModelCall {
+    let exchange: Exchange
+    let route: ModelRoute
+    let document: JSONDocument
+    let isStreamed: Bool
+    /// When the answer began, for ids and `created`.
+    let time: WallTime
+
+    var root: JSONNode { document.root }
+
+    /// Reads a body.
+    ///
+    /// - Throws: `invalid_json`, `unsupported_media_type`, `unsupported_encoding`, `payload_too_large`.
+    static func read(_ exchange: Exchange, _ route: ModelRoute, bytesMax: Int) async throws(Failure) -> ModelCall {
+        try checkContentType(exchange.request.head.fields)
+        let body = try await exchange.body(max: bytesMax)
+        let document: JSONDocument
+        do {
+            document = try JSONDocument(parsing: body)
+        } catch {
+            throw Failure(.invalidJSON, "the body is not valid JSON: \(error.message) at byte \(error.offset)")
+        }
+        guard document.root.kind == .object else { throw Failure(.invalidParameter, "the body must be a JSON object") }
+        return ModelCall(
+            exchange: exchange, route: route, document: document,
+            isStreamed: document.root["stream"]?.bool ?? false, time: .now())
+    }
+
+    /// The name the client gave.
+    func modelName() throws(Failure) -> String {
+        guard let node = root["model"] else {
+            throw Failure(.invalidParameter, "missing required parameter", param: "model")
+        }
+        guard let name = node.string, !name.isEmpty, name.utf8.count <= GatewayLimits.modelBytesMax else {
+            throw Failure(.invalidParameter, "model must be a string of 1 to 256 bytes", param: "model")
+        }
+        return name
+    }
+
+    /// What the writers must know that no provider says. Called once a request, so that all its parts have one id.
+    func context(_ model: Model) -> AnswerContext {
+        AnswerContext(
+            requestID: exchange.id, answerID: String(exchange.id.dropFirst("req_".count)),
+            model: model.settings.upstream, created: Int(time.seconds))
+    }
+
+    /// Fields of the client's request that Anthropic's protocol gives a meaning to.
+    func protocolFields(for kind: ProviderKind) -> Fields {
+        var fields = Fields()
+        guard kind == .anthropic else { return fields }
+        let head = exchange.request.head.fields
+        fields.append("anthropic-version", route.isAnthropic ? head["anthropic-version"] ?? "2023-06-01" : "2023-06-01")
+        if route.isAnthropic, let beta = head["anthropic-beta"], beta.utf8.count <= 1024 {
+            fields.append("anthropic-beta", beta)
+        }
+        return fields
+    }
+
+    private static func checkContentType(_ fields: Fields) throws(Failure) {
+        guard let type = fields["content-type"], type.lowercased().hasPrefix("application/json") else {
+            throw Failure(.unsupportedMediaType, "the body must be sent as content-type: application/json")
+        }
+        guard let encoding = fields["content-encoding"], encoding.lowercased() != "identity" else { return }
+        throw Failure(.unsupportedEncoding, "the body must be sent without content-encoding")
+    }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Bytes
+import Core
+import EventLoop
+import HTTP
+import Platform
+
+/// One request to a provider, as it goes out.
+struct UpstreamCall {
+    let provider: Provider
+    let route: ModelRoute
+    let body: [UInt8]
+    /// Fields of the client's request that belong to the protocol and not to the client's identity.
+    let protocolFields: Fields
+    let isStreamed: Bool
+
+    /// Sends it and waits for the head of an answer with status 200.
+    ///
+    /// - Throws: what the provider's refusal, or the failure to reach it, means to the client.
+    func send(with client: HTTPClient, cancellation: Cancellation) async throws(Fault) -> ClientResponse {
+        let request = try request()
+        let response: ClientResponse
+        do throws(ClientFailure) {
+            response = try await client.send(request, cancellation: cancellation)
+        } catch {
+            throw Fault(error)
+        }
+        guard response.status.code == 200 else { throw await fault(of: response) }
+        return response
+    }
+
+    /// The request with the provider's own credential. The caller's credential, its cookies and every other field of its
+    /// request stay behind: the provider must not learn who calls (CONTROLS T6).
+    private func request() throws(Fault) -> ClientRequest {
+        guard let base = provider.settings.base else {
+            throw Fault(.internal, "This provider has no address.")
+        }
+        var fields = protocolFields
+        fields.append("content-type", "application/json")
+        fields.append("accept", isStreamed ? "text/event-stream" : "application/json")
+        fields.append("user-agent", "gatehouse")
+        // No compression: what comes must be read for usage, and scrubbed, as it is.
+        fields.append("accept-encoding", "identity")
+        try addCredential(to: &fields)
+        let target = base.path + route.path.dropFirst("/v1".count)
+        return ClientRequest(
+            method: .post, origin: base.origin, target: target, fields: fields, body: body,
+            limits: provider.settings.limits,
+            addresses: .configured, tls: provider.tls)
+    }
+
+    private func addCredential(to fields: inout Fields) throws(Fault) {
+        guard let key = provider.key else { return }
+        let text = key.withBytes { String(decoding: $0) }
+        let isAdded =
+            provider.kind == .anthropic
+            ? fields.append("x-api-key", text) : fields.append("authorization", "Bearer " + text)
+        // Sending the request without its credential would be no better.
+        guard isAdded else { throw Fault(.internal, "The provider's key is malformed.") }
+    }
+
+    /// What an answer with another status means. Redirects are such answers: they are not followed, since whoever answers
+    /// there was not configured, and would be sent our key.
+    private func fault(of response: ClientResponse) async -> Fault {
+        let status = response.status.code
+        let body = (try? await response.collect(max: Self.errorBytesMax)) ?? []
+        return .upstream(
+            status: status, body: body, retryAfterMilliseconds: response.fields["retry-after-ms"],
+            retryAfter: response.fields["retry-after"], table: route.table)
+    }
+
+    /// Bytes of a provider's error that are read.
+    private static let errorBytesMax = 1 << 20
+}
+
+extension Fault {
+    /// A provider that could not be asked, or did not answer.
+    init(_ failure: ClientFailure) {
+        switch failure {
+        case .timedOut: self.init(.upstreamTimeout, "The model's provider did not answer in time.")
+        case .interrupted: self = .interrupted
+        case .busy:
+            self.init(.overloaded, "Too many requests wait for this model's provider.", retryAfterMilliseconds: 1000)
+        case .malformed, .tooLarge: self = .malformedAnswer
+        default: self.init(.upstreamError, "The model's provider cannot be reached.")
+        }
+        cause = failure.description
+    }
+}
