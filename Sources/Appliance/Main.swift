@@ -1,7 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The command line `gatehouse`.
+import Arguments
+import Glibc
+
+/// The program `gatehouse`: finds the command on its line, runs it, and leaves with 0, 1 (refused or failed) or 2 (called
+/// wrongly).
 @main
 struct Main {
-    static func main() {}
+    static func main() {
+        do {
+            switch try commandTable.parse(Array(CommandLine.arguments.dropFirst()), columns: Terminal.columns) {
+            case .help(let text): Terminal.print(text)
+            case .run(let invocation): try run(invocation)
+            }
+        } catch let error as UsageError {
+            Terminal.complain(error.description)
+            exit(UsageError.exitCode)
+        } catch let failure as CommandFailure {
+            Terminal.complain(failure.description)
+            exit(failure.exitCode)
+        } catch {
+            Terminal.complain("gatehouse: error: \(error)")
+            exit(1)
+        }
+    }
+
+    private static func run(_ invocation: Invocation) throws(CommandFailure) {
+        switch invocation.command.name {
+        case "serve": try serve(invocation)
+        case "dev": try develop(invocation)
+        case "check": try check(invocation)
+        case "routes": try routes(invocation)
+        case "version": Terminal.print(Version.description)
+        case "key create": try KeyCommands(invocation).create()
+        case "key list": try KeyCommands(invocation).list()
+        case "key revoke": try KeyCommands(invocation).revoke()
+        default: throw CommandFailure("the command \(invocation.command.name) does nothing", exitCode: 2)
+        }
+    }
 }

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Core
+import EventLoop
+import Glibc
+import HTTP
+import Log
+import Platform
+import TLS
+
+/// A server from its start to its stop: modules, loops and doors, as a composition describes them.
+///
+/// Belongs to the main thread.
+final class Appliance {
+    let composition: Composition
+    private let log: Logger
+    private let policy: DoorPolicy
+    private let loops: [EventLoop]
+    private let server: Server
+    private var tls: TLSSettings
+
+    /// Starts everything in order: the data directory and its modules, the certificate, the addresses, the loops. What was
+    /// started is stopped again if a later step fails.
+    init(starting composition: Composition, log: Logger) throws(StartFailure) {
+        self.composition = composition
+        self.log = log
+        let settings = composition.settings
+        tls = settings.http.tls
+        try Self.start(composition.modules)
+        do throws(StartFailure) {
+            let context = try CertificateFiles.load(
+                tls, hosts: settings.http.names.hosts, dataDirectory: settings.dataDirectory)
+            policy = DoorPolicy(kind: .network, names: settings.http.names)
+            loops = try Self.makeLoops(settings.http.loops)
+            server = try Server(Self.plan(composition, context, policy, loops, log))
+            try Self.run(loops)
+        } catch {
+            for (_, module) in composition.modules.reversed() { module.stop(by: .now()) }
+            throw error
+        }
+    }
+
+    /// The address of the TLS listener, with the port the kernel chose if 0 was asked for.
+    var address: SocketAddress? { server.address }
+    var redirectAddress: SocketAddress? { server.redirectAddress }
+
+    // MARK: Start
+
+    private static func start(_ modules: [(section: String, module: any Module)]) throws(StartFailure) {
+        for (index, (_, module)) in modules.enumerated() {
+            do throws(StartFailure) {
+                try module.start()
+            } catch {
+                for (_, started) in modules[..<index].reversed() { started.stop(by: .now()) }
+                throw error
+            }
+        }
+    }
+
+    private static func makeLoops(_ wanted: Int) throws(StartFailure) -> [EventLoop] {
+        let count = wanted > 0 ? wanted : max(1, min(sysconf(CInt(_SC_NPROCESSORS_ONLN)), HTTPSettings.loopsMax))
+        do {
+            return try (0..<count).map { index throws(Errno) in try EventLoop(name: "loop-\(index)") }
+        } catch {
+            throw StartFailure("an event loop cannot be made: \(error)")
+        }
+    }
+
+    private static func run(_ loops: [EventLoop]) throws(StartFailure) {
+        for loop in loops {
+            do {
+                try loop.start()
+            } catch {
+                throw StartFailure("a loop's thread cannot be started: \(error)")
+            }
+        }
+    }
+
+    private static func plan(
+        _ composition: Composition, _ context: TLSServerContext, _ policy: DoorPolicy, _ loops: [EventLoop],
+        _ log: Logger
+    ) -> Server.Plan {
+        let network = FrontDoor(table: composition.routes, stages: composition.stages, policy: policy, log: log)
+        let socketPolicy = DoorPolicy(kind: .socket(ownUserID: geteuid()))
+        let admin = FrontDoor(table: composition.routes, stages: composition.stages, policy: socketPolicy, log: log)
+        return Server.Plan(
+            settings: composition.settings.http, context: context, network: network,
+            redirect: { port in RedirectDoor(policy: policy, port: port, log: log) },
+            admin: composition.roles.socketPath == nil ? nil : admin, socketPath: composition.roles.socketPath,
+            loops: loops, log: log)
+    }
+
+    // MARK: Reload
+
+    /// Takes over what can change while serving. A configuration with a mistake changes nothing.
+    func reload(_ configuration: Configuration) {
+        do throws(ConfigurationError) {
+            let settings = try HouseSettings(configuration)
+            var report = ReloadReport()
+            for (name, module) in composition.modules {
+                guard let section = try configuration.section(name) else {
+                    report.needsRestart.append(name)
+                    continue
+                }
+                let part = try module.reload(section)
+                report.applied += part.applied
+                report.needsRestart += part.needsRestart
+            }
+            takeOver(settings, &report)
+            log.notice(
+                "reloaded",
+                [
+                    "applied": .string(report.applied.joined(separator: " ")),
+                    "needs_restart": .string(report.needsRestart.joined(separator: " ")),
+                ])
+        } catch {
+            log.error("not reloaded; the old configuration stays in force", ["cause": .string(error.description)])
+        }
+    }
+
+    private func takeOver(_ settings: HouseSettings, _ report: inout ReloadReport) {
+        let (old, new) = (composition.settings, settings)
+        policy.replace(new.http.names)
+        report.applied += ["http.hosts", "http.origins"]
+        do {
+            let context = try CertificateFiles.load(
+                new.http.tls, hosts: new.http.names.hosts, dataDirectory: old.dataDirectory)
+            server.replace(context)
+            tls = new.http.tls
+            report.applied.append("http.tls")
+        } catch {
+            log.error("the old certificate stays in use", ["cause": .string(error.message)])
+        }
+        if old.mode != new.mode { report.needsRestart.append("mode") }
+        if old.dataDirectory != new.dataDirectory { report.needsRestart.append("data") }
+        if old.http.listen != new.http.listen { report.needsRestart.append("http.listen") }
+        if old.http.redirect != new.http.redirect { report.needsRestart.append("http.redirect") }
+        if old.http.loops != new.http.loops { report.needsRestart.append("http.loops") }
+        if old.http.limits != new.http.limits { report.needsRestart.append("http limits") }
+    }
+
+    // MARK: Stop
+
+    /// Stops accepting and lets requests under way finish.
+    ///
+    /// - Parameter finished: called once, on some thread.
+    func drain(finished: @escaping @Sendable () -> Void) {
+        server.drain(until: .now() + composition.settings.http.drainTimeout, finished: finished)
+    }
+
+    /// Stops loops and modules, in reverse order of start. After a drain, or instead of one.
+    func stop() {
+        for loop in loops { loop.stop() }
+        for loop in loops { loop.join() }
+        let deadline = Instant.now() + .seconds(5)
+        for (_, module) in composition.modules.reversed() { module.stop(by: deadline) }
+    }
+}

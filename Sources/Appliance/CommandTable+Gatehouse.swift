@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Arguments
+
+/// Everything `gatehouse` understands on its command line.
+let commandTable = CommandTable(
+    program: "gatehouse",
+    summary: "a self-hosted gateway between your programs and language models",
+    options: [
+        CommandOption(
+            "config", .file, "configuration file; else ./gatehouse.toml, else /etc/gatehouse/gatehouse.toml",
+            letter: "c")
+    ],
+    commands: [
+        Command(
+            "serve", "run the server",
+            explanation: """
+                SIGTERM lets requests under way finish (up to [http] drain_timeout) and stops; a second one stops at once. \
+                SIGHUP reads the configuration again and says what needs a restart.
+                """,
+            examples: ["gatehouse --config /etc/gatehouse/gatehouse.toml serve"]),
+        Command(
+            "dev", "run on this machine with a fresh key, and print lines to paste",
+            explanation: """
+                Without a configuration file an embedded one is used: the built-in model, a self-signed certificate, data in \
+                ./data. The key it prints lives in memory and ends with the process.
+                """,
+            options: [CommandOption(flag: "print", "print the embedded configuration and do nothing")],
+            examples: ["gatehouse dev", "gatehouse dev --print > gatehouse.toml"]),
+        Command(
+            "check", "read the configuration, say what is wrong, start nothing", examples: ["gatehouse check"]),
+        Command(
+            "routes", "list every route and its guard", options: [jsonOption], examples: ["gatehouse routes --json"]),
+        Command("version", "say which version this is"),
+        Command(
+            "key create", "make an API key; it is shown once",
+            options: [
+                CommandOption("name", .text("NAME"), "what people call it", isRequired: true),
+                CommandOption(
+                    "scope", .text("SCOPE"), "what it may do (default: chat and embeddings)", isRepeatable: true),
+                CommandOption("model", .text("MODEL"), "a model it may name (default: all)", isRepeatable: true),
+                CommandOption("tenant", .text("NAME"), "the tenant it belongs to, made if there is none"),
+                CommandOption("expires", .duration, "when it ends, from now: 24h, 30d"),
+                jsonOption,
+            ],
+            examples: [
+                "gatehouse key create --name laptop", "gatehouse key create --name ci --model fast --expires 30d",
+            ]),
+        Command("key list", "list API keys, by prefix", options: [jsonOption], examples: ["gatehouse key list"]),
+        Command(
+            "key revoke", "refuse an API key from the next request on",
+            operands: [CommandOperand("id", "the key's id: key_…")], options: [jsonOption],
+            examples: ["gatehouse key revoke key_01JD0000000000000000000000"]),
+    ],
+    examples: ["gatehouse dev", "gatehouse check", "gatehouse serve", "gatehouse key create --name laptop"])
+
+private let jsonOption = CommandOption(flag: "json", "print JSON instead of text for people")

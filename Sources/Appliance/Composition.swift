@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Core
+import JSON
+import Log
+
+/// What one reading of the configuration makes: modules, routes and stages. Making it has no effect outside memory, so
+/// `gatehouse check` makes one and starts nothing.
+struct Composition {
+    let settings: HouseSettings
+    let logLevel: Logger.Level
+    /// In the order of start.
+    let modules: [(section: String, module: any Module)]
+    let roles: ModuleKind.Roles
+    let routes: RouteTable
+    let stages: Stages
+
+    /// Takes everything from a configuration and refuses what nobody took.
+    ///
+    /// - Parameter leaving: sections whose stages are left out. For tests that show that a proof can fail; the binary has no
+    ///   way to say it.
+    init(
+        _ configuration: Configuration, log: Logger, leavingOutStagesOf leaving: Set<String> = []
+    ) throws(ConfigurationError) {
+        settings = try HouseSettings(configuration)
+        logLevel = try LogSettings(configuration.section("log")).level
+        var roles = ModuleKind.Roles(settings: settings, log: log)
+        var modules: [(section: String, module: any Module)] = []
+        for kind in moduleKinds {
+            guard let section = try configuration.section(kind.section) else { continue }
+            for other in kind.requires where !modules.contains(where: { $0.section == other }) {
+                throw section.error(
+                    "[\(kind.section)] needs [\(other)], which is not there",
+                    hint: "an empty [\(other)] takes every default")
+            }
+            modules.append((kind.section, try kind.make(section, &roles)))
+        }
+        try configuration.finish()
+        self.modules = modules
+        self.roles = roles
+        stages = Stages(modules.filter { !leaving.contains($0.section) }.flatMap(\.module.stages))
+        routes = try Self.table(modules.flatMap(\.module.routes), configuration)
+    }
+
+    private static func table(_ routes: [Route], _ configuration: Configuration) throws(ConfigurationError)
+        -> RouteTable
+    {
+        do {
+            return try RouteTable(HouseRoutes.all(beside: routes))
+        } catch {
+            // Two modules claim one path: a fault of this program, which every start would show at once.
+            throw ConfigurationError(file: configuration.file, message: "routes collide: \(error)")
+        }
+    }
+}
+
+/// The section `[log]`.
+struct LogSettings {
+    /// `level`: lines below it are not written.
+    let level: Logger.Level
+
+    init(_ section: Section?) throws(ConfigurationError) {
+        level = try section?.takeEnum("level", default: .info) ?? .info
+    }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import EventLoop
+import HTTP
+import Log
+import Platform
+
+/// Every listening socket of the house, bound but not yet in a loop: one of each address for each loop (SO_REUSEPORT, so
+/// that each has a queue of its own), and the admin socket.
+struct ListeningSockets {
+    private var secure: [[SocketBox]]
+    private var plain: [[SocketBox]]
+    private var admin: SocketBox?
+    let secureAddress: SocketAddress?
+    let plainAddress: SocketAddress?
+
+    init(_ plan: Server.Plan) throws(StartFailure) {
+        secure = try Self.bind(plan.settings.listen, loops: plan.loops.count)
+        plain = try Self.bind(plan.settings.redirect, loops: plan.loops.count)
+        secureAddress = secure.first?.first?.address
+        plainAddress = plain.first?.first?.address
+        if plan.admin != nil, let path = plan.socketPath {
+            admin = try SocketBox(.unix(path: path), sharesPort: false)
+        }
+    }
+
+    /// Hands the sockets of one loop to its servers.
+    func listen(
+        secure secureServer: HTTPServer, plain plainServer: HTTPServer?, admin adminServer: HTTPServer?, loopIndex: Int,
+        log: Logger
+    ) {
+        for address in secure { address[loopIndex].open(secureServer, log) }
+        if let plainServer {
+            for address in plain { address[loopIndex].open(plainServer, log) }
+        }
+        if let adminServer, let admin { admin.open(adminServer, log) }
+    }
+
+    /// One row an address, one socket a loop. The first socket decides the port where 0 was asked for.
+    private static func bind(_ addresses: [SocketAddress], loops: Int) throws(StartFailure) -> [[SocketBox]] {
+        var rows: [[SocketBox]] = []
+        for address in addresses {
+            let first = try SocketBox(address, sharesPort: true)
+            var row = [first]
+            for _ in 1..<max(1, loops) { row.append(try SocketBox(first.address, sharesPort: true)) }
+            rows.append(row)
+        }
+        return rows
+    }
+}
+
+/// Carries a listening socket, which has one owner, to the loop that will own it.
+final class SocketBox: @unchecked Sendable {
+    let address: SocketAddress
+    /// Taken once, on the loop; the post that brings this box there orders the two threads.
+    private var socket: ListeningSocket?
+
+    init(_ address: SocketAddress, sharesPort: Bool) throws(StartFailure) {
+        do throws(Errno) {
+            let socket = try ListeningSocket(on: address, sharesPort: sharesPort)
+            self.address = socket.address
+            self.socket = consume socket
+        } catch .addressInUse {
+            throw StartFailure(
+                "\(address) is in use", hint: "stop what listens there, or choose another address in [http]")
+        } catch .permissionDenied {
+            throw StartFailure(
+                "\(address) may not be bound by this user", hint: "ports below 1024 need CAP_NET_BIND_SERVICE")
+        } catch {
+            throw StartFailure("cannot listen on \(address): \(error)")
+        }
+    }
+
+    /// Has a server accept from the socket, on the server's loop.
+    func open(_ server: HTTPServer, _ log: Logger) {
+        server.loop.post { [self] in
+            guard let socket = socket.take() else { return }
+            do throws(Errno) {
+                try server.listen(on: socket)
+            } catch {
+                log.error("cannot accept", ["address": .string("\(address)"), "cause": .string("\(error)")])
+            }
+        }
+    }
+}

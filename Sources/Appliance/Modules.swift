@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Admin
+import Auth
+import Configuration
+import Core
+import Gateway
+import Limiter
+import Log
+import Store
+
+/// One row of the list of modules: the section that turns it on, what it cannot be without, and how it is made.
+struct ModuleKind: Sendable {
+    let section: String
+    let requires: [String]
+    let make: @Sendable (Section, inout Roles) throws(ConfigurationError) -> any Module
+
+    /// The roles that modules made so far play for those that follow.
+    struct Roles {
+        let settings: HouseSettings
+        let log: Logger
+        var database: (any Database)?
+        var vault: (any SecretVault)?
+        var developmentKeys: (any DevelopmentKeys)?
+        var socketPath: String?
+    }
+}
+
+/// The modules of this binary, in the order in which they are made and started.
+let moduleKinds: [ModuleKind] = [
+    ModuleKind(section: "store", requires: []) { section, roles throws(ConfigurationError) in
+        let store = try Store(section, settings: roles.settings, log: roles.log)
+        roles.database = store
+        roles.vault = store
+        return store
+    },
+    ModuleKind(section: "auth", requires: ["store"]) { section, roles throws(ConfigurationError) in
+        guard let database = roles.database, let vault = roles.vault else {
+            throw section.error("[auth] needs [store]")
+        }
+        let auth = try Auth(section, database: database, vault: vault, log: roles.log)
+        roles.developmentKeys = auth
+        return auth
+    },
+    ModuleKind(section: "limiter", requires: ["store"]) { section, _ throws(ConfigurationError) in
+        try Limiter(section)
+    },
+    ModuleKind(section: "gateway", requires: ["auth"]) { section, roles throws(ConfigurationError) in
+        try Gateway(section, settings: roles.settings, log: roles.log)
+    },
+    ModuleKind(section: "admin", requires: []) { section, roles throws(ConfigurationError) in
+        let admin = try Admin(section, settings: roles.settings, version: Version.text)
+        roles.socketPath = admin.socketPath
+        return admin
+    },
+]

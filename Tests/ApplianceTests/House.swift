@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Core
+import EventLoop
+import HTTP
+import JSON
+import Log
+import Platform
+import Support
+import TLS
+import Testing
+
+@testable import Appliance
+
+/// The whole appliance, in this process, from a few lines of configuration, on ports of the kernel's choice.
+final class House {
+    private let appliance: Appliance
+    private let directory: TemporaryDirectory
+    private let origin: Origin
+    private let trust: TLSClientContext
+    /// A key with every scope.
+    let key: String
+
+    /// The modules of the first floor, one loop, the built-in model.
+    static let configuration = """
+        [auth]
+        [limiter]
+        requests_per_hour = 20
+        [admin]
+        [gateway]
+        [[gateway.provider]]
+        name = "builtin"
+        kind = "builtin"
+        [[gateway.model]]
+        name = "echo"
+        provider = "builtin"
+        """
+
+    /// - Parameter leaving: sections whose stages are left out of the server, for tests that show that a proof can fail.
+    init(_ text: String = configuration, leavingOutStagesOf leaving: Set<String> = []) throws {
+        directory = try TemporaryDirectory()
+        let head = """
+            mode = "development"
+            data = "\(directory("data"))"
+            [http]
+            listen = ["127.0.0.1:0"]
+            redirect = ["127.0.0.1:0"]
+            loops = 2
+            [store]
+            unlock = ["file:\(directory("root.key"))"]
+
+            """
+        let log = Logger(try LogSink(level: .error, format: .json, secrets: SecretRegistry()) { _ in true })
+        let composition = try Composition(Configuration(text: head + text), log: log, leavingOutStagesOf: leaving)
+        appliance = try Appliance(starting: composition, log: log)
+        let port = try #require(appliance.address?.port)
+        origin = try #require(Origin("https://localhost:\(port)"))
+        trust = try TLSClientContext(authoritiesFile: composition.settings.http.tls.certificate)
+        key = try #require(composition.roles.developmentKeys?.mintDevelopmentKey())
+    }
+
+    deinit {
+        appliance.stop()
+    }
+
+    var routes: [Route] { appliance.composition.routes.routes }
+
+    struct Answer: Sendable {
+        let status: Int
+        let fields: Fields
+        let body: [UInt8]
+
+        var json: JSONValue? { try? JSONValue(parsing: body) }
+        var code: String? { json?["error"]?["code"]?.string }
+    }
+
+    /// One request over TLS.
+    func call(
+        _ method: HTTP.Method, _ path: String, key: String? = nil, fields: Fields = [:], body: String = ""
+    ) throws -> Answer {
+        var fields = fields
+        if let key { fields.append("authorization", "Bearer \(key)") }
+        if !body.isEmpty { fields.append("content-type", "application/json") }
+        let request = ClientRequest(
+            method: method, origin: origin, target: path, fields: fields, body: Array(body.utf8),
+            addresses: .configured,
+            tls: trust)
+        return try onLoop { loop in
+            let client = HTTPClient(on: loop, resolver: try Resolver())
+            let response = try await client.send(request, cancellation: nil)
+            let body = try await response.collect(max: 1 << 20)
+            client.close()
+            return Answer(status: response.status.code, fields: response.fields, body: body)
+        }
+    }
+
+    /// A chat of one turn.
+    func chat(_ text: String, key: String?) throws -> Answer {
+        let body: JSONValue = ["model": "echo", "messages": [["role": "user", "content": .string(text)]]]
+        return try call(
+            .post, "/v1/chat/completions", key: key, body: String(decoding: body.serialized(), as: UTF8.self))
+    }
+}
