@@ -26,9 +26,11 @@ enum DevelopmentBanner {
 
             From Python (pip install openai):
 
-              import httpx, openai, ssl
-              client = openai.OpenAI(base_url="\(base)/v1", api_key="\(key)",
-                  http_client=httpx.Client(verify=ssl.create_default_context(cafile="\(certificate)")))
+              import ssl
+              from openai import DefaultHttpxClient, OpenAI
+              trust = ssl.create_default_context(cafile="\(certificate)")
+              client = OpenAI(base_url="\(base)/v1", http_client=DefaultHttpxClient(verify=trust),
+                  api_key="\(key)")
               print(client.chat.completions.create(model="builtin",
                   messages=[{"role": "user", "content": "hello"}]).choices[0].message.content)
 

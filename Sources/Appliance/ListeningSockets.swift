@@ -2,6 +2,7 @@
 
 import Core
 import EventLoop
+import Glibc
 import HTTP
 import Log
 import Platform
@@ -41,9 +42,9 @@ struct ListeningSockets {
     private static func bind(_ addresses: [SocketAddress], loops: Int) throws(StartFailure) -> [[SocketBox]] {
         var rows: [[SocketBox]] = []
         for address in addresses {
-            let first = try SocketBox(address, sharesPort: true)
+            guard let first = try SocketBox(address, sharesPort: true, mayBeMissing: addresses.count > 1) else { continue }
             var row = [first]
-            for _ in 1..<max(1, loops) { row.append(try SocketBox(first.address, sharesPort: true)) }
+            for _ in 1..<max(1, loops) { try SocketBox(first.address, sharesPort: true).map { row.append($0) } }
             rows.append(row)
         }
         return rows
@@ -56,7 +57,9 @@ final class SocketBox: @unchecked Sendable {
     /// Taken once, on the loop; the post that brings this box there orders the two threads.
     private var socket: ListeningSocket?
 
-    init(_ address: SocketAddress, sharesPort: Bool) throws(StartFailure) {
+    /// - Parameter mayBeMissing: gives `nil` for the loopback address of a protocol that this host does not have: a machine
+    ///   without IPv6 still has 127.0.0.1.
+    init?(_ address: SocketAddress, sharesPort: Bool, mayBeMissing: Bool = false) throws(StartFailure) {
         do throws(Errno) {
             let socket = try ListeningSocket(on: address, sharesPort: sharesPort)
             self.address = socket.address
@@ -68,7 +71,11 @@ final class SocketBox: @unchecked Sendable {
             throw StartFailure(
                 "\(address) may not be bound by this user", hint: "ports below 1024 need CAP_NET_BIND_SERVICE")
         } catch {
-            throw StartFailure("cannot listen on \(address): \(error)")
+            let isMissing = error == Errno(EAFNOSUPPORT) || error == Errno(EADDRNOTAVAIL)
+            if isMissing, mayBeMissing, address.ip?.isLoopback == true { return nil }
+            throw StartFailure(
+                "cannot listen on \(address): \(error)",
+                hint: isMissing ? "this host does not have that address; name one that it has in [http] listen" : nil)
         }
     }
 

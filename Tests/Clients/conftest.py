@@ -172,7 +172,9 @@ def providers(mock: MockUpstream, authority: Authority, litellm: LiteLLM | None,
         {"name": "openai-small", "provider": "openai", "upstream": "mock-small"},
         {"name": "mock-large", "provider": "openai", "upstream": "mock-large"},
         {"name": "openai-embedding", "provider": "openai", "upstream": "mock-embedding"},
-        {"name": "anthropic-small", "provider": "anthropic", "upstream": "mock-small"},
+        # The schema goes out in the protocol's own form here, so that a prompt's `/raw` can break it; as a forced tool below.
+        {"name": "anthropic-small", "provider": "anthropic", "upstream": "mock-small", "schemas": "native"},
+        {"name": "anthropic-tool", "provider": "anthropic", "upstream": "mock-small", "schemas": "tool"},
     ]
     if litellm is not None:
         listed.append(

@@ -134,7 +134,7 @@ def test_only_configured_origins_get_cors(http):
         ({}, 401),
         ({"authorization": "{key}"}, 401),
         ({"authorization": "Basic {key}"}, 401),
-        ({"authorization": "Bearer "}, 401),
+        ({"authorization": "Bearer"}, 401),
         ({"authorization": "Bearer undefined"}, 401),
         ({"authorization": "Bearer {key}x"}, 401),
         ({"authorization": "Bearer {key} x"}, 401),

@@ -195,9 +195,9 @@ def test_the_impossible_is_refused_by_check(make_gateway):
         ('mode = "development"\nmode = "production"\n', "2:"),
         ('mode = "developement"\n', "development"),
         ('mode = "development"\n[limitter]\n', "limiter"),
-        ('mode = "development"\n[limiter]\nrequests_per_hours = 5\n', "requests_per_hour"),
-        ('mode = "development"\n[limiter]\nrequests_per_hour = "many"\n', "3:"),
-        ('mode = "development"\n[limiter]\nrequests_per_hour = -1\n', "3:"),
+        ('mode = "development"\n[store]\n[limiter]\nrequests_per_hours = 5\n', "requests_per_hour"),
+        ('mode = "development"\n[store]\n[limiter]\nrequests_per_hour = "many"\n', "4:"),
+        ('mode = "development"\n[store]\n[limiter]\nrequests_per_hour = -1\n', "4:"),
     ],
 )
 def test_a_mistake_in_the_configuration_is_shown_where_it_is(make_gateway, line, told):
@@ -306,7 +306,7 @@ def test_dev_needs_nothing_and_can_be_run_again(development):
         assert key, text
         keys.append(key[0])
         assert "https://localhost:8443/v1" in text
-        assert "curl" in text and "from openai import OpenAI" in text
+        assert "curl" in text and "from openai import DefaultHttpxClient, OpenAI" in text
         with httpx2.Client(base_url="https://localhost:8443", verify=False) as client:
             assert client.get("/v1/models").status_code == 401
             for old in keys[:-1]:

@@ -64,6 +64,17 @@ def test_a_recursive_schema_is_taken(openai_client, kind):
     assert answer.choices[0].message.parsed.children[0].name == "b"
 
 
+def test_a_schema_can_travel_as_a_forced_tool(openai_client, kind):
+    if kind.name != "anthropic":
+        pytest.skip("only Anthropic's protocol is asked this way")
+    answer = openai_client.chat.completions.parse(
+        model="anthropic-tool", messages=user("Where?"), response_format=Place
+    )
+    assert isinstance(answer.choices[0].message.parsed, Place)
+    assert answer.choices[0].finish_reason == "stop"
+    assert not answer.choices[0].message.tool_calls
+
+
 def test_an_answer_of_the_schema_passes(openai_client, kind):
     answer = openai_client.chat.completions.create(
         model=kind.model, messages=user('/raw {"city": "Quito", "altitude": 2850}'), response_format=form()

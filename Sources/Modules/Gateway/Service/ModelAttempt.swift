@@ -27,6 +27,9 @@ struct ModelAttempt {
         self.needles = needles
         let provider = model.provider
         extras = try call.route.table.check(call.root, for: provider.kind, pass: provider.settings.pass)
+        if !call.isStreamed, let options = call.root["stream_options"], !options.isNull {
+            throw .invalid("stream_options", "This is only for streamed answers.")
+        }
         // Embeddings of a kind that has none end here, with a sentence that says so.
         request = call.route == .embeddings && provider.kind != .anthropic ? nil : try call.route.decode(call.root)
         strict = try request.flatMap { request throws(Fault) in try StrictAnswer(request.format) }
@@ -142,8 +145,10 @@ struct ModelAttempt {
                 return .streamed
             }
         }
-        response.close()
         await output.finish()
+        // The client has its answer. What is left is the end of the provider's, behind which the connection can be used
+        // again; whoever does not end soon is cut off.
+        call.exchange.request.loop.spawn { await response.readToEnd(chunksMax: 4) }
         return .streamed
     }
 

@@ -88,3 +88,17 @@ extension Fault {
         cause = failure.description
     }
 }
+
+extension ClientResponse {
+    /// Reads what is left of a body that nobody wants any more.
+    func readToEnd(chunksMax: Int) async {
+        for _ in 0..<chunksMax {
+            do {
+                if try await next() == nil { return }
+            } catch {
+                return
+            }
+        }
+        close()
+    }
+}
