@@ -13,7 +13,7 @@ MAKEFLAGS += --no-print-directory
 SWIFT ?= swift
 # An import that no dependency in Package.swift allows is an error, for every build.
 BUILD := $(SWIFT) build --explicit-target-dependency-import-check error
-SHIMS := $(wildcard Sources/Modules/*/shim.h)
+SYSTEM_MODULES := $(patsubst Sources/Modules/%/module.modulemap,%,$(wildcard Sources/Modules/*/module.modulemap))
 STAMPS := .build/stamps
 CLIENTS := Tests/Clients
 PYTHON := .venv-clients/bin/python
@@ -78,10 +78,11 @@ venvs: venv-clients
 venv-clients:
 	@Tests/Tools/venv.sh .venv-clients $(CLIENTS)/requirements.txt
 
-# SwiftPM does not notice a change in a system module's header: whoever imports the module is touched.
-shims: $(SHIMS:Sources/Modules/%/shim.h=$(STAMPS)/%)
+# SwiftPM does not notice a change in a system module's headers: whoever imports the module is touched.
+shims: $(SYSTEM_MODULES:%=$(STAMPS)/%)
 
-$(STAMPS)/%: Sources/Modules/%/shim.h
+.SECONDEXPANSION:
+$(STAMPS)/%: $$(wildcard Sources/Modules/$$*/*.h) Sources/Modules/%/module.modulemap
 	@mkdir -p $(STAMPS)
 	@grep -rlE --include='*.swift' '^((public|package|internal|private|@[a-zA-Z_]+) )*import $*$$' Sources Tests | xargs -r touch
 	@touch $@

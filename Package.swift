@@ -95,7 +95,7 @@ let package = Package(
                 name: "Support", dependencies: (below + ["CLinux"]).map { .init(stringLiteral: $0) },
                 path: "Tests/Support", swiftSettings: settings),
         ]
-        + rooms.map { tests($0.name, [$0.name, "Support"] + $0.needs) }
+        + rooms.map { tests($0.name, [$0.name, "Support"] + $0.needs + ($0.name == "HTTP" ? ["Crypto"] : [])) }
         + modules.map { tests($0, [$0, "Support"] + below) }
         + [tests("Appliance", ["Appliance", "Support"] + everything)]
 )
