@@ -42,7 +42,9 @@ struct ListeningSockets {
     private static func bind(_ addresses: [SocketAddress], loops: Int) throws(StartFailure) -> [[SocketBox]] {
         var rows: [[SocketBox]] = []
         for address in addresses {
-            guard let first = try SocketBox(address, sharesPort: true, mayBeMissing: addresses.count > 1) else { continue }
+            guard let first = try SocketBox(address, sharesPort: true, mayBeMissing: addresses.count > 1) else {
+                continue
+            }
             var row = [first]
             for _ in 1..<max(1, loops) { try SocketBox(first.address, sharesPort: true).map { row.append($0) } }
             rows.append(row)

@@ -259,7 +259,7 @@ def test_redirects_of_a_provider_are_not_followed(openai_client, kind, upstream)
 def test_an_endless_answer_is_bounded(openai_client, kind, upstream):
     with upstream.behave(mock_behaviours.endless), pytest.raises(openai.InternalServerError):
         chat(openai_client, kind, "hi")
-    upstream.until(lambda: upstream.last.gone, timeout=10)
+    assert upstream.last.answered is None, "half a gigabyte was read"
 
 
 @pytest.mark.kinds("openai", "anthropic")
@@ -298,6 +298,12 @@ BREAKS = ["/fail-after 3 500", "/cut 3"]
 MISHAPS = ["cut_stream", "garbage_stream", "end_early"]
 
 
+def skip_what_litellm_reads_ahead(kind, text):
+    """LiteLLM reads a stream ahead: one that is cut early is an answer with a status there, and so here."""
+    if kind.name == "litellm" and text.startswith("/cut"):
+        pytest.skip("LiteLLM answers 500 before its first byte, which is 502 here")
+
+
 def check_openai_ending(http, kind, text, codes=("upstream_interrupted", "upstream_error")):
     """API.md: a last `data: {"error":{…}}`, then `data: [DONE]`, and the connection ends cleanly (a complete body:
     anything less raises here)."""
@@ -312,7 +318,7 @@ def check_openai_ending(http, kind, text, codes=("upstream_interrupted", "upstre
     assert error["code"] in codes and error["type"] == "api_error"
     assert error["request_id"] == answer.headers["x-request-id"]
     assert not any(
-        json.loads(data).get("choices", [{}])[0:1] and json.loads(data)["choices"][0]["finish_reason"] == "stop"
+        json.loads(data).get("choices", [{}])[0:1] and json.loads(data)["choices"][0].get("finish_reason") == "stop"
         for _, data in events[:-2]
         if json.loads(data).get("choices")
     )
@@ -339,11 +345,13 @@ def check_anthropic_ending(http, kind, text):
 
 @pytest.mark.parametrize("text", BREAKS)
 def test_a_failure_in_the_middle_of_a_stream_ends_as_openai_clients_expect(http, kind, text):
+    skip_what_litellm_reads_ahead(kind, text)
     check_openai_ending(http, kind, text)
 
 
 @pytest.mark.parametrize("text", BREAKS)
 def test_a_failure_in_the_middle_of_a_stream_ends_as_anthropic_clients_expect(http, kind, text):
+    skip_what_litellm_reads_ahead(kind, text)
     check_anthropic_ending(http, kind, text)
 
 
@@ -357,6 +365,7 @@ def test_a_stream_that_breaks_ends_as_clients_expect(http, kind, upstream, name)
 
 @pytest.mark.parametrize("text", BREAKS)
 def test_the_sdks_raise_in_the_middle_of_a_stream(openai_client, anthropic_client, kind, text):
+    skip_what_litellm_reads_ahead(kind, text)
     seen = ""
     with pytest.raises(openai.APIError) as failed:
         for chunk in chat(openai_client, kind, text, stream=True):

@@ -116,6 +116,27 @@ struct AnswerTapTests {
         #expect(text(output).contains("upstream_error"))
     }
 
+    @Test func `a chunk of usage that names an ended choice does not open it again`() {
+        // As LiteLLM 1.97 ends its streams.
+        let stream = """
+            data: {"choices":[{"index":0,"delta":{"content":"a"}}]}
+
+            data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}
+
+            data: {"choices":[{"index":0,"delta":{}}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}
+
+            data: [DONE]
+
+
+            """
+        var tap = AnswerTap(.chat, requestID: "req_1", showsUsage: true)
+        let output = tap.receive(Array(stream.utf8)) + tap.end()
+        #expect(tap.summary.fault == nil)
+        #expect(tap.summary.usage?.output == 1)
+        #expect(text(output).hasSuffix("data: [DONE]\n\n"))
+        #expect(!text(output).contains("error"))
+    }
+
     /// The texts of a client that joins its deltas, for one protocol.
     private func joined(_ output: [UInt8], _ member: String) -> String {
         var joined = ""

@@ -18,7 +18,7 @@ package struct OpenAIChatReader: Sendable {
     private var isDone = false
     private var calls: [Call] = []
     private var openChoices: Set<Int> = []
-    private var hasFinished = false
+    private var finishedChoices: Set<Int> = []
 
     package init() {}
 
@@ -55,7 +55,7 @@ package struct OpenAIChatReader: Sendable {
     /// The events of the stream's end, marked or not: an answer all of whose choices have finished is complete.
     package mutating func end() -> [ChatEvent] {
         if isDone { return [] }
-        if hasFinished && openChoices.isEmpty {
+        if !finishedChoices.isEmpty && openChoices.isEmpty {
             isDone = true
             return []
         }
@@ -80,13 +80,15 @@ package struct OpenAIChatReader: Sendable {
         for choice in root["choices"].elements.prefix(GatewayLimits.choicesMax) {
             let index = choice["index"]?.int ?? 0
             guard (0..<GatewayLimits.choicesMax).contains(index) else { continue }
+            // LiteLLM tells usage in a chunk that names a choice which has ended; what ends stays ended.
+            guard !finishedChoices.contains(index) else { continue }
             openChoices.insert(index)
             if let message = choice[message] { append(message, index, to: &events) }
             // A legacy completion's choice has its text itself.
             if let text = choice["text"]?.string, !text.isEmpty { events.append(.textDelta(choice: index, text)) }
             if let reason = choice["finish_reason"]?.string {
                 openChoices.remove(index)
-                hasFinished = true
+                finishedChoices.insert(index)
                 events.append(.finished(choice: index, FinishReason(openAI: reason)))
             }
         }

@@ -111,10 +111,18 @@ package struct AnswerTap: Sendable {
         return nil
     }
 
+    /// Whether no choice says anything: OpenAI tells usage in a chunk without choices, LiteLLM in one with empty ones.
+    private static func saysNothing(_ choices: JSONNode) -> Bool {
+        choices.elements.allSatisfy { choice in
+            (choice["finish_reason"]?.isNull ?? true) && (choice["delta"]?.count ?? 0) == 0
+                && (choice["text"]?.string ?? "").isEmpty
+        }
+    }
+
     private func withoutUsage(_ raw: [UInt8], _ document: JSONDocument) -> [UInt8] {
         let root = document.root
         guard let usage = root["usage"] else { return raw }
-        if !usage.isNull, root["choices"]?.count ?? 0 == 0 { return [] }
+        if !usage.isNull, root["choices"].map(Self.saysNothing) ?? true { return [] }
         var edit = JSONEdit(document)
         edit.removeMember(of: root, "usage")
         return EventText.lines(edit.apply())
