@@ -31,13 +31,15 @@ struct EventFrame: Equatable, Sendable {
     }
 }
 
-/// Cuts a provider's stream into events and loses no byte: the frames joined are the stream. HTTP's `SSEParser` reads
-/// events too, but forgets how they were written, which a tap must know.
+/// Cuts a provider's stream into events and loses no byte: the frames joined are the stream,
+/// which is what a tap passes on.
 struct EventFrames: Sendable {
     private var buffer: [UInt8] = []
     private var scanned = 0
     /// Whether the line that `scanned` stands in has no byte yet.
     private var isLineEmpty = true
+    /// Whether the byte before `scanned` is a CR to which an LF may still belong.
+    private var endedWithReturn = false
 
     /// Bytes of an event that has not ended yet.
     var rest: [UInt8] { buffer }
@@ -51,13 +53,18 @@ struct EventFrames: Sendable {
         while scanned < buffer.count {
             let byte = buffer[scanned]
             scanned += 1
+            // CR LF is one end of line, also when it comes in two pieces: the CR counts at once, and the LF for nothing.
+            let isRestOfEnd = byte == 0x0A && endedWithReturn
+            endedWithReturn = byte == 0x0D
+            guard !isRestOfEnd else { continue }
             guard byte == 0x0A || byte == 0x0D else {
                 isLineEmpty = false
                 continue
             }
-            // CR LF is one end of line. A CR that is the last byte so far counts at once: the LF that may follow then
-            // opens the next frame, where an empty line means nothing.
-            if byte == 0x0D, scanned < buffer.count, buffer[scanned] == 0x0A { scanned += 1 }
+            if byte == 0x0D, scanned < buffer.count, buffer[scanned] == 0x0A {
+                scanned += 1
+                endedWithReturn = false
+            }
             if isLineEmpty {
                 frames.append(EventFrame(raw: Array(buffer[start..<scanned])))
                 start = scanned
