@@ -11,13 +11,22 @@ package struct Origin: Hashable, Sendable {
     /// 1…65,535.
     package let port: Int
 
-    /// Nil unless `url` is an origin alone, or followed by `/`: no user information, path, query or fragment.
+    /// Nil unless `url` is an `http` or `https` origin alone, or followed by `/`: no user information, path, query or
+    /// fragment, and its host a name or address.
     package init?(_ url: String) {
-        guard let base = BaseURL(url), base.path.isEmpty else { return nil }
-        self = base.origin
+        let bytes = Array(url.utf8)
+        let text = bytes.span
+        let isSecure = text.count > 8 && text.extracting(0..<8).equalsIgnoringASCIICase("https://")
+        guard isSecure || text.count > 7 && text.extracting(0..<7).equalsIgnoringASCIICase("http://") else {
+            return nil
+        }
+        let start = isSecure ? 8 : 7
+        let end = text[text.count - 1] == Octet.slash ? text.count - 1 : text.count
+        guard let host = Host(text.extracting(start..<end)) else { return nil }
+        self.init(isSecure: isSecure, host: host)
     }
 
-    init?(isSecure: Bool, host: Host) {
+    private init?(isSecure: Bool, host: Host) {
         let port = host.port ?? (isSecure ? 443 : 80)
         guard port > 0 else { return nil }
         self.isSecure = isSecure
@@ -35,39 +44,4 @@ package struct Origin: Hashable, Sendable {
 extension Origin: CustomStringConvertible {
     /// The serialised origin (RFC 6454 §6.2).
     package var description: String { (isSecure ? "https://" : "http://") + authority }
-}
-
-/// An `http` or `https` URL under which the routes of an upstream lie (`https://api.example.com/v1`).
-package struct BaseURL: Hashable, Sendable {
-    package let origin: Origin
-    /// Empty, or begins with `/` and does not end with one.
-    package let path: String
-
-    /// Nil unless `url` is absolute, its scheme `http` or `https`, its host a name or address, and its path free of
-    /// escapes, dot segments and empty segments; without user information, query and fragment.
-    package init?(_ url: String) {
-        let bytes = Array(url.utf8)
-        let text = bytes.span
-        var isSecure = false
-        var start = 0
-        if text.count > 8, text.extracting(0..<8).equalsIgnoringASCIICase("https://") {
-            isSecure = true
-            start = 8
-        } else if text.count > 7, text.extracting(0..<7).equalsIgnoringASCIICase("http://") {
-            start = 7
-        }
-        guard start > 0 else { return nil }
-        let slash = text.firstIndex(of: Octet.slash, from: start) ?? text.count
-        guard let host = Host(text.extracting(start..<slash)), let origin = Origin(isSecure: isSecure, host: host)
-        else { return nil }
-        var end = text.count
-        if end > slash, text[end - 1] == Octet.slash { end -= 1 }
-        let path = String(decoding: text.extracting(slash..<max(slash, end)))
-        for segment in path.split(separator: "/", omittingEmptySubsequences: false).dropFirst() {
-            let isPlain = segment.utf8.allSatisfy { CharacterSet128.path.contains($0) }
-            guard isPlain, !segment.isEmpty, segment != ".", segment != ".." else { return nil }
-        }
-        self.origin = origin
-        self.path = path
-    }
 }
