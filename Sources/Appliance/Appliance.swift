@@ -18,7 +18,6 @@ final class Appliance {
     private let policy: DoorPolicy
     private let loops: [EventLoop]
     private let server: Server
-    private var tls: TLSSettings
 
     /// Starts everything in order: the data directory and its modules, the certificate, the addresses, the loops. What was
     /// started is stopped again if a later step fails.
@@ -26,11 +25,10 @@ final class Appliance {
         self.composition = composition
         self.log = log
         let settings = composition.settings
-        tls = settings.http.tls
         try Self.start(composition.modules)
         do throws(StartFailure) {
             let context = try CertificateFiles.load(
-                tls, hosts: settings.http.names.hosts, dataDirectory: settings.dataDirectory)
+                settings.http.tls, hosts: settings.http.names.hosts, dataDirectory: settings.dataDirectory)
             policy = DoorPolicy(kind: .network, names: settings.http.names)
             loops = try Self.makeLoops(settings.http.loops)
             server = try Server(Self.plan(composition, context, policy, loops, log))
@@ -127,7 +125,6 @@ final class Appliance {
             let context = try CertificateFiles.load(
                 new.http.tls, hosts: new.http.names.hosts, dataDirectory: old.dataDirectory)
             server.replace(context)
-            tls = new.http.tls
             report.applied.append("http.tls")
         } catch {
             log.error("the old certificate stays in use", ["cause": .string(error.message)])

@@ -85,21 +85,11 @@ extension Section {
         try take(key, .duration(in: range), default: standard)
     }
 
-    package func takeOptionalDuration(
-        _ key: String, in range: ClosedRange<Duration>
-    ) throws(ConfigurationError) -> Duration? {
-        try takeOptional(key, .duration(in: range))
-    }
-
     /// `512B 64KiB 16MiB 1GiB`, in bytes.
     package func takeSize(
         _ key: String, in range: ClosedRange<Int>, default standard: Int
     ) throws(ConfigurationError) -> Int {
         try take(key, .size(in: range), default: standard)
-    }
-
-    package func takeOptionalSize(_ key: String, in range: ClosedRange<Int>) throws(ConfigurationError) -> Int? {
-        try takeOptional(key, .size(in: range))
     }
 
     /// Dollars as a decimal string, in nano-dollars; `range` as well. Prices are per million model tokens, so that

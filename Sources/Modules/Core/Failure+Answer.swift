@@ -14,7 +14,7 @@ extension Failure {
         }
     }
 
-    /// The body in a shape, all keys always there (API.md, "Errors").
+    /// The body in a shape, all keys always there.
     package func body(in shape: ErrorShape, requestID: String) -> [UInt8] {
         switch shape {
         case .house: houseBody(requestID: requestID)

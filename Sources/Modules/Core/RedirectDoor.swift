@@ -9,7 +9,7 @@ import Platform
 /// body is read.
 ///
 /// A request that carries a credential is not redirected: the client would go on sending it in clear and never notice.
-/// It gets 403 `credential_exposed` instead (CONTROLS T2).
+/// It gets 403 `credential_exposed` instead.
 package final class RedirectDoor: Responder {
     private let policy: DoorPolicy
     private let port: Int

@@ -22,7 +22,7 @@ package enum RouteGuard: Sendable, Equatable {
     }
 }
 
-/// What an API key may do (API.md, "Scopes and guards").
+/// What an API key may do.
 package enum Scope: String, CaseIterable, Sendable {
     case chat
     case embeddings

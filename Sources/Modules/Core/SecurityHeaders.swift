@@ -2,7 +2,7 @@
 
 import HTTP
 
-/// The fields that stand on every answer of the house, errors included (API.md, "Conventions").
+/// The fields that stand on every answer of the house, errors included.
 enum SecurityHeaders {
     /// Name and value, in the order in which they are sent.
     ///

@@ -39,9 +39,6 @@ struct HeadScanner {
         self.fieldsMax = fieldsMax
     }
 
-    /// True before the first byte of a head (an empty line in front of it does not count).
-    var isAtStart: Bool { scanned == start }
-
     /// - Parameter bytes: all bytes received and not yet consumed.
     mutating func scan(_ bytes: Span<UInt8>) -> Action {
         while let lineFeed = bytes.firstIndex(of: Octet.lineFeed, from: scanned) {

@@ -32,12 +32,6 @@ extension IPAddress {
 
     /// 127.0.0.0/8, ::1, and what stands for them.
     package var isLoopback: Bool { reach == .loopback }
-    /// 169.254.0.0/16, fe80::/10, and what stands for them; metadata services among them are `isMetadata` only.
-    package var isLinkLocal: Bool { reach == .linkLocal }
-    /// The well-known addresses of cloud metadata services.
-    package var isMetadata: Bool { reach == .metadata }
-    /// Addresses of somebody's own network.
-    package var isPrivate: Bool { reach == .privateUse }
 
     /// The IPv4 address that this IPv6 address stands for, or the address itself.
     package var unwrapped: IPAddress {

@@ -11,8 +11,6 @@ package enum IPAddress: Hashable, Sendable {
     package static let loopbackV4 = IPAddress.v4(0x7F00_0001)
     /// ::1.
     package static let loopbackV6 = IPAddress.v6(high: 0, low: 1)
-    /// 0.0.0.0: every address of this machine, when listening.
-    package static let anyV4 = IPAddress.v4(0)
     /// `::`: every address of this machine, when listening.
     package static let anyV6 = IPAddress.v6(high: 0, low: 0)
 

@@ -2,7 +2,7 @@
 
 import Core
 
-/// Errors as API.md writes them, for whole answers and for the ends of streams. The bodies are Core's, so that an error of
+/// Errors in the shapes of the two protocols, for whole answers and for the ends of streams. The bodies are Core's, so that an error of
 /// the gateway and one of the front door cannot come to look different.
 package enum FaultBody {
     /// `{"error":{"message","type","code","param","request_id"}}`, all keys always.

@@ -7,7 +7,7 @@ import JSON
 ///
 /// An answer is a list of items: its reasoning, a message with one part of text or refusal, and calls. Calls stay open
 /// until the end, since their arguments may come in turns; anything else ends when another item begins. A stream that
-/// fails ends with `response.failed` and then as every OpenAI route does (API.md).
+/// fails ends with `response.failed` and then as every OpenAI route does.
 package struct ResponsesWriter: Sendable {
     private let context: AnswerContext
     private var object: ResponseObject

@@ -1,15 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The gateway speaks three protocols to its clients (OpenAI chat and completions, OpenAI responses, Anthropic messages)
-// and two to its providers (OpenAI chat, Anthropic messages), beside a model of its own. Translation is N+M, not N×M:
-//
-//     client's body ─ Fields (table) ─ Requests/…Decoder ─→ ChatRequest ─→ Requests/…Encoder ─ provider's body
-//     client's answer ←─ Answers/…Writer ←─ ChatEvent ←─ Answers/…Reader ←─ provider's answer
-//
-// Where both sides speak the same protocol nothing is translated: Taps edit the client's bytes in place where something
-// must change, and read usage and finish reason out of an answer that passes byte for byte.
-// Everything in these folders is a value without I/O and without a clock.
-
 /// The largest sizes of everything the gateway reads, builds or waits for.
 package enum GatewayLimits {
     /// Messages of one conversation (Anthropic's own limit is 100,000).
@@ -30,8 +20,6 @@ package enum GatewayLimits {
     package static let tokensMax = 100_000_000
     /// Stop sequences of one request (OpenAI takes 4, vLLM and Anthropic more).
     package static let stopsMax = 64
-    /// Inputs of one embeddings request (OpenAI's limit is 2,048).
-    package static let inputsMax = 2_048
     /// Tokens of one tokenised prompt or input.
     package static let tokenArrayMax = 1_048_576
     /// Bytes of one server-sent event of a provider. A larger one ends the stream as malformed.

@@ -26,8 +26,6 @@ extension Shape {
     static let metadata = Shape.map(.string(0...2_048), 0...16)
     static let logitBias = Shape.map(.number(-100...100), 0...1_024)
     static let effort = Shape.choice(Reasoning.Effort.allCases.map(\.rawValue))
-    /// Settings of the engine that have no meaning for price or retention.
-    static let engine = Shape.any
 
     static let streamOptions = Shape.object([
         Field("include_usage", .bool),

@@ -4,7 +4,7 @@ import Platform
 
 /// Addresses of images and documents in a request. The provider fetches them, not this server; but a provider may stand
 /// in the same network as this server (vLLM, llama.cpp), and would then fetch for a stranger what only it can reach. So
-/// names and numbers of private, loopback, link-local and metadata addresses are refused here (CONTROLS T6).
+/// names and numbers of private, loopback, link-local and metadata addresses are refused here.
 enum MediaAddress {
     static let bytesMax = 8_192
 

@@ -3,7 +3,7 @@
 import Log
 
 /// Keeps secrets out of an answer's text when they come in pieces: an upstream that echoes a key token by token never has
-/// it whole in any of its events, so a search of its bytes finds nothing (CONTROLS H7).
+/// it whole in any of its events, so a search of its bytes finds nothing.
 ///
 /// Each kind of text of each choice is a stream of its own. What may be the beginning of a secret is held until the next
 /// piece of the same stream decides, at the latest until its end.

@@ -31,7 +31,7 @@ struct UpstreamCall {
     }
 
     /// The request with the provider's own credential. The caller's credential, its cookies and every other field of its
-    /// request stay behind: the provider must not learn who calls (CONTROLS T6).
+    /// request stay behind: the provider must not learn who calls.
     private func request() throws(Fault) -> ClientRequest {
         guard let base = provider.settings.base else {
             throw Fault(.internal, "This provider has no address.")

@@ -4,7 +4,7 @@ import JSON
 import Log
 
 /// Keeps secrets out of the texts of a stream that passes in its provider's own protocol, where they may come a token at a
-/// time: no event of such a stream holds the secret, but the client that joins them would (CONTROLS H7).
+/// time: no event of such a stream holds the secret, but the client that joins them would.
 ///
 /// Every text of the answer (of each choice or block, of each kind) is a stream of its own. What may be the beginning of a
 /// secret is held and goes out with the next event of the same text, at the latest with the one that ends it. An event whose

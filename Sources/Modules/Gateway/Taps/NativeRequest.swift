@@ -5,7 +5,7 @@ package import JSON
 /// A client's body for a provider of the same protocol: its bytes, but for what must change. Everything else, white space
 /// and the spelling of numbers included, reaches the provider as it came; so what we read is what it reads.
 package enum NativeRequest {
-    /// The model's name becomes the provider's. On chats also `store` is declined (CONTROLS D11), where the provider knows
+    /// The model's name becomes the provider's. On chats also `store` is declined, where the provider knows
     /// it; on streamed chats and completions usage is asked for.
     package static func body(_ document: JSONDocument, route: ModelRoute, for model: UpstreamModel) -> [UInt8] {
         let root = document.root
