@@ -66,10 +66,14 @@ final class Appliance {
     }
 
     private static func run(_ loops: [EventLoop]) throws(StartFailure) {
-        for loop in loops {
+        for (index, loop) in loops.enumerated() {
             do {
                 try loop.start()
             } catch {
+                for started in loops[..<index] {
+                    started.stop()
+                    started.join()
+                }
                 throw StartFailure("a loop's thread cannot be started: \(error)")
             }
         }

@@ -28,6 +28,7 @@ enum Service {
             throw CommandFailure("the log's thread cannot be started: \(error)")
         }
         CoreDumps.turnOff()
+        OpenFilesLimit.raise()
         let log = Logger(sink)
         defer { sink.flush(timeout: .seconds(2)) }
         let appliance: Appliance
