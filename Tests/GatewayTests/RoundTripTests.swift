@@ -2,6 +2,7 @@
 
 import Core
 import JSON
+import Support
 import Testing
 
 @testable import Gateway
@@ -72,19 +73,13 @@ struct RoundTripTests {
     }
 }
 
-/// SplitMix64: the same numbers for the same seed.
+/// Random conversations and answers: the same for the same seed.
 struct Dice {
-    private var state: UInt64
+    private var random: SeededGenerator
 
-    init(_ seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 1 }
+    init(_ seed: UInt64) { random = SeededGenerator(seed &* 0x9E37_79B9_7F4A_7C15 &+ 1) }
 
-    mutating func below(_ count: Int) -> Int {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return Int((z ^ (z >> 31)) % UInt64(count))
-    }
+    mutating func below(_ count: Int) -> Int { random.below(count) }
 
     mutating func flip() -> Bool { below(2) == 0 }
 

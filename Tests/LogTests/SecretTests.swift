@@ -147,9 +147,9 @@ private enum Spelling: CaseIterable {
 
     /// The same events to the scrubber and to a search that is simple enough to be right.
     @Test func `agrees with a plain search on random streams`() {
-        let seed = Random.uint64()
+        let seed = SeededGenerator.seed
         print("scrubber: seed \(seed)")
-        var random = SplitMix(seed)
+        var random = SeededGenerator(seed)
         // Three letters, so that beginnings of secrets are everywhere.
         let secrets = ["abcabcab", "abcabcac", "cabbacab"]
         let registry = registry(secrets[0], secrets[1], secrets[2])

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
-
 /// Random numbers that can be had again: `GATEHOUSE_SEED` repeats a run, whose tests have printed the seed.
-package struct SeededGenerator: RandomNumberGenerator {
+package struct SeededGenerator: RandomNumberGenerator, Sendable {
     /// The seed of this run.
-    package static let seed: UInt64 = {
-        // The environment does not change while tests run; the text is copied at once.
-        if let text = unsafe getenv("GATEHOUSE_SEED"), let seed = unsafe UInt64(String(cString: text)) { return seed }
-        return .random(in: 0 ... .max)
-    }()
+    package static let seed: UInt64 =
+        Environment.variable("GATEHOUSE_SEED").flatMap { UInt64($0) } ?? .random(in: 0 ... .max)
 
     private var state: UInt64
 
@@ -23,4 +18,7 @@ package struct SeededGenerator: RandomNumberGenerator {
         word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
         return word ^ (word >> 31)
     }
+
+    /// A number from 0 to `bound - 1`. `bound` is positive.
+    package mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
 }

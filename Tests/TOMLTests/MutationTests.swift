@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import Support
 import TOML
 import Testing
 
 /// Documents with random damage are read or refused, and nothing else happens. `GATEHOUSE_SEED` repeats a run.
 struct MutationTests {
-    static let seed: UInt64 = {
-        // The environment does not change while tests run; the text is copied at once.
-        if let text = unsafe getenv("GATEHOUSE_SEED"), let seed = unsafe UInt64(String(cString: text)) { return seed }
-        return .random(in: 0 ... .max)
-    }()
-
     static let sample = Array(
         """
         \u{FEFF}# comment é
@@ -33,26 +27,13 @@ struct MutationTests {
 
         """.utf8)
 
-    struct Generator: RandomNumberGenerator {
-        var state: UInt64
-
-        /// SplitMix64.
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var word = state
-            word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-            return word ^ (word >> 31)
-        }
-    }
-
     @Test func `the sample itself is read`() throws {
         #expect(try TOMLDocument(parsing: Self.sample).root.members.count == 7)
     }
 
     @Test func `damage never traps`() {
-        print("TOML mutation seed: GATEHOUSE_SEED=\(Self.seed)")
-        var random = Generator(state: Self.seed)
+        print("TOML mutation seed: GATEHOUSE_SEED=\(SeededGenerator.seed)")
+        var random = SeededGenerator()
         let alphabet = Array("[]{}=.,\"'\\#\n\r\t -+_0179abefinxTZ:u".utf8) + [0, 0x7F, 0x80, 0xC3, 0xFF]
         var accepted = 0
         var refused = 0
