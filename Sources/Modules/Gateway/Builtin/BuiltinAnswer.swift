@@ -18,7 +18,9 @@ struct BuiltinAnswer {
     }
 
     init(_ request: ChatRequest, _ script: BuiltinScript) {
-        thought = BuiltinTokens.pieces(of: script.thought ?? "")
+        // All choices together have no more than one may: a small request must not buy 128 long answers.
+        let longest = max(1, BuiltinScript.tokensMax / max(1, request.choices))
+        thought = BuiltinTokens.pieces(of: script.thought ?? "", max: longest)
         var text = ""
         if let refusal = script.refusal {
             isRefusal = true
@@ -30,8 +32,10 @@ struct BuiltinAnswer {
             text = Self.text(request, script)
         }
         if !isRefusal, let stop = Self.cut(&text, at: request.stops) { finish = .stop(sequence: stop) }
-        pieces = BuiltinTokens.pieces(of: text)
-        if let most = request.outputTokensMax, pieces.count > most {
+        let most = min(request.outputTokensMax ?? longest, longest)
+        // One more than may be given, to see whether there is more.
+        pieces = BuiltinTokens.pieces(of: text, max: most + 1)
+        if pieces.count > most {
             pieces.removeSubrange(most...)
             finish = .length
         }

@@ -10,6 +10,8 @@ enum BuiltinEmbedding {
     /// Dimensions if the request names none, and the most it may name.
     static let dimensions = 256
     static let dimensionsMax = 4096
+    /// Numbers in one answer: 2,048 inputs, OpenAI's limit, in the usual dimensions.
+    static let numbersMax = 2_048 * dimensions
 
     /// The body of an answer to an embeddings request that the field table has passed.
     static func respond(to root: JSONNode, model: String) throws(Fault) -> [UInt8] {
@@ -18,6 +20,9 @@ enum BuiltinEmbedding {
             throw .invalid("dimensions", "This model has 1 to \(dimensionsMax) dimensions.")
         }
         let texts = try inputs(root)
+        guard texts.count <= numbersMax / count else {
+            throw .invalid("dimensions", "Inputs times dimensions must be at most \(numbersMax) for this model.")
+        }
         let isBase64 = root["encoding_format"]?.string == "base64"
         var tokens = 0
         var writer = JSONWriter()

@@ -37,7 +37,7 @@ struct BuiltinModel {
     private let script: BuiltinScript
     private let answer: BuiltinAnswer
     private var stage = Stage.opening
-    /// Steps that go before the next stage.
+    /// Steps that go before the next stage, the next one last: taking from the front of a long list costs its length.
     private var pending: [Step] = []
     /// Tokens given so far, over all choices.
     private var given = 0
@@ -52,7 +52,7 @@ struct BuiltinModel {
 
     mutating func next() -> Step {
         while true {
-            if !pending.isEmpty { return pending.removeFirst() }
+            if let step = pending.popLast() { return step }
             if let step = advance() { return step }
         }
     }
@@ -108,7 +108,7 @@ struct BuiltinModel {
         }
         stage = .calling(choice: choice, index: index + 1)
         let call = answer.calls[index]
-        pending = BuiltinTokens.pieces(of: call.arguments).map {
+        pending = BuiltinTokens.pieces(of: call.arguments).reversed().map {
             .event(.toolCallArguments(choice: choice, index: index, $0))
         }
         return .event(

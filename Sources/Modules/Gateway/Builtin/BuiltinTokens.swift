@@ -8,8 +8,8 @@ enum BuiltinTokens {
     /// Tokens that a turn costs beside its text.
     static let perTurn = 3
 
-    /// Cuts a text into tokens. No character is divided.
-    static func pieces(of text: String) -> [String] {
+    /// Cuts a text into tokens. No character is divided. What is behind the first `max` tokens is left out.
+    static func pieces(of text: String, max: Int = .max) -> [String] {
         var pieces: [String] = []
         var piece = ""
         var length = 0
@@ -17,6 +17,7 @@ enum BuiltinTokens {
             let startsWord = character.isWhitespace && !(piece.last?.isWhitespace ?? true)
             if startsWord || length == pieceMax {
                 pieces.append(piece)
+                if pieces.count >= max { return pieces }
                 piece = ""
                 length = 0
             }

@@ -15,6 +15,9 @@ struct BuiltinAttempt {
         self.attempt = attempt
     }
 
+    /// Steps between two turns of the loop. This model never waits for a network, so it must make room by itself.
+    private static let stepsPerTurn = 256
+
     private var overhead: Duration { Instant.now() - call.exchange.request.arrival }
 
     func perform() async throws(Fault) -> Reply {
@@ -40,7 +43,10 @@ struct BuiltinAttempt {
         let output = AnswerStream(call.exchange)
         let overhead = overhead
         var collected: [ChatEvent] = []
+        var steps = 0
         while true {
+            steps &+= 1
+            if steps.isMultiple(of: Self.stepsPerTurn) { try await giveWay() }
             switch try await next(&model) {
             case .event(let event) where !call.isStreamed:
                 collected.append(event)
@@ -63,6 +69,12 @@ struct BuiltinAttempt {
                 return .json(bytes: body)
             }
         }
+    }
+
+    /// Lets the loop serve its other connections, and goes on only if the client still waits.
+    private func giveWay() async throws(Fault) {
+        await call.exchange.request.loop.yield()
+        guard !call.exchange.request.cancellation.isFired else { throw .interrupted }
     }
 
     /// What the model does next, once the time it wants to let pass is over.
