@@ -184,6 +184,15 @@ private enum SchemaVectors {
         #expect(try JSONSchema.instance(of: parse(schema)).description == instance)
     }
 
+    @Test(arguments: [
+        #"{"type":"string","minLength":10000}"#, #"{"const":"\#(String(repeating: "x", count: 50_000))"}"#,
+        #"{"type":"object","required":["\#(String(repeating: "x", count: 50_000))"]}"#,
+    ])
+    func `do not grow beyond what their schema is worth`(element: String) throws {
+        let schema = #"{"type":"array","minItems":100,"items":{"type":"array","minItems":100,"items":\#(element)}}"#
+        #expect(try JSONSchema.instance(of: parse(schema)).serialized().count < 2 * JSONSchemaMaxima.steps)
+    }
+
     @Test func `end where nothing satisfies the schema`() throws {
         for text in [
             "false", ##"{"$ref":"#"}"##, ##"{"type":"object","properties":{"a":{"$ref":"#"}},"required":["a"]}"##,

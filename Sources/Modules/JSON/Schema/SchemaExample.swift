@@ -14,7 +14,8 @@ struct SchemaExample {
     /// Which branch of `anyOf` and `oneOf` is taken.
     private let choice: Int
     private var values = JSONSchemaMaxima.exampleValues
-    /// What is left of the work for all choices: rules gathered, characters of patterns tried.
+    /// What is left of the work for all choices: rules gathered, characters of patterns tried, and what is made, name by
+    /// name and text by text. A schema says in a few bytes "a hundred times a hundred times this text".
     private var steps: Int
     /// Subschemas being built around this place: one that comes again is a recursion, to be cut where that is allowed.
     private var active: Set<Int> = []
@@ -49,7 +50,10 @@ struct SchemaExample {
         let entered = facets.gathered.subtracting(active)
         active.formUnion(entered)
         defer { active.subtract(entered) }
-        if let constant = facets.constant(salt, &steps) { return constant }
+        if let constant = facets.constant(salt, &steps) {
+            steps -= constant.serialized().count
+            return steps >= 0 ? constant : .null
+        }
         let type = facets.type
         if type.contains(.object) { return object(facets, depth) }
         if type.contains(.array) { return array(facets, depth) }
@@ -111,12 +115,14 @@ struct SchemaExample {
             let isRequired = required.contains(JSONName(name))
             guard isRequired || !isDeep && !demanded.contains(where: recurs) else { continue }
             guard seen.insert(JSONName(name)).inserted else { continue }
+            steps -= name.utf8.count
             object.append(name, value(demanded, depth: depth + 1))
         }
         let others =
             facets.required + (0..<min(facets.membersMin, JSONSchemaMaxima.exampleElements)).map { "member\($0)" }
         for name in others where required.contains(JSONName(name)) || object.count < facets.membersMin {
             guard seen.insert(JSONName(name)).inserted else { continue }
+            steps -= name.utf8.count
             object.append(name, value(facets.additional(name, &steps), depth: depth + 1))
         }
         return .object(object)

@@ -149,6 +149,7 @@ extension SchemaFacets {
         if let format, let text = SchemaFacets.formats[format], accepts(text, &steps) { return text }
         var text = salt == 0 ? "text" : "\(salt)text"
         text = String(text.prefix(scalarsMax))
+        steps -= max(0, least)
         return text + String(repeating: "x", count: max(0, least - text.unicodeScalars.count))
     }
 
