@@ -29,6 +29,8 @@ for group in "$@"; do
         # What the Swift toolchain itself is linked to.
         want libcurl4 library libcurl.so.4
         want libxml2 library libxml2.so.2
+        want libncurses6 library libncurses.so.6
+        want zlib1g library libz.so.1
         want ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
         ;;
     test)
