@@ -66,7 +66,7 @@ stop() {
 
 # The curl line exactly as printed.
 paste_curl() {
-    inside "$(sed -n '/^ *curl /,/[^\\]$/p' "$log")" | tee /dev/stderr | grep -q '"chat.completion"'
+    inside "$(sed -n '/^ *curl /,/[^\\]$/p' "$log")" | tee >(cat >&2) | grep -q '"chat.completion"'
 }
 
 step "a Debian with make, git and the toolchain" make_root
