@@ -56,6 +56,20 @@ import Testing
         #expect(anthropic.json?["request_id"]?.string == anthropic.fields["request-id"])
     }
 
+    @Test(arguments: [
+        ("application/json", 200), ("application/json; charset=utf-8", 200), ("Application/JSON ;charset=utf-8", 200),
+        ("application/jsonfoo", 415), ("text/plain", 415), ("application/json-seq", 415),
+    ])
+    func `a body is JSON or nothing`(_ type: String, _ status: Int) throws {
+        let house = try House()
+        var fields: Fields = ["authorization": "Bearer \(house.key)"]
+        fields.append("content-type", type)
+        let answer = try house.call(
+            .post, "/v1/chat/completions", fields: fields,
+            body: #"{"model":"echo","messages":[{"role":"user","content":"a"}]}"#, isTyped: true)
+        #expect(answer.status == status)
+    }
+
     @Test func `a foreign host name is refused, not served`() throws {
         let policy = DoorPolicy(kind: .network, names: .init(hosts: ["ai.example.org"], origins: []))
         let own = try RequestHead(parsing: Array("GET / HTTP/1.1\r\nhost: AI.example.org:8443\r\n\r\n".utf8))

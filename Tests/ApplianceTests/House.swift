@@ -77,11 +77,12 @@ final class House {
 
     /// One request over TLS.
     func call(
-        _ method: HTTP.Method, _ path: String, key: String? = nil, fields: Fields = [:], body: String = ""
+        _ method: HTTP.Method, _ path: String, key: String? = nil, fields: Fields = [:], body: String = "",
+        isTyped: Bool = false
     ) throws -> Answer {
         var fields = fields
         if let key { fields.append("authorization", "Bearer \(key)") }
-        if !body.isEmpty { fields.append("content-type", "application/json") }
+        if !body.isEmpty, !isTyped { fields.append("content-type", "application/json") }
         let request = ClientRequest(
             method: method, origin: origin, target: path, fields: fields, body: Array(body.utf8),
             addresses: .configured,

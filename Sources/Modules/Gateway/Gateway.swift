@@ -89,7 +89,10 @@ package final class Gateway: Module {
     private var listModels: Route {
         Route(.get, "/v1/models", guard: .anyKey, summary: "The models this key may use") {
             [self] exchange throws(Failure) in
-            let models = catalog.withLock { $0.models }.filter { exchange.principal?.mayUse(model: $0.name) ?? false }
+            let models = catalog.withLock { $0.models }.compactMap { model -> (name: String, model: Model)? in
+                let names = [model.name] + model.settings.aliases
+                return names.first { exchange.principal?.mayUse(model: $0) ?? false }.map { ($0, model) }
+            }
             return .json(
                 ModelList.list(models, isAnthropic: exchange.request.head.fields.contains("anthropic-version")))
         }
@@ -100,7 +103,8 @@ package final class Gateway: Module {
             let name = exchange.parameters["id"] ?? ""
             let model = try model(named: name, for: exchange)
             return .json(
-                ModelList.entry(model, isAnthropic: exchange.request.head.fields.contains("anthropic-version")))
+                ModelList.entry(
+                    model, named: name, isAnthropic: exchange.request.head.fields.contains("anthropic-version")))
         }
     }
 
@@ -120,7 +124,10 @@ package final class Gateway: Module {
         let call = try await ModelCall.read(exchange, route, bytesMax: bodyBytesMax)
         let model = try model(named: try call.modelName(), for: exchange)
         exchange.model = model.name
-        var attempts = catalog.withLock { $0.attempts(for: model) }[...]
+        // A key bound to some models is not taken to others by a fallback: the bond may be there for where they are.
+        var attempts = catalog.withLock { $0.attempts(for: model) }.enumerated().filter { index, model in
+            index == 0 || exchange.principal?.mayUse(model: model.name) ?? false
+        }.map(\.element)[...]
         // The body is checked for the model that was named before anything is reserved or recorded.
         var attempt = try attempt(call, attempts.removeFirst())
         try await exchange.advance(through: .record)

@@ -66,7 +66,9 @@ struct ModelCall {
     }
 
     private static func checkContentType(_ fields: Fields) throws(Failure) {
-        guard let type = fields["content-type"], type.lowercased().hasPrefix("application/json") else {
+        // The media type ends at its parameters (RFC 9110 §8.3.1).
+        let type = fields["content-type"]?.split(separator: ";", maxSplits: 1).first.map { $0.filter { $0 != " " } }
+        guard type?.lowercased() == "application/json" else {
             throw Failure(.unsupportedMediaType, "the body must be sent as content-type: application/json")
         }
         guard let encoding = fields["content-encoding"], encoding.lowercased() != "identity" else { return }
