@@ -20,19 +20,21 @@ enum DevelopmentBanner {
 
             Try it:
 
-              curl --cacert \(certificate) \(base)/v1/chat/completions \\
-                -H "authorization: Bearer \(key)" -H "content-type: application/json" \\
-                -d '{"model":"builtin","messages":[{"role":"user","content":"hello"}]}'
+            curl --cacert \(certificate) \(base)/v1/chat/completions \\
+              -H "authorization: Bearer \(key)" -H "content-type: application/json" \\
+              -d '{"model":"builtin","messages":[{"role":"user","content":"hello"}]}'
 
-            From Python (pip install openai):
+            From Python, with the stock SDK (pip install openai):
 
-              import ssl
-              from openai import DefaultHttpxClient, OpenAI
-              trust = ssl.create_default_context(cafile="\(certificate)")
-              client = OpenAI(base_url="\(base)/v1", http_client=DefaultHttpxClient(verify=trust),
-                  api_key="\(key)")
-              print(client.chat.completions.create(model="builtin",
-                  messages=[{"role": "user", "content": "hello"}]).choices[0].message.content)
+            python3 - <<'END'
+            import ssl
+            from openai import DefaultHttpxClient, OpenAI
+            trust = ssl.create_default_context(cafile="\(certificate)")
+            client = OpenAI(base_url="\(base)/v1", api_key="\(key)",
+                http_client=DefaultHttpxClient(verify=trust))
+            print(client.chat.completions.create(model="builtin",
+                messages=[{"role": "user", "content": "hello"}]).choices[0].message.content)
+            END
 
             The model "builtin" echoes; say /about to it. Stop with Ctrl-C.
 
