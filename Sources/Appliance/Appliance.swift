@@ -18,10 +18,15 @@ final class Appliance {
     private let policy: DoorPolicy
     private let loops: [EventLoop]
     private let server: Server
+    private var certificate: (files: TLSSettings, watch: CertificateWatch)
 
     /// Starts everything in order: the data directory and its modules, the certificate, the addresses, the loops. What was
     /// started is stopped again if a later step fails.
-    init(starting composition: Composition, log: Logger) throws(StartFailure) {
+    ///
+    /// - Parameter inherited: sockets that were bound for this process, which take the place of its own.
+    init(
+        starting composition: Composition, inherited: InheritedSockets = .none, log: Logger
+    ) throws(StartFailure) {
         self.composition = composition
         self.log = log
         let settings = composition.settings
@@ -29,9 +34,10 @@ final class Appliance {
         do throws(StartFailure) {
             let context = try CertificateFiles.load(
                 settings.http.tls, hosts: settings.http.names.hosts, dataDirectory: settings.dataDirectory)
+            certificate = (settings.http.tls, CertificateWatch(using: context.pair))
             policy = DoorPolicy(kind: .network, names: settings.http.names)
             loops = try Self.makeLoops(settings.http.loops)
-            server = try Server(Self.plan(composition, context, policy, loops, log))
+            server = try Server(Self.plan(composition, context.context, policy, loops, inherited, log))
             try Self.run(loops)
         } catch {
             for (_, module) in composition.modules.reversed() { module.stop(by: .now()) }
@@ -81,7 +87,7 @@ final class Appliance {
 
     private static func plan(
         _ composition: Composition, _ context: TLSServerContext, _ policy: DoorPolicy, _ loops: [EventLoop],
-        _ log: Logger
+        _ inherited: InheritedSockets, _ log: Logger
     ) -> Server.Plan {
         let network = FrontDoor(table: composition.routes, stages: composition.stages, policy: policy, log: log)
         let socketPolicy = DoorPolicy(kind: .socket(ownUserID: geteuid()))
@@ -90,7 +96,7 @@ final class Appliance {
             settings: composition.settings.http, context: context, network: network,
             redirect: { port in RedirectDoor(policy: policy, port: port, log: log) },
             admin: composition.roles.socketPath == nil ? nil : admin, socketPath: composition.roles.socketPath,
-            loops: loops, log: log)
+            inherited: inherited, isDevelopment: composition.settings.mode == .development, loops: loops, log: log)
     }
 
     // MARK: Reload
@@ -128,7 +134,8 @@ final class Appliance {
         do {
             let context = try CertificateFiles.load(
                 new.http.tls, hosts: new.http.names.hosts, dataDirectory: old.dataDirectory)
-            server.replace(context)
+            server.replace(context.context)
+            certificate = (new.http.tls, CertificateWatch(using: context.pair))
             report.applied.append("http.tls")
         } catch {
             log.error("the old certificate stays in use", ["cause": .string(error.message)])
@@ -139,6 +146,22 @@ final class Appliance {
         if old.http.redirect != new.http.redirect { report.needsRestart.append("http.redirect") }
         if old.http.loops != new.http.loops { report.needsRestart.append("http.loops") }
         if old.http.limits != new.http.limits { report.needsRestart.append("http limits") }
+    }
+
+    /// Looks at the files of the certificate, and uses them for the connections that follow if another pair is there. A
+    /// pair that cannot be used (half of it is written, say) changes nothing, and is complained about once. To be called
+    /// every `CertificateWatch.interval`.
+    func lookAfterCertificate() {
+        let files = certificate.files
+        let pair = CertificateWatch.Pair((files.certificate, files.key))
+        guard certificate.watch.look(pair) == .load else { return }
+        do throws(StartFailure) {
+            let context = try CertificateFiles.open(files)
+            server.replace(context)
+            log.notice("another certificate is in use", ["expires": .string(context.expiry.rfc3339)])
+        } catch {
+            log.error("the old certificate stays in use", ["cause": .string(error.message)])
+        }
     }
 
     // MARK: Stop

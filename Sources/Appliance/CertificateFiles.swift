@@ -9,20 +9,25 @@ import TLS
 enum CertificateFiles {
     /// In development, where no file is named, makes a self-signed pair below the data directory, and makes it anew when it
     /// is about to end.
+    ///
+    /// - Returns: what handshakes need, and how the files looked before they were read.
     static func load(_ settings: TLSSettings, hosts: Set<String>, dataDirectory: String) throws(StartFailure)
-        -> TLSServerContext
+        -> (context: TLSServerContext, pair: CertificateWatch.Pair)
     {
+        var pair = CertificateWatch.Pair((settings.certificate, settings.key))
         if settings.isSelfSigned {
-            if let context = try? open(settings), context.expiry > .now() + Self.renewBefore { return context }
+            if let context = try? open(settings), context.expiry > .now() + Self.renewBefore { return (context, pair) }
             try make(settings, hosts: hosts, dataDirectory: dataDirectory)
+            pair = CertificateWatch.Pair((settings.certificate, settings.key))
         }
-        return try open(settings)
+        return (try open(settings), pair)
     }
 
     /// A certificate that ends sooner than this is replaced at the start.
     private static let renewBefore: Duration = .seconds(7 * 86_400)
 
-    private static func open(_ settings: TLSSettings) throws(StartFailure) -> TLSServerContext {
+    /// Reads the pair as it is.
+    static func open(_ settings: TLSSettings) throws(StartFailure) -> TLSServerContext {
         do {
             return try TLSServerContext(
                 certificateFile: settings.certificate, keyFile: settings.key,

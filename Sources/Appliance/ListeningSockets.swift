@@ -9,6 +9,9 @@ import Platform
 
 /// Every listening socket of the house, bound but not yet in a loop: one of each address for each loop (SO_REUSEPORT, so
 /// that each has a queue of its own), and the admin socket.
+///
+/// A door for which sockets were handed over (`InheritedSockets`) listens on these and on nothing else; its loops share
+/// the queue of each.
 struct ListeningSockets {
     private var secure: [[SocketBox]]
     private var plain: [[SocketBox]]
@@ -17,13 +20,43 @@ struct ListeningSockets {
     let plainAddress: SocketAddress?
 
     init(_ plan: Server.Plan) throws(StartFailure) {
-        secure = try Self.bind(plan.settings.listen, loops: plan.loops.count)
-        plain = try Self.bind(plan.settings.redirect, loops: plan.loops.count)
+        let inherited = try Self.adopt(plan)
+        let missing = { (door: Door, addresses: [SocketAddress]) throws(StartFailure) -> [[SocketBox]] in
+            if let handed = inherited[door] { return handed }
+            return try Self.bind(addresses, loops: plan.loops.count)
+        }
+        secure = try missing(.secure, plan.settings.listen)
+        plain = try missing(.plain, plan.settings.redirect)
         secureAddress = secure.first?.first?.address
         plainAddress = plain.first?.first?.address
-        if plan.admin != nil, let path = plan.socketPath {
+        if let handed = inherited[.admin] {
+            admin = handed.first?.first
+        } else if plan.admin != nil, let path = plan.socketPath {
             admin = try SocketBox(.unix(path: path), sharesPort: false)
         }
+    }
+
+    /// The sockets that were handed over, by door; one row a socket, with one duplicate of it for each loop.
+    private static func adopt(_ plan: Server.Plan) throws(StartFailure) -> [Door: [[SocketBox]]] {
+        var doors: [Door: [[SocketBox]]] = [:]
+        for item in plan.inherited.items {
+            let socket = try SocketBox(adopting: item)
+            let door = try Door.of(item, at: socket.address, plan.settings, socketPath: plan.socketPath)
+            if door == .admin, plan.admin == nil || doors[.admin] != nil {
+                throw StartFailure(
+                    plan.admin == nil
+                        ? "a socket named admin was handed over, and there is no section [admin]"
+                        : "more than one socket was handed over for [admin]")
+            }
+            // What [http] promises of development, a socket unit must not undo.
+            if plan.isDevelopment, door != .admin, socket.address.ip?.isLoopback != true {
+                throw StartFailure("development mode listens on loopback only, and was handed \(socket.address)")
+            }
+            var row = [socket]
+            for _ in 1..<max(1, plan.loops.count) { row.append(try socket.duplicate()) }
+            doors[door, default: []].append(row)
+        }
+        return doors
     }
 
     /// Hands the sockets of one loop to its servers.
@@ -78,6 +111,34 @@ final class SocketBox: @unchecked Sendable {
             throw StartFailure(
                 "cannot listen on \(address): \(error)",
                 hint: isMissing ? "this host does not have that address; name one that it has in [http] listen" : nil)
+        }
+    }
+
+    /// Takes over a socket that was bound for this process.
+    init(adopting item: InheritedSockets.Item) throws(StartFailure) {
+        do throws(Errno) {
+            let socket = try ListeningSocket(adopting: FileDescriptor(owning: item.descriptor))
+            address = socket.address
+            self.socket = consume socket
+        } catch {
+            throw StartFailure(
+                "descriptor \(item.descriptor)\(item.name.isEmpty ? "" : " (\(item.name))") is no listening stream socket",
+                hint: "the socket unit has ListenStream= lines and Accept=no (systemd.socket(5))")
+        }
+    }
+
+    private init(address: SocketAddress, _ socket: consuming ListeningSocket) {
+        self.address = address
+        self.socket = consume socket
+    }
+
+    /// The same queue for another loop. Before `open`.
+    func duplicate() throws(StartFailure) -> SocketBox {
+        do throws(Errno) {
+            guard let copy = try socket?.duplicate() else { throw .badDescriptor }
+            return SocketBox(address: address, copy)
+        } catch {
+            throw StartFailure("the socket \(address) cannot be shared between the loops: \(error)")
         }
     }
 

@@ -39,6 +39,10 @@ final class Server: Sendable {
         let redirect: (_ port: Int) -> any Responder
         let admin: (any Responder)?
         let socketPath: String?
+        /// Sockets that were bound for this process.
+        let inherited: InheritedSockets
+        /// Whether only the loopback may be listened on.
+        let isDevelopment: Bool
         let loops: [EventLoop]
         let log: Logger
     }
@@ -73,8 +77,29 @@ final class Server: Sendable {
             doors.append(Doors(loop: loop, secure: secure, plain: plain, admin: admin))
         }
         self.doors = doors
+        Self.tellWhenExhausted(doors, plan.log)
         for (index, door) in doors.enumerated() {
             sockets.listen(secure: door.secure, plain: door.plain, admin: door.admin, loopIndex: index, log: plan.log)
+        }
+    }
+
+    /// A server that has no descriptor left accepts nobody, and should say so: once a minute, not ten times a second.
+    private static func tellWhenExhausted(_ doors: [Doors], _ log: Logger) {
+        let told = Monitor<Instant?>(nil)
+        for door in doors {
+            for server in door.all {
+                door.loop.post {
+                    server.onExhausted = { cause in
+                        let isNews = told.withLock { last in
+                            if let last, Instant.now() - last < .seconds(60) { return false }
+                            last = .now()
+                            return true
+                        }
+                        guard isNews else { return }
+                        log.error("no connection can be accepted; idle ones are closed", ["cause": .string("\(cause)")])
+                    }
+                }
+            }
         }
     }
 

@@ -10,6 +10,8 @@ import Platform
 ///
 ///     SIGTERM, SIGINT   drain, then stop; a second one stops at once
 ///     SIGHUP            read the configuration again
+///
+/// Between signals it looks after the certificate's files.
 enum Service {
     /// Runs until a signal ends it.
     ///
@@ -20,6 +22,7 @@ enum Service {
     ) throws(CommandFailure) {
         // Before the first thread, so that every thread inherits the mask and signals come to the descriptor only.
         Signals.ignoreBrokenPipe()
+        let inherited = try inheritedSockets()
         let signals = try descriptor(of: [SIGTERM, SIGINT, SIGHUP])
         let sink: LogSink
         do {
@@ -35,7 +38,7 @@ enum Service {
         do {
             let composition = try Composition(try read(), log: log)
             sink.setLevel(composition.logLevel)
-            appliance = try Appliance(starting: composition, log: log)
+            appliance = try Appliance(starting: composition, inherited: inherited, log: log)
         } catch let error as ConfigurationError {
             throw CommandFailure(error)
         } catch let error as StartFailure {
@@ -56,6 +59,14 @@ enum Service {
         log.notice("stopped")
     }
 
+    private static func inheritedSockets() throws(CommandFailure) -> InheritedSockets {
+        do throws(StartFailure) {
+            return try InheritedSockets.take()
+        } catch {
+            throw CommandFailure(error.message, hint: error.hint)
+        }
+    }
+
     private static func descriptor(of signals: [CInt]) throws(CommandFailure) -> FileDescriptor {
         do {
             return try Signals.descriptor(signals)
@@ -69,7 +80,7 @@ enum Service {
         _ read: () throws(ConfigurationError) -> Configuration
     ) {
         while true {
-            switch next(signals, timeoutMilliseconds: -1) {
+            switch next(signals, timeoutMilliseconds: CInt(CertificateWatch.interval.milliseconds)) {
             case SIGHUP:
                 do throws(ConfigurationError) {
                     appliance.reload(try read())
@@ -81,7 +92,7 @@ enum Service {
                 log.notice("draining")
                 drain(signals, appliance)
                 return
-            default: continue
+            default: appliance.lookAfterCertificate()
             }
         }
     }

@@ -19,6 +19,9 @@ final class House {
     private let directory: TemporaryDirectory
     private let origin: Origin
     private let trust: TLSClientContext
+    private let sink: LogSink
+    private let lines: Monitor<[String]>
+    let tls: TLSSettings
     /// A key with every scope.
     let key: String
 
@@ -51,18 +54,33 @@ final class House {
             unlock = ["file:\(directory("root.key"))"]
 
             """
-        let log = Logger(try LogSink(level: .error, format: .json, secrets: SecretRegistry()) { _ in true })
+        let lines = Monitor<[String]>([])
+        sink = try LogSink(level: .error, format: .json, secrets: SecretRegistry()) { bytes in
+            lines.withLock { $0.append(String(decoding: bytes, as: UTF8.self)) }
+            return true
+        }
+        self.lines = lines
+        let log = Logger(sink)
         let composition = try Composition(Configuration(text: head + text), log: log, leavingOutStagesOf: leaving)
         appliance = try Appliance(starting: composition, log: log)
         let port = try #require(appliance.address?.port)
         origin = try #require(Origin("https://localhost:\(port)"))
         trust = try TLSClientContext(authoritiesFile: composition.settings.http.tls.certificate)
+        tls = composition.settings.http.tls
         key = try #require(composition.roles.developmentKeys?.mintDevelopmentKey())
     }
 
     deinit {
         appliance.stop()
     }
+
+    /// The lines of the log at the level `error`.
+    var log: [String] {
+        sink.flush(timeout: .seconds(5))
+        return lines.withLock { $0 }
+    }
+
+    func lookAfterCertificate() { appliance.lookAfterCertificate() }
 
     var routes: [Route] { appliance.composition.routes.routes }
 

@@ -28,7 +28,7 @@ import Testing
         ("0000000000000002\r\n\r\n\r\n0\r\n\r\n", "\r\n", 0),
         ("1;a\r\nx\r\n0;b=c\r\n\r\n", "x", 0),
         ("1 ; a = \"q\\\"\\\\;\" ;b\r\nx\r\n0\r\n\r\n", "x", 0),
-        ("1\r\nx\r\n0\r\nTrailer: y\r\nZ:\r\n\r\n.", "x", 1),
+        ("1\r\nx\r\n0\r\nDigest: y\r\nZ:\r\n\r\n.", "x", 1),
     ])
     func `decodes, however the bytes are cut`(_ text: String, _ data: String, _ rest: Int) throws {
         for step in 1...text.utf8.count {
@@ -45,6 +45,15 @@ import Testing
         "1\r\nx\n", "1\r\nx\r\r", "1\r\nx0\r\n", "1;\r\n", "1;=a\r\n", "1;a=\r\n", "1;a=\"\r\n", "1;a=\"b\r\n\"\r\n",
         "1;a b\r\n", "1;a\u{0}\r\n", "1,2\r\n", "8000000000000000\r\n", "10000000000000000\r\n",
         "00000000000000001\r\n",
+        // Extensions whose end two readers could find in two places, sizes that overflow, and digits of other kinds.
+        "1;a\nx\r\n", "1;a\r\r\n", "1;a\rb\r\n", "1;\n\r\n", "1 x\r\n", "1;a;\r\n", "1;a=b=c\r\n", "1;\u{E9}\r\n",
+        "ffffffffffffffff\r\n", "fffffffffffffffff\r\n", "1_0\r\n", "1.\r\n", "0X1\r\n", "１\r\n", "\u{0}1\r\n",
+        "1h\r\n",
+        "1\r\nx\r\n\r\n", "0\r\rX: y\r\n",
+        // Trailers that somebody else may take for fields of the head.
+        "0\r\nContent-Length: 5\r\n", "0\r\nTransfer-Encoding: chunked\r\n", "0\r\nhost: b\r\n",
+        "0\r\nAuthorization: Bearer x\r\n", "0\r\nx-api-key: x\r\n", "0\r\nX: y\r\nTE: trailers\r\n",
+        "0\r\nX: a\r\n b\r\n", "0\r\nX: a\u{0}\r\n", "0\r\n: a\r\n",
         "0\r\nX\r\n", "0\r\n X: y\r\n", "0\r\nX : y\r\n", "0\r\nX: y\n\r\n", "0\r\n\n", "0\n\r\n",
     ])
     func `refuses, however the bytes are cut`(_ text: String) {

@@ -187,6 +187,24 @@ import Testing
         #expect(try client.readAll().hasPrefix("HTTP/1.1 505"))
     }
 
+    /// RFC 9110 §9.3.2: a client takes what follows the head of the answer to HEAD for the next answer.
+    @Test(arguments: [
+        ("HEAD / HTTP/9.9\r\n\r\n", 505), ("HEAD / HTTP/1.1\r\n\r\n", 400),
+        ("HEAD /\u{0} HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        ("HEAD / HTTP/1.1\nHost: x\r\n\r\n", 400), ("\r\nHEAD /%zz HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        ("HEAD /" + String(repeating: "a", count: 9000), 414),
+        ("HEAD / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+    ])
+    func `answers HEAD without a body, also when it is malformed`(_ text: String, _ status: Int) throws {
+        let harness = try ServerHarness(TestResponder.echo)
+        let answer = try harness.exchange(text)
+        #expect(answer.hasPrefix("HTTP/1.1 \(status) "))
+        #expect(answer.hasSuffix("\r\n\r\n"))
+        #expect(answer.contains("\r\ncontent-length: "))
+        let get = try harness.exchange(text.replacing("HEAD", with: "GET"))
+        #expect(!get.hasSuffix("\r\n\r\n"), "GET has one")
+    }
+
     @Test func `405 says what is allowed`() throws {
         let harness = try ServerHarness(TestResponder.echo)
         #expect(try harness.exchange("TRACE / HTTP/1.1\r\nHost: x\r\n\r\n").contains("\r\nallow: GET, "))
@@ -194,41 +212,108 @@ import Testing
 
     // MARK: Many connections
 
-    @Test func `refuses connections beyond the most, and goes on serving the others`() throws {
+    /// Answers `/slow` only when the connection ends.
+    private static let slowly: TestResponder.Body = { request, response, notes in
+        if request.head.path == "/slow" {
+            _ = await request.loop.sleep(.seconds(60), unless: request.cancellation)
+        }
+        try await TestResponder.echo(request, response, notes)
+    }
+
+    private func isServed(_ client: RawClient) -> Bool {
+        (try? client.send(get)) != nil && (try? client.read(through: "GET /a ")) != nil
+    }
+
+    @Test func `when all places are taken, the one that is idle longest gives way`() throws {
         var limits = HTTPServerLimits()
         limits.connectionsMax = 3
-        let harness = try ServerHarness(limits: limits, TestResponder.echo)
-        let clients = try (0..<3).map { _ in try harness.connect() }
-        #expect(try harness.connections(becoming: 3) == 3)
-        let refused = try harness.connect()
-        #expect(throws: RawClient.Failure.self) {
-            try refused.send(get)
-            if try refused.readAll().isEmpty { throw RawClient.Failure(call: "end", number: .connectionReset) }
-        }
-        for client in clients {
-            try client.send(get)
-            #expect(try client.read(through: "GET /a ").hasPrefix("HTTP/1.1 200"))
-        }
-        clients[0].close()
-        #expect(try harness.connections(becoming: 2) == 2)
+        let harness = try ServerHarness(limits: limits, Self.slowly)
+        let working = try harness.connect()
+        try working.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(harness.notes.wait(for: "GET /slow") != nil)
+        let idle = try (0..<2).map { _ in try harness.connect() }
+        for client in idle { #expect(isServed(client)) }
+        // Used last: the other one is idle longest.
+        #expect(isServed(idle[0]))
         let another = try harness.connect()
-        try another.send(get)
-        #expect(try another.read(through: "GET /a ").hasPrefix("HTTP/1.1 200"))
+        #expect(isServed(another))
+        #expect(try idle[1].readAll() == "", "the end of the stream, not a reset")
+        #expect(isServed(idle[0]))
+        #expect(try harness.connections(becoming: 3) == 3)
+        #expect(harness.admission.count == 3)
+        #expect(working.isSilent(for: 1))
+    }
+
+    @Test func `when all places work, the next one is refused, and the others are served`() throws {
+        var limits = HTTPServerLimits()
+        limits.connectionsMax = 2
+        let harness = try ServerHarness(limits: limits, Self.slowly)
+        let working = try (0..<2).map { _ in try harness.connect() }
+        for (index, client) in working.enumerated() {
+            try client.send("GET /slow?\(index) HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(harness.notes.wait(for: "GET /slow?\(index)") != nil)
+        }
+        #expect(!isServed(try harness.connect()))
+        for client in working { #expect(client.isSilent(for: 1)) }
+        working[0].close()
+        #expect(try harness.connections(becoming: 1) == 1)
+        #expect(isServed(try harness.connect()))
+    }
+
+    @Test func `a head that does not come to its end gives way as well, a fresh one does not`() throws {
+        var limits = HTTPServerLimits()
+        limits.connectionsMax = 2
+        let harness = try ServerHarness(limits: limits, TestResponder.echo)
+        let slow = try (0..<2).map { _ in try harness.connect() }
+        for client in slow { try client.send("GET / HTTP/1.1\r\nHo") }
+        #expect(try harness.connections(becoming: 2) == 2)
+        #expect(!isServed(try harness.connect()))
+        var served = false
+        // Until the grace of a head is over.
+        for _ in 0..<100 where !served {
+            try onLoop(harness.loop) { await $0.sleep(.milliseconds(50)) }
+            served = isServed(try harness.connect())
+        }
+        #expect(served)
+        #expect(throws: RawClient.Failure.self) { _ = try slow[0].readAll() }
+    }
+
+    @Test func `a connection that gave way while its request was coming is answered, and closed`() throws {
+        var limits = HTTPServerLimits()
+        limits.connectionsMax = 1
+        let harness = try ServerHarness(limits: limits, TestResponder.echo)
+        var answered = 0
+        // Each pair of clients meets at the door at once: whoever loses is told the end of the stream or is answered.
+        for _ in 0..<50 {
+            let first = try harness.connect()
+            #expect(try harness.connections(becoming: 1) == 1)
+            let second = try harness.connect()
+            try? first.send(get)
+            #expect(isServed(second))
+            if let answer = try? first.readAll(), !answer.isEmpty {
+                #expect(answer.contains("connection: close"))
+                answered += 1
+            }
+            second.close()
+            #expect(try harness.connections(becoming: 0) == 0)
+            #expect(harness.admission.count == 0)
+        }
+        #expect(answered <= 50)
     }
 
     @Test func `counts connections of an address`() {
         let admission = ConnectionAdmission(connectionsMax: 10, connectionsPerAddressMax: 2)
         let address = IPAddress("192.0.2.1")
-        #expect(admission.admit(address))
-        #expect(admission.admit(IPAddress("::ffff:192.0.2.1")))
-        #expect(!admission.admit(address))
-        #expect(admission.admit(IPAddress("192.0.2.2")))
+        #expect(admission.admit(address) == .admitted)
+        #expect(admission.admit(IPAddress("::ffff:192.0.2.1")) == .admitted)
+        #expect(admission.admit(address) == .addressFull)
+        #expect(admission.admit(IPAddress("192.0.2.2")) == .admitted)
         admission.release(address)
-        #expect(admission.admit(address))
-        #expect(admission.admit(IPAddress("2001:db8::1")))
-        #expect(admission.admit(IPAddress("2001:db8::2")))
-        #expect(!admission.admit(IPAddress("2001:db8::3")))
-        #expect(admission.admit(nil))
+        #expect(admission.admit(address) == .admitted)
+        #expect(admission.admit(IPAddress("2001:db8::1")) == .admitted)
+        #expect(admission.admit(IPAddress("2001:db8::2")) == .admitted)
+        #expect(admission.admit(IPAddress("2001:db8::3")) == .addressFull)
+        #expect(admission.admit(nil) == .admitted)
         #expect(admission.count == 6)
     }
 

@@ -61,6 +61,11 @@ package final class Answer {
         _ = await send(Status(204), fields(contentType: nil, Fields()), [])
     }
 
+    /// The answer to `OPTIONS *`, which asks about the server as a whole (RFC 9110 §9.3.7).
+    func sendAllowed() async {
+        _ = await send(Status(204), fields(contentType: nil, ["allow": Method.allowed]), [])
+    }
+
     private func send(_ status: Status, _ fields: Fields, _ body: [UInt8]) async -> Outcome {
         do {
             try await response.send(status, fields, body: body)

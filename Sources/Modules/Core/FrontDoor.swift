@@ -33,6 +33,9 @@ package final class FrontDoor: Responder {
         if policy.isPreflight(request.head) {
             return await answer.sendPreflight()
         }
+        if request.head.path == "*" {
+            return await answer.sendAllowed()
+        }
         switch table.match(request.head) {
         case .found(let route, let parameters):
             let exchange = Exchange(

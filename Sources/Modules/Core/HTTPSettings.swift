@@ -114,5 +114,7 @@ extension HTTPServerLimits {
         idleTimeout = try section.takeDuration("idle_timeout", in: times, default: idleTimeout)
         writeTimeout = try section.takeDuration("write_timeout", in: times, default: writeTimeout)
         connectionsMax = try section.takeInt("connections_max", in: 1...1_000_000, default: connectionsMax)
+        connectionsPerAddressMax = try section.takeInt(
+            "connections_per_address_max", in: 1...1_000_000, default: connectionsPerAddressMax)
     }
 }

@@ -5,8 +5,9 @@ package enum EventLoopLimits {
     package static let eventsPerTurn = 256
     /// Jobs and posted closures run a turn, so that tasks that wake each other cannot starve the sockets.
     package static let jobsPerTurn = 512
-    /// Connections one listener accepts a turn.
-    package static let acceptsPerTurn = 64
+    /// Connections one listener accepts a turn. Each brings a handshake of up to a millisecond: those already served wait
+    /// behind so many of them at most.
+    package static let acceptsPerTurn = 16
     /// Bytes (small operations count as `operationBytesMin`) one socket moves a turn before it lets the others go on.
     package static let socketBytesPerTurn = 1 << 20
     /// What the smallest read or write counts against `socketBytesPerTurn`.

@@ -114,11 +114,28 @@ package struct ChunkedDecoder: Sendable {
         trailers += 1
         trailerBytes += line.count
         guard trailers <= trailersMax, trailerBytes <= HTTPMaxima.trailerBytes else { throw .trailersTooLarge }
+        let entry: Fields.Entry
         do throws(FieldDefect) {
-            _ = try Fields.entry(in: line, line: 0..<line.count)
+            entry = try Fields.entry(in: line, line: 0..<line.count)
         } catch {
             throw .malformed
         }
+        guard !ForbiddenTrailers.contain(line.extracting(entry.name)) else { throw .malformed }
+    }
+}
+
+/// What must not stand in a trailer (RFC 9110 §6.5.1): framing, routing and credentials. They would be dropped like any
+/// other trailer here, but who sends them hopes for a reader in front or behind that takes them for fields of the head.
+private enum ForbiddenTrailers {
+    private static let names: [StaticString] = [
+        "transfer-encoding", "content-length", "host", "connection", "trailer", "te", "upgrade", "expect",
+        "content-encoding", "content-type", "authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key",
+        "api-key",
+    ]
+
+    static func contain(_ name: Span<UInt8>) -> Bool {
+        for forbidden in names where name.equalsIgnoringASCIICase(forbidden) { return true }
+        return false
     }
 }
 

@@ -72,6 +72,11 @@ package enum HTTPMaxima {
     /// How soon behind the first byte of a request the close of an idle connection shows, a round trip to the other side
     /// of the world and some delay included.
     static let staleWindow = Duration.seconds(1)
+    /// How long a handshake or a head may take while all places are taken; beyond that the connection gives way to
+    /// another.
+    static let openingGrace = Duration.seconds(1)
+    /// Idle connections of a loop that are closed when there is no descriptor left for another.
+    static let closedWhenExhausted = 32
     /// Levels of a routed path.
     static let pathSegments = 32
 }

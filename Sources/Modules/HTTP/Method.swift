@@ -8,6 +8,9 @@ package enum Method: Hashable, Sendable {
     /// Any other token. CONNECT and TRACE never come here from the network: the parser refuses them.
     case other(String)
 
+    /// The methods this server knows, as an `allow` field lists them.
+    package static let allowed = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
     /// The method as it stands in a request line.
     package var name: String {
         switch self {

@@ -17,6 +17,8 @@ package struct FileStatus: Equatable, Sendable {
     package let linkCount: Int
     /// Together they name the file itself, whatever path leads to it.
     package let device, inode: UInt64
+    /// When its bytes, its mode or its names last changed, in nanoseconds of the system's clock (`st_ctim`).
+    package let changed: Int64
 
     /// True where group or others may write.
     package var isWritableByOthers: Bool { mode & 0o022 != 0 }
@@ -57,5 +59,6 @@ package struct FileStatus: Equatable, Sendable {
         linkCount = Int(raw.st_nlink)
         device = UInt64(raw.st_dev)
         inode = UInt64(raw.st_ino)
+        changed = Int64(raw.st_ctim.tv_sec) &* 1_000_000_000 &+ Int64(raw.st_ctim.tv_nsec)
     }
 }

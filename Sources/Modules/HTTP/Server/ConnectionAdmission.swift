@@ -5,6 +5,15 @@ import Synchronization
 
 /// Counts the connections of all loops together, in total and for each address, and says whether one more may be served.
 package final class ConnectionAdmission: Sendable {
+    /// Whether a connection may be served.
+    package enum Verdict: Sendable {
+        case admitted
+        /// There are as many as there may be.
+        case full
+        /// There are as many from this address as there may be from one.
+        case addressFull
+    }
+
     private struct Counts {
         var total = 0
         var perAddress: [Key: Int] = [:]
@@ -36,20 +45,19 @@ package final class ConnectionAdmission: Sendable {
     /// The number of connections admitted and not yet released.
     package var count: Int { counts.withLock(\.total) }
 
-    /// Counts a connection.
+    /// Counts a connection, unless there are too many.
     ///
     /// - Parameter address: nil for a local socket, which counts in the total only.
-    /// - Returns: false if there are too many; then it was not counted.
-    package func admit(_ address: IPAddress?) -> Bool {
+    package func admit(_ address: IPAddress?) -> Verdict {
         counts.withLock { counts in
-            guard counts.total < connectionsMax else { return false }
-            if let address {
-                let present = counts.perAddress[Key(address), default: 0]
-                guard present < connectionsPerAddressMax else { return false }
-                counts.perAddress[Key(address)] = present + 1
-            }
+            let key = address.map(Key.init)
+            let present = key.map { counts.perAddress[$0, default: 0] } ?? 0
+            // First, so that nobody who has too many already makes room for another of his at somebody's cost.
+            guard present < connectionsPerAddressMax || key == nil else { return .addressFull }
+            guard counts.total < connectionsMax else { return .full }
+            if let key { counts.perAddress[key] = present + 1 }
             counts.total += 1
-            return true
+            return .admitted
         }
     }
 

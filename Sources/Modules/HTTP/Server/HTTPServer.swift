@@ -15,6 +15,9 @@ package final class HTTPServer: @unchecked Sendable {
     /// The certificate for the connections that follow; nil for a server in plain text. Changing it drops nobody.
     package var context: TLSServerContext?
 
+    /// Called when there was no descriptor (or memory) left for a connection.
+    package var onExhausted: (@Sendable (Errno) -> Void)?
+
     let responder: any Responder
     let onDefect: DefectResponder
     private(set) var isDraining = false
@@ -22,6 +25,8 @@ package final class HTTPServer: @unchecked Sendable {
     private let admission: ConnectionAdmission
     private var listeners: [Listener] = []
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
+    /// Those of them for which nothing is being done.
+    private var waiting = WaitingConnections()
     private var dates = DateCache()
     private var whenEmpty: OneShot<Bool>?
 
@@ -45,6 +50,7 @@ package final class HTTPServer: @unchecked Sendable {
     package func listen(on socket: consuming ListeningSocket) throws(Errno) {
         loop.checkThread()
         let listener = Listener(socket, on: loop)
+        listener.onExhausted = { [unowned self] in makeRoom(after: $0) }
         try listener.start { [unowned self] in accept($0) }
         listeners.append(listener)
     }
@@ -74,8 +80,9 @@ package final class HTTPServer: @unchecked Sendable {
 
     private func accept(_ socket: Socket) {
         let connection = ServerConnection(socket, of: self)
-        guard !isDraining, admission.admit(connection.address) else { return socket.abort(.cancelled) }
+        guard !isDraining, admit(connection) else { return socket.abort(.cancelled) }
         connections[ObjectIdentifier(connection)] = connection
+        waiting.move(connection, to: .rest, at: loop.now)
         let context = context
         loop.spawn {
             await connection.run(context)
@@ -83,10 +90,50 @@ package final class HTTPServer: @unchecked Sendable {
         }
     }
 
-    private func forget(_ connection: ServerConnection) {
-        connections[ObjectIdentifier(connection)] = nil
+    /// When all places are taken, one that waits gives way to one that comes: whoever only holds connections open would
+    /// otherwise lock everybody out. Nobody who is being served gives way. Each loop closes its own; the kernel spreads
+    /// connections over the loops, so that none is without for long.
+    private func admit(_ connection: ServerConnection) -> Bool {
+        switch admission.admit(connection.address) {
+        case .admitted: return true
+        case .addressFull: return false
+        case .full:
+            guard let other = waiting.first(at: loop.now) else { return false }
+            remove(other)
+            return admission.admit(connection.address) == .admitted
+        }
+    }
+
+    /// Gives back some descriptors. The listener rests meanwhile.
+    private func makeRoom(after cause: Errno) {
+        for _ in 0..<HTTPMaxima.closedWhenExhausted {
+            guard let idle = waiting.idle else { break }
+            remove(idle)
+        }
+        onExhausted?(cause)
+    }
+
+    /// Ends a connection that waits, and counts it no more.
+    private func remove(_ connection: ServerConnection) {
+        waiting.move(connection, to: nil, at: loop.now)
+        release(connection)
+        connection.leave()
+    }
+
+    /// A connection waits from now on, or (nil) does not.
+    func note(_ connection: ServerConnection, waitsFor kind: WaitingConnections.Kind?) {
+        waiting.move(connection, to: connections[ObjectIdentifier(connection)] == nil ? nil : kind, at: loop.now)
+    }
+
+    private func release(_ connection: ServerConnection) {
+        guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
         admission.release(connection.address)
         if connections.isEmpty { whenEmpty?.fulfil(true) }
+    }
+
+    private func forget(_ connection: ServerConnection) {
+        waiting.move(connection, to: nil, at: loop.now)
+        release(connection)
     }
 
     private func becomesEmpty(before deadline: Instant) async -> Bool {

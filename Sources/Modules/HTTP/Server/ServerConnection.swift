@@ -18,8 +18,18 @@ final class ServerConnection: @unchecked Sendable {
         case handshake
         /// Between two requests, without a byte of the next one.
         case idle
+        /// A head has begun, and is not complete.
+        case head
         case active
         case closing
+
+        var waitsFor: WaitingConnections.Kind? {
+            switch self {
+            case .handshake, .head: .rest
+            case .idle: .request
+            case .active, .closing: nil
+            }
+        }
     }
 
     let loop: EventLoop
@@ -32,7 +42,13 @@ final class ServerConnection: @unchecked Sendable {
     private let limits: HTTPServerLimits
     private let socket: Socket
     private var transport: Transport?
-    private var phase = Phase.handshake
+    private var phase = Phase.handshake {
+        didSet { if phase.waitsFor != oldValue.waitsFor { server.note(self, waitsFor: phase.waitsFor) } }
+    }
+    /// Where the server finds it when it looks for one that waits; the server's alone.
+    var place = WaitingConnections.Place()
+    /// Its place was given to another: it ends behind what it is doing.
+    private var isLeaving = false
     private var input = InputBuffer()
     private var requests = 0
 
@@ -79,8 +95,12 @@ final class ServerConnection: @unchecked Sendable {
         }
     }
 
-    /// True if the connection is between two requests.
-    var isIdle: Bool { phase == .idle }
+    /// Gives its place to another connection. A peer that was only idle is told the end of the stream; one that is slow
+    /// with its handshake or its head has nothing to be told.
+    func leave() {
+        isLeaving = true
+        if phase == .idle { transport?.readDeadline = loop.now } else { abort() }
+    }
 
     /// Ends the connection if it waits for a request or a handshake; otherwise it ends behind its answer.
     func drain() {
@@ -111,18 +131,19 @@ extension ServerConnection {
                 transport?.readDeadline = loop.now + limits.headTimeout
             }
             switch scanner.scan(input.bytes.span.extracting(input.range)) {
-            case .wait: break
+            case .wait: if hasBegun { phase = .head }
             case .refuse(let defect): return try await refuse(RequestDefect(defect))
             case .head(let range):
+                phase = .active
                 let complete = Array(input.bytes[input.start + range.lowerBound..<input.start + range.upperBound])
                 input.consume(range.upperBound)
                 do throws(RequestDefect) {
                     return try RequestHead(complete: complete, limits: limits)
                 } catch {
-                    return try await refuse(error)
+                    return try await refuse(error, isHEAD: Self.isHEAD(complete[...]))
                 }
             }
-            if server.isDraining, !hasBegun { return try await closeIdle() }
+            if server.isDraining || isLeaving, !hasBegun { return try await closeIdle() }
             do throws(IOFailure) {
                 guard try await fill() else { return try await closeIdle() }
             } catch .timedOut {
@@ -145,22 +166,32 @@ extension ServerConnection {
         return nil
     }
 
+    /// Whether what came in is a request of the method HEAD as far as it goes: its answer has no body, however malformed
+    /// the rest is (RFC 9110 §9.3.2). A client that got one would take it for the next answer.
+    private static func isHEAD(_ bytes: ArraySlice<UInt8>) -> Bool {
+        let emptyLine = [Octet.carriageReturn, Octet.lineFeed]
+        return (bytes.starts(with: emptyLine) ? bytes.dropFirst(2) : bytes).starts(with: "HEAD ".utf8)
+    }
+
     /// Answers a malformed request, and ends the connection.
-    private func refuse(_ defect: RequestDefect) async throws(IOFailure) -> RequestHead? {
+    ///
+    /// - Parameter isHEAD: nil where the request still stands in the input.
+    private func refuse(_ defect: RequestDefect, isHEAD: Bool? = nil) async throws(IOFailure) -> RequestHead? {
+        let isHEAD = isHEAD ?? Self.isHEAD(input.bytes[input.range])
         phase = .closing
         var answer = server.onDefect(defect.status, defect)
-        if defect == .methodRefused { answer.fields.append("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS") }
-        try await sendLast(defect.status, answer)
+        if defect == .methodRefused { answer.fields.append("allow", Method.allowed) }
+        try await sendLast(defect.status, answer, isHEAD: isHEAD)
         await linger()
         return nil
     }
 
     /// Sends an answer that no responder made, behind which the connection ends.
-    private func sendLast(_ status: Status, _ answer: DefectAnswer) async throws(IOFailure) {
+    private func sendLast(_ status: Status, _ answer: DefectAnswer, isHEAD: Bool) async throws(IOFailure) {
         var output: [UInt8] = []
         MessageEncoder.appendHead(
             status, answer.fields, .length(answer.body.count), .close, date: server.date(), to: &output)
-        output.append(contentsOf: answer.body)
+        if !isHEAD { output.append(contentsOf: answer.body) }
         try await write(output)
     }
 
@@ -183,7 +214,7 @@ extension ServerConnection {
         response.detach()
         self.request = nil
         guard response.hasBegun else {
-            try await sendLast(500, server.onDefect(500, nil))
+            try await sendLast(500, server.onDefect(500, nil), isHEAD: head.method == .head)
             return false
         }
         guard response.isComplete else { throw .cancelled }
@@ -268,7 +299,7 @@ extension ServerConnection {
         _ status: Status, _ fields: Fields, _ framing: MessageEncoder.Body, closing: Bool
     ) -> [UInt8] {
         staysOpen =
-            staysOpen && !closing && !server.isDraining && framing != .untilClose
+            staysOpen && !closing && !server.isDraining && !isLeaving && framing != .untilClose
             && (body.isComplete || canSkipRestOfBody())
         // Too late to ask for a body: an interim answer does not follow a final one.
         owesContinue = false

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Platform
+
+/// The connections of a server for which nothing is being done: which one waits longest is known at once, however many
+/// there are, so that a flood of new ones costs no search.
+struct WaitingConnections {
+    /// For what a connection waits.
+    enum Kind: Sendable {
+        /// For the first byte of a request.
+        case request
+        /// For the rest of a handshake, or of a head.
+        case rest
+    }
+
+    /// A connection's place in one of the lists.
+    struct Place {
+        fileprivate(set) var kind: Kind?
+        fileprivate(set) var since = Instant.now()
+        /// Both neighbours are in the list themselves, and whoever leaves it lets go of them.
+        fileprivate var older: ServerConnection?
+        fileprivate var newer: ServerConnection?
+    }
+
+    private struct List {
+        var oldest: ServerConnection?
+        var newest: ServerConnection?
+    }
+
+    private var request = List()
+    private var rest = List()
+
+    /// The one to close when there is no place for another: the one that has been idle longest, else the one that has
+    /// been at its handshake or head longest, if that is longer than a peer in good faith needs.
+    func first(at now: Instant) -> ServerConnection? {
+        if let idle = request.oldest { return idle }
+        guard let slow = rest.oldest, now - slow.place.since > HTTPMaxima.openingGrace else { return nil }
+        return slow
+    }
+
+    /// The one that has been idle longest.
+    var idle: ServerConnection? { request.oldest }
+
+    /// Puts a connection at the end of a list, and takes it out of the one it was in.
+    mutating func move(_ connection: ServerConnection, to kind: Kind?, at now: Instant) {
+        guard kind != connection.place.kind else { return }
+        switch connection.place.kind {
+        case .request: Self.remove(connection, from: &request)
+        case .rest: Self.remove(connection, from: &rest)
+        case nil: break
+        }
+        connection.place.kind = kind
+        connection.place.since = now
+        switch kind {
+        case .request: Self.append(connection, to: &request)
+        case .rest: Self.append(connection, to: &rest)
+        case nil: break
+        }
+    }
+
+    private static func append(_ connection: ServerConnection, to list: inout List) {
+        connection.place.older = list.newest
+        list.newest?.place.newer = connection
+        list.newest = connection
+        if list.oldest == nil { list.oldest = connection }
+    }
+
+    private static func remove(_ connection: ServerConnection, from list: inout List) {
+        let (older, newer) = (connection.place.older, connection.place.newer)
+        if let older { older.place.newer = newer } else { list.oldest = newer }
+        if let newer { newer.place.older = older } else { list.newest = older }
+        connection.place.older = nil
+        connection.place.newer = nil
+    }
+}
