@@ -20,8 +20,11 @@ struct Composition {
     ///
     /// - Parameter leaving: sections whose stages are left out. For tests that show that a proof can fail; the binary has no
     ///   way to say it.
+    /// - Parameter altering: called with the roles after each module of a section is made, for tests that put another player
+    ///   in a role. The binary has no way to say it either.
     init(
-        _ configuration: Configuration, log: Logger, leavingOutStagesOf leaving: Set<String> = []
+        _ configuration: Configuration, log: Logger, leavingOutStagesOf leaving: Set<String> = [],
+        altering: (_ section: String, _ roles: inout ModuleKind.Roles) -> Void = { _, _ in }
     ) throws(ConfigurationError) {
         settings = try HouseSettings(configuration)
         logLevel = try LogSettings(configuration.section("log")).level
@@ -35,6 +38,7 @@ struct Composition {
                     hint: "an empty [\(other)] takes every default")
             }
             modules.append((kind.section, try kind.make(section, &roles)))
+            altering(kind.section, &roles)
         }
         try configuration.finish()
         self.modules = modules

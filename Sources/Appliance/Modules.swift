@@ -21,6 +21,8 @@ struct ModuleKind: Sendable {
         let log: Logger
         var database: (any Database)?
         var vault: (any SecretVault)?
+        var tenants: (any TenantStore)?
+        var directory: (any TenantDirectory)?
         var developmentKeys: (any DevelopmentKeys)?
         var socketPath: String?
     }
@@ -32,6 +34,8 @@ let moduleKinds: [ModuleKind] = [
         let store = try Store(section, settings: roles.settings, log: roles.log)
         roles.database = store
         roles.vault = store
+        roles.tenants = store.tenants
+        roles.directory = store.tenants
         return store
     },
     ModuleKind(section: "auth", requires: ["store"]) { section, roles throws(ConfigurationError) in

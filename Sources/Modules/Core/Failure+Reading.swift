@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HTTP
-import SQLite
 
 extension Failure {
     /// A body that could not be read.
@@ -11,19 +10,6 @@ extension Failure {
         case .malformed: self.init(.invalidParameter, "the body's framing is malformed")
         case .timedOut: self.init(.requestTimeout, "the body did not come in time")
         case .gone: self.init(.requestTimeout, "the body ended early", cause: "the client went away")
-        }
-    }
-}
-
-extension Failure {
-    /// Work on a database that was not done.
-    package init(_ failure: DatabaseFailure) {
-        switch failure {
-        case .busy:
-            self.init(.overloaded, "the store is busy; try again")
-            retryAfter = .seconds(1)
-        case .failed(let error):
-            self.init(.internal, "the store failed", cause: error.description)
         }
     }
 }

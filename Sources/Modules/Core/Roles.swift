@@ -23,14 +23,6 @@ package protocol Database: Sendable {
     func migrate(_ migrations: SQLiteMigrations) throws(DatabaseFailure)
 }
 
-/// Why work on a database was not done. Nothing of it was written.
-package enum DatabaseFailure: Error, Sendable {
-    /// Too much work waits, or the database is stopping.
-    case busy
-    /// SQLite refused.
-    case failed(SQLiteError)
-}
-
 /// Keys for one purpose each, derived from the appliance's root key. Played by Store.
 package protocol SecretVault: Sendable {
     /// 32 bytes for a label, the same at every start with the same root key. Only after Store has started.

@@ -9,19 +9,21 @@ enum Work {
 }
 
 /// First in, first out; both ends in constant time.
-struct Queue<Element> {
+package struct Queue<Element> {
     private var items: [Element?] = []
     private var head = 0
 
-    var isEmpty: Bool { head == items.count }
+    package init() {}
 
-    var count: Int { items.count - head }
+    package var isEmpty: Bool { head == items.count }
 
-    mutating func append(_ element: Element) {
+    package var count: Int { items.count - head }
+
+    package mutating func append(_ element: Element) {
         items.append(element)
     }
 
-    mutating func popFirst() -> Element? {
+    package mutating func popFirst() -> Element? {
         guard head < items.count else { return nil }
         let element = items[head]
         items[head] = nil

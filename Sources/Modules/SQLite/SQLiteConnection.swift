@@ -38,10 +38,10 @@ package struct SQLiteOptions: Sendable {
 
     /// The file; `:memory:` for a database without one.
     package let path: String
-    private let database: OpaquePointer
+    let database: OpaquePointer
     private var cache: [String: SQLiteStatement] = [:]
     private let owner: Atomic<UInt>
-    private(set) package var isInTransaction = false
+    package internal(set) var isInTransaction = false
 
     /// Opens the database at `path`, or makes an empty one. Refuses a file that group or others can read or write.
     package init(path: String, options: SQLiteOptions = SQLiteOptions()) throws(SQLiteError) {
@@ -225,7 +225,7 @@ package struct SQLiteOptions: Sendable {
         return try body(statement)
     }
 
-    private func requireOwner() {
+    func requireOwner() {
         precondition(
             owner.load(ordering: .relaxed) == UInt(pthread_self()), "a database connection was used on a foreign thread"
         )

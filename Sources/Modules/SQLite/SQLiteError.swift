@@ -21,6 +21,8 @@ package struct SQLiteError: Error, Equatable, Sendable {
         case type
         /// The file's schema is not the one this program knows.
         case schema
+        /// What was sealed here has no key any more.
+        case erased
         /// A mistake of ours: wrong SQL, wrong number of values.
         case mistake
     }

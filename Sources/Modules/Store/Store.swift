@@ -17,6 +17,9 @@ package final class Store: Module {
     /// Work that may wait for the database's thread; beyond it a caller hears `overloaded`.
     static let queueMax = 1024
 
+    /// Plays the roles `TenantStore` and `TenantDirectory`.
+    package let tenants: Tenants
+
     private let settings: StoreSettings
     private let directory: DataDirectory
     private let log: Logger
@@ -32,6 +35,7 @@ package final class Store: Module {
         settings = try StoreSettings(section, mode: house.mode, dataDirectory: house.dataDirectory)
         directory = DataDirectory(path: house.dataDirectory)
         self.log = log
+        tenants = Tenants(settings: settings, log: log)
     }
 
     package func start() throws(StartFailure) {
@@ -40,6 +44,12 @@ package final class Store: Module {
         let lock = try directory.lock()
         let key = try RootKey.unlock(settings.unlock, mayCreate: settings.createsRootKey)
         let database = try DatabaseThread(path: directory.path + "/control.db")
+        do throws(StartFailure) {
+            try tenants.start(database: database, keys: MemoryKeys(), data: directory.path)
+        } catch {
+            database.stop()
+            throw error
+        }
         state.withLock { $0 = .open(key, database, lock) }
         log.debug("store open", ["data": .string(directory.path)])
     }
@@ -50,6 +60,7 @@ package final class Store: Module {
     }
 
     package func stop(by deadline: Instant) {
+        tenants.stop()
         let old = state.withLock { state in
             defer { state = .stopped }
             return state

@@ -8,6 +8,12 @@ struct StoreSettings: Equatable {
     let mode: Mode
     /// `unlock`: where the root key may be, tried in order.
     let unlock: [UnlockSource]
+    /// `open_files`: tenants' databases that are open at once.
+    let openFiles: Int
+    /// `tenant_bytes_max`: the most bytes one tenant's database may have.
+    let tenantBytesMax: Int
+    /// `retention`: how long content is kept where neither plan nor tenant nor node says.
+    let retention: Retention
 
     /// In development a missing key file is made; in production it is an error, because a server that makes itself a new
     /// key has silently lost what the old one opened.
@@ -32,6 +38,11 @@ struct StoreSettings: Equatable {
             unlock.append(source)
         }
         self.unlock = unlock
+        openFiles = try section.takeInt("open_files", in: 4...10_000, default: 64)
+        tenantBytesMax = try section.takeSize("tenant_bytes_max", in: (1 << 20)...(1 << 43), default: 10 << 30)
+        let period = try section.takeDuration(
+            "retention", in: .seconds(60)...(.seconds(Retention.secondsMax)), default: .seconds(30 * 86_400))
+        retention = Retention(seconds: Int(clamping: period.components.seconds))
     }
 
     /// Whether a path lies below a directory, as they are written.

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import Log
+import Platform
+import SQLite
+
+/// One open file. Belongs to its store thread.
+final class TenantFile {
+    /// Tables that the store itself keeps in every tenant's file.
+    static let migrations = SQLiteMigrations(
+        module: "store",
+        steps: [
+            """
+            CREATE TABLE store_tenant (id TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
+            CREATE TABLE store_retention (
+                class TEXT NOT NULL PRIMARY KEY, seconds INTEGER NOT NULL
+            ) STRICT, WITHOUT ROWID;
+            \(Outbox.table)
+            """
+        ])
+
+    let tenant: TenantID
+    var lastTurn: UInt64 = 0
+    /// The log could not be emptied and is to be tried again.
+    private(set) var wantsCheckpoint = false
+    /// The disk failed or the file is damaged: close it and start afresh.
+    private(set) var isDoubtful = false
+
+    private let path: String
+    private let plan: TenantFiles.Plan
+    private let connection: SQLiteConnection
+    private var bytesMax = 0
+
+    /// Opens the file, brings its tables up to date, and finishes the erasures that a crash cut short.
+    init(_ tenant: TenantID, path: String, plan: TenantFiles.Plan) throws(SQLiteError) {
+        self.tenant = tenant
+        self.path = path
+        self.plan = plan
+        var options = SQLiteOptions()
+        options.checkpointPages = 0
+        // Only a check or a copy on another thread ever holds a lock here.
+        options.busyTimeout = .milliseconds(100)
+        connection = try plan.keys.openFile(at: path, of: tenant, options: options)
+        try connection.migrate([TenantFile.migrations] + plan.migrations())
+        try requireOwner()
+        try replayOutbox()
+    }
+
+    func run(_ jobs: [Job]) {
+        read(jobs.filter { $0.kind == .read })
+        var writes = jobs.filter { $0.kind == .write }[...]
+        while !writes.isEmpty { writes = write(writes) }
+        if walBytes > TenantLimit.walBytes { checkpoint() }
+    }
+
+    /// The one place in which a log is written into its database: whoever ships the log (a backup) does it before.
+    func checkpoint() {
+        wantsCheckpoint = false
+        do throws(SQLiteError) {
+            try connection.checkpoint()
+        } catch {
+            // A reader on another thread stands in the way, or the disk has no room: the log stays and is tried again.
+            wantsCheckpoint = true
+            if error.kind != .busy { log("a log cannot be written into its database", error) }
+        }
+    }
+
+    func close() {
+        if walBytes > 0 { checkpoint() }
+    }
+
+    // MARK: - Reads
+
+    private func read(_ jobs: [Job]) {
+        for job in jobs {
+            let transaction = Transaction(tenant: tenant, connection: connection, keys: plan.keys, isReading: true)
+            var failure: DatabaseFailure?
+            do throws(SQLiteError) {
+                try connection.snapshot { () throws(SQLiteError) in try job.run(transaction) }
+            } catch {
+                failure = judge(error)
+            }
+            job.finish(failure)
+        }
+    }
+
+    // MARK: - Writes
+
+    /// One commit. Returns the writes that were not tried, because an error of one ended the transaction for all.
+    private func write(_ jobs: ArraySlice<Job>) -> ArraySlice<Job> {
+        applyQuota()
+        let transaction = Transaction(tenant: tenant, connection: connection, keys: plan.keys, isReading: false)
+        var outcomes: [Outcome] = []
+        var hasBegun = false
+        do throws(SQLiteError) {
+            try connection.transaction { () throws(SQLiteError) in
+                hasBegun = true
+                for job in jobs { outcomes.append(try run(job, in: transaction)) }
+            }
+        } catch {
+            let failure = judge(error)
+            // Whoever was in the transaction has nothing; who had an error of its own keeps it.
+            let tried = hasBegun ? min(outcomes.count + 1, jobs.count) : jobs.count
+            for (index, job) in jobs.prefix(tried).enumerated() {
+                job.finish((index < outcomes.count ? outcomes[index].failure : nil) ?? failure)
+            }
+            return jobs.dropFirst(tried)
+        }
+        let unerased = erase(transaction.erased)
+        for (job, outcome) in zip(jobs, outcomes) { job.finish(outcome.failure ?? (outcome.erases ? unerased : nil)) }
+        return []
+    }
+
+    /// What became of one write of a group, if the group commits.
+    private struct Outcome {
+        var failure: DatabaseFailure?
+        var erases = false
+    }
+
+    /// One write of a group: what it throws is its own, unless it ended the transaction, which is everybody's.
+    private func run(_ job: Job, in transaction: Transaction) throws(SQLiteError) -> Outcome {
+        let erased = transaction.erased.count
+        do throws(SQLiteError) {
+            try connection.savepoint { () throws(SQLiteError) in try job.run(transaction) }
+            return Outcome(erases: transaction.erased.count > erased)
+        } catch {
+            transaction.keepErased(erased)
+            if connection.isTransactionLost { throw error }
+            return Outcome(failure: judge(error))
+        }
+    }
+
+    // MARK: - Erasures
+
+    /// The second half of an erasure (`Outbox`). Gives why it is not done yet: then the outbox has it still.
+    private func erase(_ objects: [ObjectID]) -> DatabaseFailure? {
+        do throws(SQLiteError) {
+            try finishErasure(of: objects)
+            return nil
+        } catch {
+            isDoubtful = true
+            log("an erasure waits in the outbox", error)
+            return DatabaseFailure(error, path: path)
+        }
+    }
+
+    private func finishErasure(of objects: [ObjectID]) throws(SQLiteError) {
+        guard !objects.isEmpty else { return }
+        try plan.keys.erase(objects, of: tenant)
+        try Outbox.remove(objects, in: connection)
+        // The log still has the deleted rows.
+        checkpoint()
+    }
+
+    private func replayOutbox() throws(SQLiteError) {
+        try finishErasure(of: try Outbox.waiting(in: connection))
+    }
+
+    // MARK: - Size
+
+    private var walBytes: Int { (try? FileStatus(path: path + "-wal").size) ?? 0 }
+
+    /// SQLite itself refuses to let the file grow beyond the limit; what frees pages goes on.
+    private func applyQuota() {
+        let wanted = plan.bytesMax(tenant)
+        guard wanted != bytesMax else { return }
+        do throws(SQLiteError) {
+            let pageBytes = try connection.first("PRAGMA page_size") { row throws(SQLiteError) in try row.int(0) }
+            let pages = max(1, min(wanted / (pageBytes ?? 4096), 4_294_967_294))
+            try connection.execute("PRAGMA max_page_count = \(pages)")
+            bytesMax = wanted
+        } catch {
+            log("the largest size of a file cannot be set", error)
+        }
+    }
+
+    // MARK: - Errors
+
+    private func judge(_ error: SQLiteError) -> DatabaseFailure {
+        switch error.kind {
+        case .full: return .full
+        case .corrupt, .unavailable: isDoubtful = true
+        default: break
+        }
+        return DatabaseFailure(error, path: path)
+    }
+
+    /// The file says whose it is. The key says so too; this finds a mistake of ours before it writes.
+    private func requireOwner() throws(SQLiteError) {
+        let owner = try connection.first("SELECT id FROM store_tenant") { row throws(SQLiteError) in try row.text(0) }
+        guard let owner else {
+            return try connection.transaction { () throws(SQLiteError) in
+                try connection.execute("INSERT INTO store_tenant VALUES (?)", tenant.text)
+            }
+        }
+        guard owner == tenant.text else {
+            throw SQLiteError(.corrupt, message: "the file belongs to another tenant", subject: path)
+        }
+    }
+
+    private func log(_ what: StaticString, _ error: SQLiteError) {
+        plan.log.warning("\(what)", ["tenant": .string(tenant.text), "cause": .string(error.description)])
+    }
+}
+
+extension DatabaseFailure {
+    init(_ error: SQLiteError, path: String) {
+        switch error.kind {
+        case .busy: self = .busy
+        case .full: self = .full
+        case .corrupt: self = .damaged(file: path, page: nil)
+        default: self = .failed(error)
+        }
+    }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Core
+import Log
+import Platform
+import SQLite
+import Support
+import Testing
+
+@testable import Store
+
+/// The tenants of an appliance on a directory of the test's own.
+final class TenantHarness {
+    let directory: TemporaryDirectory
+    let tenants: Tenants
+    private let database: DatabaseThread
+
+    static let notes = SQLiteMigrations(
+        module: "notes",
+        steps: ["CREATE TABLE notes (id INTEGER NOT NULL PRIMARY KEY, owner TEXT NOT NULL, text BLOB NOT NULL) STRICT"])
+
+    init(
+        _ section: String = "", in directory: TemporaryDirectory? = nil, keys: any TenantKeys = MemoryKeys()
+    ) throws {
+        self.directory = try directory ?? TemporaryDirectory()
+        let configuration = try Configuration(text: "[store]\n" + section)
+        let store = try #require(try configuration.section("store"))
+        let settings = try StoreSettings(store, mode: .development, dataDirectory: self.directory.path)
+        tenants = Tenants(settings: settings, log: .disabled)
+        database = try DatabaseThread(path: self.directory("control.db"))
+        try tenants.start(database: database, keys: keys, data: self.directory.path)
+        try tenants.register(Self.notes)
+    }
+
+    deinit { stop() }
+
+    private var isStopped = false
+
+    func stop() {
+        guard !isStopped else { return }
+        isStopped = true
+        tenants.stop()
+        database.stop()
+    }
+
+    /// A tenant's database, as background work gets it.
+    func database(_ name: String) throws -> any TenantDatabase {
+        try tenants.database(of: try tenants.ensureBlocking(name: name).id, actor: "test")
+    }
+
+    /// The database of a key of a tenant.
+    func database(asKeyOf name: String) throws -> any TenantDatabase {
+        let tenant = try tenants.ensureBlocking(name: name).id
+        return try tenants.database(of: Self.principal(of: tenant))
+    }
+
+    static func principal(of tenant: TenantID?) -> Principal {
+        Principal(kind: .key(KeyID("key_1"), prefix: "ghk_"), tenant: tenant, scopes: Scopes())
+    }
+}
+
+extension TenantDatabase {
+    /// Writes one note that names the tenant.
+    func note(_ text: String) async throws(DatabaseFailure) {
+        try await write { transaction throws(SQLiteError) in try transaction.note(text) }
+    }
+
+    /// The notes, and whose they are.
+    func notes() async throws(DatabaseFailure) -> [String] {
+        try await read { transaction throws(SQLiteError) in
+            try transaction.connection.query("SELECT owner || ':' || CAST(text AS TEXT) FROM notes ORDER BY id") {
+                row throws(SQLiteError) in try row.text(0)
+            }
+        }
+    }
+}
+
+extension TenantTransaction {
+    func note(_ text: String) throws(SQLiteError) {
+        try connection.execute("INSERT INTO notes (owner, text) VALUES (?, ?)", tenant.text, Array(text.utf8))
+    }
+}
