@@ -18,7 +18,7 @@ STAMPS := .build/stamps
 CLIENTS := Tests/Clients
 PYTHON := .venv-clients/bin/python
 
-.PHONY: help run build release test test-swift test-clients prove check format clean packages packages-test shims
+.PHONY: help run build release test test-swift test-clients prove bench check format clean packages packages-test shims
 
 help: ## What can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,12 +52,15 @@ prove: packages-test shims venvs ## The random and timing tests again, longer: s
 	$(BUILD) --product gatehouse
 	python3 Tests/Tools/suites.py prove
 
+bench: packages-bench release venv-litellm ## Speed beside nginx and LiteLLM, some fifteen minutes; QUICK=1, ONLY=latency, WRITE=1 (README)
+	python3 Tests/Bench/bench.py $(if $(QUICK),--quick) $(if $(ONLY),--only '$(ONLY)') $(if $(WRITE),--write)
+
 check: packages-test shims venv-clients ## Format, direction of imports, warnings, scripts
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
 	python3 Tests/Tools/imports.py
 	$(BUILD) --build-tests
-	$(PYTHON) -m compileall -q $(CLIENTS) Tests/Tools
-	$(PYTHON) -m pyflakes $(CLIENTS) Tests/Tools
+	$(PYTHON) -m compileall -q $(CLIENTS) Tests/Tools Tests/Bench
+	$(PYTHON) -m pyflakes $(CLIENTS) Tests/Tools Tests/Bench
 	for script in Tests/Tools/*.sh .ci/run; do bash -n "$$script"; done
 
 format: ## Put the Swift sources into their format
@@ -72,8 +75,12 @@ packages:
 packages-test:
 	@Tests/Tools/packages.sh build test
 
-.PHONY: venvs venv-clients
-venvs: venv-clients
+packages-bench:
+	@Tests/Tools/packages.sh build test bench
+
+.PHONY: venvs venv-clients venv-litellm packages-bench
+venvs: venv-clients venv-litellm
+venv-litellm:
 	@Tests/Tools/venv.sh .venv-litellm $(CLIENTS)/requirements-litellm.txt $(CLIENTS)/constraints-litellm.txt
 venv-clients:
 	@Tests/Tools/venv.sh .venv-clients $(CLIENTS)/requirements.txt

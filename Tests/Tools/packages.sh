@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# packages.sh build [test]: makes sure that what a build (and the tests) need is there, and installs what is missing.
+# packages.sh build [test] [bench]: makes sure that what a build (and the tests) need is there, and installs what is missing.
 # Looks for the things themselves, not for package names, so that what came from elsewhere counts too.
 set -euo pipefail
 
@@ -38,6 +38,11 @@ for group in "$@"; do
         want python3-venv python3 -c 'import venv, ensurepip'
         want openssl command -v openssl
         want curl command -v curl
+        ;;
+    bench)
+        want nginx command -v nginx
+        want libnginx-mod-http-echo test -e /usr/lib/nginx/modules/ngx_http_echo_module.so
+        want wrk command -v wrk
         ;;
     *)
         echo "packages.sh: error: there is no group '$group'" >&2

@@ -49,6 +49,6 @@ struct LimiterSettings {
     let requestsPerHour: Int
 
     init(_ section: Section) throws(ConfigurationError) {
-        requestsPerHour = try section.takeInt("requests_per_hour", in: 1...1_000_000, default: 1000)
+        requestsPerHour = try section.takeInt("requests_per_hour", in: 1...1_000_000_000, default: 1000)
     }
 }

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gatehouse and nginx by turns, at several numbers of connections: what a request costs, and how many fit."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from load import Sample, measure
+from report import Spread, Table, at_least, at_most
+from servers import Bench, Gatehouse, Nginx
+
+CONNECTIONS = (1, 32, 256)
+CPU_BAR = 1.0
+THROUGHPUT_BAR = 1.0
+COLUMNS = [
+    "connections", "CPU µs/request", "nginx", "ratio (range)", "bar ≤ 1.0×", "requests/s", "nginx", "ratio (range)",
+    "bar ≥ 1.0×", "p50 / p99 µs", "nginx",
+]  # fmt: skip
+
+
+def compare(bench: Bench, title: str, stream: bool) -> Table:
+    rows, data = [], {}
+    with Gatehouse(bench) as gatehouse, Nginx(bench) as nginx:
+        gatehouse.verify()
+        nginx.verify()
+        for connections in CONNECTIONS:
+            ours: list[Sample] = []
+            theirs: list[Sample] = []
+            for _ in range(bench.pairs):
+                for server, samples in ((gatehouse, ours), (nginx, theirs)):
+                    samples.append(measure(bench, server, stream=stream, connections=connections, seconds=bench.seconds))
+            cells, figures = row(ours, theirs)
+            rows.append([str(connections), *cells])
+            data[connections] = figures
+            bench.say(f"  {connections}: {' | '.join(cells)}")
+    busy = [f"{connections}: {data[connections]['busy'][0]:.0%} and {data[connections]['busy'][1]:.0%}" for connections in CONNECTIONS]
+    note = f"Share of its core the server used, Gatehouse and nginx: {', '.join(busy)}."
+    return Table(title, COLUMNS, rows, note, data)
+
+
+def row(ours: list[Sample], theirs: list[Sample]) -> tuple[list[str], dict]:
+    def spread(samples: list[Sample], field: str) -> Spread:
+        return Spread.of([getattr(sample, field) for sample in samples])
+
+    def ratio(field: str) -> Spread:
+        return Spread.of([getattr(a, field) / getattr(b, field) for a, b in zip(ours, theirs)])
+
+    cpu, throughput = ratio("processor_microseconds"), ratio("requests_per_second")
+    cells = [
+        spread(ours, "processor_microseconds").text(1),
+        spread(theirs, "processor_microseconds").text(1),
+        cpu.ranged(),
+        at_most(cpu, CPU_BAR),
+        spread(ours, "requests_per_second").text(),
+        spread(theirs, "requests_per_second").text(),
+        throughput.ranged(),
+        at_least(throughput, THROUGHPUT_BAR),
+        f"{spread(ours, 'p50').text()} / {spread(ours, 'p99').text()}",
+        f"{spread(theirs, 'p50').text()} / {spread(theirs, 'p99').text()}",
+    ]
+    figures = {
+        "cpu_ratio": dataclasses.asdict(cpu),
+        "throughput_ratio": dataclasses.asdict(throughput),
+        "busy": [spread(ours, "server_busy").median, spread(theirs, "server_busy").median],
+        "gatehouse": [dataclasses.asdict(sample) for sample in ours],
+        "nginx": [dataclasses.asdict(sample) for sample in theirs],
+    }
+    return cells, figures
