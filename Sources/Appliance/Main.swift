@@ -35,6 +35,22 @@ struct Main {
         case "key create": try KeyCommands(invocation).create()
         case "key list": try KeyCommands(invocation).list()
         case "key revoke": try KeyCommands(invocation).revoke()
+        default: try runStore(invocation)
+        }
+    }
+
+    private static func runStore(_ invocation: Invocation) throws(CommandFailure) {
+        switch invocation.command.name {
+        case "tenant create": try TenantCommands(invocation).create()
+        case "tenant list": try TenantCommands(invocation).list()
+        case "tenant show": try TenantCommands(invocation).show()
+        case "tenant suspend": try TenantCommands(invocation).suspend()
+        case "tenant resume": try TenantCommands(invocation).resume()
+        case "tenant plan": try TenantCommands(invocation).setPlan()
+        case "tenant delete": try TenantCommands(invocation).delete()
+        case "plan list": try PlanCommands(invocation).list()
+        case "plan show": try PlanCommands(invocation).show()
+        case "plan set": try PlanCommands(invocation).set()
         default: throw CommandFailure("the command \(invocation.command.name) does nothing", exitCode: 2)
         }
     }

@@ -39,10 +39,11 @@ let moduleKinds: [ModuleKind] = [
         return store
     },
     ModuleKind(section: "auth", requires: ["store"]) { section, roles throws(ConfigurationError) in
-        guard let database = roles.database, let vault = roles.vault else {
-            throw section.error("[auth] needs [store]")
-        }
-        let auth = try Auth(section, database: database, vault: vault, log: roles.log)
+        guard let database = roles.database, let vault = roles.vault, let directory = roles.directory,
+            let tenants = roles.tenants
+        else { throw section.error("[auth] needs [store]") }
+        let auth = try Auth(
+            section, database: database, vault: vault, directory: directory, tenants: tenants, log: roles.log)
         roles.developmentKeys = auth
         return auth
     },

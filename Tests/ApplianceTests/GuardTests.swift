@@ -93,7 +93,7 @@ import Testing
 
 extension String {
     /// A path in which every `{…}` is something.
-    fileprivate func replacingParameters(with value: String) -> String {
+    func replacingParameters(with value: String) -> String {
         split(separator: "/", omittingEmptySubsequences: false)
             .map { $0.hasPrefix("{") ? value : String($0) }
             .joined(separator: "/")

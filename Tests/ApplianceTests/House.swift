@@ -82,6 +82,9 @@ final class House {
 
     func lookAfterCertificate() { appliance.lookAfterCertificate() }
 
+    /// Where the operator's door is.
+    var socketPath: String? { appliance.composition.roles.socketPath }
+
     var routes: [Route] { appliance.composition.routes.routes }
 
     struct Answer: Sendable {

@@ -14,14 +14,18 @@ import Testing
     private let directory: TemporaryDirectory
     private let database: SQLiteConnection
     private let index: KeyIndex
-    private let tenant: TenantRecord
+    private let tenant = TenantID("ten_1")
+
+    /// The table that keys refer to; it is Store's.
+    private static let tenants = SQLiteMigrations(
+        module: "store", steps: ["CREATE TABLE store_tenants (id TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID"])
 
     init() throws {
         directory = try TemporaryDirectory()
         database = try SQLiteConnection(path: directory("control.db"))
-        try database.migrate([KeyTables.migrations])
+        try database.migrate([Self.tenants, KeyTables.migrations])
+        for id in ["ten_1", "ten_2"] { try database.execute("INSERT INTO store_tenants VALUES (?)", id) }
         index = KeyIndex(peppers: try #require(Peppers([3: SecretBytes(randomCount: 32)])))
-        tenant = try KeyTables.tenant(named: "acme", at: now, in: database)
     }
 
     private func issue(
@@ -30,7 +34,7 @@ import Testing
         let scopes = Scopes([.chat, .nodesRead])
         return index.issue(
             KeyRequest(
-                tenant: tenant ?? self.tenant.id, name: "ci ✓", scopes: scopes, models: models, expiresAt: expiresAt),
+                tenant: tenant ?? self.tenant, name: "ci ✓", scopes: scopes, models: models, expiresAt: expiresAt),
             at: now)
     }
 
@@ -61,21 +65,16 @@ import Testing
         }
     }
 
-    @Test func `keeps tenants apart, by unique names`() throws {
-        let other = try KeyTables.tenant(named: "globex", at: now, in: database)
-        #expect(try KeyTables.tenant(named: "acme", at: now, in: database) == tenant)
-        #expect(Set(try KeyTables.tenants(in: database).map(\.name)) == ["acme", "globex"])
-        let theirs = issue(tenant: other.id).record
-        try KeyTables.insert(issue().record, in: database)
-        try KeyTables.insert(theirs, in: database)
-        #expect(try KeyTables.keys(of: other.id, in: database) == [theirs])
-        #expect(try KeyTables.keys(in: database).count == 2)
-        #expect(throws: SQLiteError.self) {
-            try KeyTables.insert(TenantRecord(id: TenantID("ten_2"), name: "acme", createdAt: now), in: database)
-        }
+    @Test func `keeps tenants apart, and goes with its tenant`() throws {
+        let other = TenantID("ten_2")
+        let (ours, theirs) = (issue().record, issue(tenant: other).record)
+        for record in [ours, theirs] { try KeyTables.insert(record, in: database) }
+        #expect(try KeyTables.keys(of: other, in: database) == [theirs])
         #expect(throws: SQLiteError.self) {
             try KeyTables.insert(issue(tenant: TenantID("ten_none")).record, in: database)
         }
+        try database.execute("DELETE FROM store_tenants WHERE id = ?", other.text)
+        #expect(try KeyTables.keys(in: database) == [ours])
     }
 
     @Test func `writes uses down and never goes back`() throws {

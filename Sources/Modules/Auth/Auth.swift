@@ -16,15 +16,20 @@ package final class Auth: Module {
 
     private let database: any Database
     private let vault: any SecretVault
+    private let directory: any TenantDirectory
+    private let tenants: any TenantStore
     private let log: Logger
     /// `nil` until started: before that nobody is let in.
     private let keys = Mutex<Keys?>(nil)
 
     package init(
-        _ section: Section, database: any Database, vault: any SecretVault, log: Logger
+        _ section: Section, database: any Database, vault: any SecretVault, directory: any TenantDirectory,
+        tenants: any TenantStore, log: Logger
     ) throws(ConfigurationError) {
         self.database = database
         self.vault = vault
+        self.directory = directory
+        self.tenants = tenants
         self.log = log
     }
 
@@ -32,16 +37,18 @@ package final class Auth: Module {
         guard let peppers = Peppers([1: try vault.deriveKey(label: "api-key-pepper")]) else {
             throw StartFailure("the pepper of the keys is too short")
         }
-        do {
-            let loaded = try Keys.load(from: database, peppers: peppers)
+        _ = try directory.ensureBlocking(name: Self.defaultTenant)
+        do throws(DatabaseFailure) {
+            let loaded = try Keys.load(from: database, directory: directory, peppers: peppers)
             keys.withLock { $0 = loaded }
         } catch {
             throw StartFailure("the keys cannot be read: \(error)")
         }
+        tenants.onDeletion { [self] tenant in keys.withLock { $0 }?.index.removeAll(of: tenant) }
     }
 
     package var stages: [any Stage] {
-        [IdentifyStage { [self] in keys.withLock { $0 }?.index }]
+        [IdentifyStage(index: { [self] in keys.withLock { $0 }?.index }, directory: directory)]
     }
 
     package var routes: [Route] {

@@ -32,6 +32,7 @@ package final class KeyIndex: Sendable {
     private struct State {
         var entries: [UInt64: [Entry]] = [:]
         var handles: [KeyID: UInt64] = [:]
+        var ofTenants: [TenantID: [KeyID]] = [:]
         /// Handles of entries that were used since `takeUses`.
         var used: [UInt64] = []
     }
@@ -67,7 +68,19 @@ package final class KeyIndex: Sendable {
             guard state.handles.count < AuthLimits.keysMax, state.handles[record.id] == nil else { return false }
             state.handles[record.id] = handle
             state.entries[handle, default: []].append(Entry(record: record))
+            state.ofTenants[record.tenant, default: []].append(record.id)
             return true
+        }
+    }
+
+    /// Forgets every key of a tenant: from now on they are unknown, on every loop.
+    package func removeAll(of tenant: TenantID) {
+        state.withLock { state in
+            for id in state.ofTenants.removeValue(forKey: tenant) ?? [] {
+                guard let handle = state.handles.removeValue(forKey: id) else { continue }
+                state.entries[handle]?.removeAll { $0.record.id == id }
+                if state.entries[handle]?.isEmpty == true { state.entries[handle] = nil }
+            }
         }
     }
 

@@ -4,20 +4,6 @@ package import Core
 package import Crypto
 package import Platform
 
-/// A tenant, as stored.
-package struct TenantRecord: Equatable, Sendable {
-    package let id: TenantID
-    /// Unique in the appliance.
-    package let name: String
-    package let createdAt: WallTime
-
-    package init(id: TenantID, name: String, createdAt: WallTime) {
-        self.id = id
-        self.name = name
-        self.createdAt = createdAt
-    }
-}
-
 /// What is known of an API key: everything but the key.
 package struct KeyRecord: Equatable, Sendable {
     package let id: KeyID
@@ -65,11 +51,11 @@ package struct KeyRequest: Sendable {
 
     /// What is wrong with it, as a sentence for people; nil where it can be made.
     package func problem(at now: WallTime) -> String? {
-        if !AuthLimits.isName(name) {
-            return "a name has 1 to \(AuthLimits.nameBytesMax) bytes without control characters"
+        if !NameRule.allows(name) {
+            return "a name has 1 to \(NameRule.bytesMax) bytes without control characters"
         }
         if scopes.list.isEmpty { return "a key without a scope opens nothing" }
-        if let models, models.isEmpty || models.count > AuthLimits.modelsMax || !models.allSatisfy(AuthLimits.isName) {
+        if let models, models.isEmpty || models.count > AuthLimits.modelsMax || !models.allSatisfy(NameRule.allows) {
             return "a key names 1 to \(AuthLimits.modelsMax) models, or none for all of them"
         }
         if let expiresAt, expiresAt <= now { return "a key cannot expire in the past" }
@@ -81,18 +67,6 @@ package struct KeyRequest: Sendable {
 package enum AuthLimits {
     /// Keys in one appliance, revoked ones included.
     package static let keysMax = 1_000_000
-    package static let nameBytesMax = 200
     /// Models one key is bound to.
     package static let modelsMax = 256
-
-    /// True for a name of a key, a tenant or a model: a line of text.
-    package static func isName(_ text: String) -> Bool {
-        (1...nameBytesMax).contains(text.utf8.count)
-            && text.unicodeScalars.allSatisfy { scalar in
-                switch scalar.properties.generalCategory {
-                case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned: false
-                default: true
-                }
-            }
-    }
 }

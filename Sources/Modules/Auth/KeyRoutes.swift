@@ -58,7 +58,7 @@ struct KeyRoutes: Sendable {
         "required": ["name"],
         "additionalProperties": false,
         "properties": [
-            "name": ["type": "string", "minLength": 1, "maxLength": .int(AuthLimits.nameBytesMax)],
+            "name": ["type": "string", "minLength": 1, "maxLength": .int(NameRule.bytesMax)],
             "tenant": ["type": "string"],
             "scopes": [
                 "type": "array",

@@ -5,7 +5,7 @@ import Crypto
 package import Platform
 package import SQLite
 
-/// Tenants and keys in `control.db`. A key is stored as its prefix and its digest; nothing here opens anything.
+/// Keys in `control.db`, beside the tenants they belong to: a key cannot outlive its tenant. A key is stored as its prefix and its digest; nothing here opens anything.
 ///
 /// Every function is one step of a transaction that its caller has begun.
 package enum KeyTables {
@@ -13,14 +13,9 @@ package enum KeyTables {
         module: "auth",
         steps: [
             """
-            CREATE TABLE auth_tenants (
-                id TEXT NOT NULL PRIMARY KEY,
-                name TEXT NOT NULL UNIQUE,
-                created_at INTEGER NOT NULL
-            ) STRICT, WITHOUT ROWID;
             CREATE TABLE auth_keys (
                 id TEXT NOT NULL PRIMARY KEY,
-                tenant_id TEXT NOT NULL REFERENCES auth_tenants (id),
+                tenant_id TEXT NOT NULL REFERENCES store_tenants (id) ON DELETE CASCADE,
                 name TEXT NOT NULL,
                 prefix TEXT NOT NULL,
                 digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),
@@ -38,39 +33,6 @@ package enum KeyTables {
 
     private static let keyColumns =
         "id, tenant_id, name, prefix, digest, pepper_generation, scopes, models, created_at, expires_at, revoked_at, last_used_at"
-
-    // MARK: - Tenants
-
-    /// Throws `constraint` where the name is taken.
-    package static func insert(_ tenant: TenantRecord, in database: SQLiteConnection) throws(SQLiteError) {
-        try database.execute("INSERT INTO auth_tenants VALUES (?, ?, ?)", tenant.id.text, tenant.name, tenant.createdAt)
-    }
-
-    /// The tenant of this name, made where there is none.
-    package static func tenant(
-        named name: String, at now: WallTime, in database: SQLiteConnection
-    ) throws(SQLiteError) -> TenantRecord {
-        if let tenant = try tenants(where: "name = ?", name, in: database).first { return tenant }
-        let tenant = TenantRecord(id: TenantID(ULID.make(prefix: "ten_", at: now)), name: name, createdAt: now)
-        try insert(tenant, in: database)
-        return tenant
-    }
-
-    /// All tenants, the oldest first.
-    package static func tenants(in database: SQLiteConnection) throws(SQLiteError) -> [TenantRecord] {
-        try tenants(where: "? IS NULL", nil, in: database)
-    }
-
-    private static func tenants(
-        where condition: String, _ value: String?, in database: SQLiteConnection
-    ) throws(SQLiteError) -> [TenantRecord] {
-        try database.query("SELECT id, name, created_at FROM auth_tenants WHERE \(condition) ORDER BY id", value) {
-            row throws(SQLiteError) in
-            TenantRecord(id: TenantID(try row.text(0)), name: try row.text(1), createdAt: try row.time(2))
-        }
-    }
-
-    // MARK: - Keys
 
     /// Throws `constraint` where there is no such tenant.
     package static func insert(_ key: KeyRecord, in database: SQLiteConnection) throws(SQLiteError) {

@@ -9,18 +9,18 @@ import SQLite
 struct Keys: Sendable {
     let index: KeyIndex
     private let database: any Database
-    /// The tenant of keys that name none.
-    private let home: TenantRecord
+    private let directory: any TenantDirectory
 
-    static func load(from database: any Database, peppers: Peppers) throws(DatabaseFailure) -> Keys {
+    static func load(
+        from database: any Database, directory: any TenantDirectory, peppers: Peppers
+    ) throws(DatabaseFailure) -> Keys {
         try database.migrate(KeyTables.migrations)
-        let (home, records) = try database.writeBlocking { connection throws(SQLiteError) in
-            let home = try KeyTables.tenant(named: Auth.defaultTenant, at: .now(), in: connection)
-            return (home, try KeyTables.keys(in: connection))
+        let records = try database.writeBlocking { connection throws(SQLiteError) in
+            try KeyTables.keys(in: connection)
         }
         let index = KeyIndex(peppers: peppers)
         for record in records { index.add(record) }
-        return Keys(index: index, database: database, home: home)
+        return Keys(index: index, database: database, directory: directory)
     }
 
     /// Makes a key. Its text is in the result and nowhere else.
@@ -28,12 +28,17 @@ struct Keys: Sendable {
         name: String, tenant: String?, scopes: Scopes, models: Set<String>?, expiresAt: WallTime?
     ) async throws(Failure) -> (text: String, record: KeyRecord) {
         let now = WallTime.now()
-        let owner = try await self.tenant(named: tenant, at: now)
+        let owner = try await directory.ensure(name: tenant ?? Auth.defaultTenant)
         let request = KeyRequest(tenant: owner.id, name: name, scopes: scopes, models: models, expiresAt: expiresAt)
         if let problem = request.problem(at: now) { throw Failure(.invalidParameter, problem) }
         let (key, record) = index.issue(request, at: now)
         try await write { connection throws(SQLiteError) in try KeyTables.insert(record, in: connection) }
         guard index.add(record) else { throw Failure(.overloaded, "there is no room for another key") }
+        // A deletion of the tenant that went by meanwhile has taken the row, and did not see the entry.
+        guard directory.status(of: owner.id) != nil else {
+            index.removeAll(of: owner.id)
+            throw Failure(.conflict, "this tenant is being deleted")
+        }
         return (key.text, record)
     }
 
@@ -62,21 +67,12 @@ struct Keys: Sendable {
     }
 
     /// A key that no table knows, with every scope; it ends with the process.
-    func mintInMemory() -> String {
+    func mintInMemory() -> String? {
+        guard let home = directory.find(Auth.defaultTenant) else { return nil }
         let request = KeyRequest(tenant: home.id, name: "development", scopes: Scopes(Scope.allCases))
         let (key, record) = index.issue(request, at: .now())
         index.add(record)
         return key.text
-    }
-
-    private func tenant(named name: String?, at now: WallTime) async throws(Failure) -> TenantRecord {
-        guard let name else { return home }
-        guard AuthLimits.isName(name) else {
-            throw Failure(.invalidParameter, "that is no tenant's name", param: "tenant")
-        }
-        return try await write { connection throws(SQLiteError) in
-            try KeyTables.tenant(named: name, at: now, in: connection)
-        }
     }
 
     private func write<Result: Sendable>(

@@ -54,6 +54,8 @@ package final class Store: Module {
         log.debug("store open", ["data": .string(directory.path)])
     }
 
+    package var routes: [Route] { TenantRoutes(tenants: tenants).all + PlanRoutes(tenants: tenants).all }
+
     package func reload(_ section: Section) throws(ConfigurationError) -> ReloadReport {
         let new = try StoreSettings(section, mode: settings.mode, dataDirectory: directory.path)
         return ReloadReport(needsRestart: new == settings ? [] : ["store"])

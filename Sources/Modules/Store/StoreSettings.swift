@@ -39,7 +39,7 @@ struct StoreSettings: Equatable {
         }
         self.unlock = unlock
         openFiles = try section.takeInt("open_files", in: 4...10_000, default: 64)
-        tenantBytesMax = try section.takeSize("tenant_bytes_max", in: (1 << 20)...(1 << 43), default: 10 << 30)
+        tenantBytesMax = try section.takeSize("tenant_bytes_max", in: TenantLimit.bytesMaxRange, default: 10 << 30)
         let period = try section.takeDuration(
             "retention", in: .seconds(60)...(.seconds(Retention.secondsMax)), default: .seconds(30 * 86_400))
         retention = Retention(seconds: Int(clamping: period.components.seconds))

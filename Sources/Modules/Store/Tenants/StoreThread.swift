@@ -127,21 +127,3 @@ final class StoreThread: Sendable {
         return jobs
     }
 }
-
-/// The most of everything that has to do with tenants' files.
-enum TenantLimit {
-    /// Work that waits for one thread.
-    static let jobs = 4096
-    /// Of that, for one tenant.
-    static let jobsOfOne = 1024
-    /// Pieces of work of one turn: what shares a commit.
-    static let group = 64
-    /// Threads that own files.
-    static let threads = 4
-    /// Bytes of a write-ahead log beyond which it is written into its database.
-    static let walBytes = 4 << 20
-    /// Tenants in one appliance.
-    static let tenants = 100_000
-    /// Plans in one appliance.
-    static let plans = 1000
-}

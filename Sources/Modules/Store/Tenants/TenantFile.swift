@@ -22,7 +22,8 @@ final class TenantFile {
 
     let tenant: TenantID
     var lastTurn: UInt64 = 0
-    /// The log could not be emptied and is to be tried again.
+    /// The log is not empty. Once the thread has nothing else to do it is emptied, so that what was deleted does not stay
+    /// in it.
     private(set) var wantsCheckpoint = false
     /// The disk failed or the file is damaged: close it and start afresh.
     private(set) var isDoubtful = false
@@ -50,18 +51,19 @@ final class TenantFile {
     func run(_ jobs: [Job]) {
         read(jobs.filter { $0.kind == .read })
         var writes = jobs.filter { $0.kind == .write }[...]
+        guard !writes.isEmpty else { return }
         while !writes.isEmpty { writes = write(writes) }
+        wantsCheckpoint = true
         if walBytes > TenantLimit.walBytes { checkpoint() }
     }
 
     /// The one place in which a log is written into its database: whoever ships the log (a backup) does it before.
     func checkpoint() {
-        wantsCheckpoint = false
         do throws(SQLiteError) {
             try connection.checkpoint()
+            wantsCheckpoint = false
         } catch {
             // A reader on another thread stands in the way, or the disk has no room: the log stays and is tried again.
-            wantsCheckpoint = true
             if error.kind != .busy { log("a log cannot be written into its database", error) }
         }
     }
@@ -175,11 +177,21 @@ final class TenantFile {
         }
     }
 
+    /// SQLite says the same of a full disk and of a full file. It is the disk where that has less room than the file may
+    /// still grow, or where the file is far from its limit.
+    private var isAtQuota: Bool {
+        let pages = (try? connection.first("PRAGMA page_count") { row throws(SQLiteError) in try row.int(0) }) ?? nil
+        let size = (try? connection.first("PRAGMA page_size") { row throws(SQLiteError) in try row.int(0) }) ?? nil
+        let left = bytesMax - (pages ?? 0) * (size ?? 4096)
+        guard left < TenantLimit.writeBytes else { return false }
+        return DiskSpace.bytes(at: path) ?? 0 > TenantLimit.writeBytes
+    }
+
     // MARK: - Errors
 
     private func judge(_ error: SQLiteError) -> DatabaseFailure {
         switch error.kind {
-        case .full: return .full
+        case .full where isAtQuota: return .quota(bytesMax: bytesMax)
         case .corrupt, .unavailable: isDoubtful = true
         default: break
         }

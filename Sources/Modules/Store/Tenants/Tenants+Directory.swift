@@ -112,6 +112,15 @@ extension Tenants: TenantDirectory {
         }
     }
 
+    /// What a tenant's file and log take on the disk.
+    func bytes(of tenant: TenantID) async throws(Failure) -> Int {
+        try await change { services throws(Failure) in
+            TenantPaths.all(of: tenant, in: services.directory).dropLast().reduce(0) { sum, path in
+                sum + ((try? FileStatus(path: path).size) ?? 0)
+            }
+        }
+    }
+
     // MARK: - On the thread of changes
 
     private func change<Result: Sendable>(
