@@ -42,8 +42,16 @@ class Authority:
             authority.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
         )
 
-    def leaf(self, name: str, names: list[str] | None = None, days: int = 7) -> tuple[str, str]:
-        """A certificate for these host names and addresses; its file and its key's. Negative days: it has expired."""
+    def leaf(
+        self,
+        name: str,
+        names: list[str] | None = None,
+        days: int = 7,
+        revocations: str | None = None,
+        vouches_for_itself: bool = False,
+    ) -> tuple[str, str]:
+        """A certificate for these host names and addresses; its file and its key's. Negative days: it has expired.
+        `revocations`: where a list of the revoked ones is said to be."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         alternatives: list[x509.GeneralName] = []
@@ -52,12 +60,16 @@ class Authority:
                 alternatives.append(x509.IPAddress(ipaddress.ip_address(host)))
             except ValueError:
                 alternatives.append(x509.DNSName(host))
-        builder = self._builder(subject, key.public_key(), days)
+        builder = self._builder(subject, key.public_key(), days, subject if vouches_for_itself else None)
         builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        if revocations:
+            place = x509.DistributionPoint([x509.UniformResourceIdentifier(revocations)], None, None, None)
+            builder = builder.add_extension(x509.CRLDistributionPoints([place]), critical=False)
         certificate, private = self.directory / f"{name}.pem", self.directory / f"{name}.key"
-        certificate.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        signer = key if vouches_for_itself else self._key
+        certificate.write_bytes(builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
         private.touch(mode=0o600)
         private.write_bytes(
             key.private_bytes(
@@ -66,13 +78,15 @@ class Authority:
         )
         return str(certificate), str(private)
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey, days: int) -> x509.CertificateBuilder:
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, days: int, issuer: x509.Name | None = None
+    ) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.timezone.utc)
         start = now - datetime.timedelta(days=30 if days < 0 else 1)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
-            .issuer_name(self._name)
+            .issuer_name(issuer or self._name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(start)

@@ -334,7 +334,7 @@ class MockUpstream:
             self.plain_url = f"http://127.0.0.1:{self.plain_port}"
             self.url, self.port = self.plain_url, self.plain_port
             if self._certificate is not None:
-                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context = self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
                 context.minimum_version = ssl.TLSVersion.TLSv1_2
                 context.load_cert_chain(self._certificate, self._key)
                 context.sni_callback = self._named

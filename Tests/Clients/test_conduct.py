@@ -446,7 +446,7 @@ def test_a_provider_that_does_not_take_connections_is_given_up(make_gateway, tru
     assert took < 8
 
 
-@pytest.mark.parametrize("fault", ["expired", "wrong name", "unknown authority", "nobody there"])
+@pytest.mark.parametrize("fault", ["expired", "wrong name", "unknown authority", "self-signed", "nobody there"])
 def test_a_provider_that_cannot_prove_itself_is_not_talked_to(make_gateway, authority, trust, tmp_path, fault):
     from certificates import Authority
     from gateway import free_port
@@ -456,6 +456,7 @@ def test_a_provider_that_cannot_prove_itself_is_not_talked_to(make_gateway, auth
         "expired": lambda: authority.leaf("expired", days=-3),
         "wrong name": lambda: authority.leaf("wrong", ["other.example"]),
         "unknown authority": lambda: Authority(tmp_path).leaf("unknown"),
+        "self-signed": lambda: authority.leaf("itself", vouches_for_itself=True),
         "nobody there": lambda: authority.leaf("nobody"),
     }[fault]()
     with MockUpstream(*certificate) as impostor:

@@ -38,6 +38,7 @@ for group in "$@"; do
         want python3-venv python3 -c 'import venv, ensurepip'
         want openssl command -v openssl
         want curl command -v curl
+        want testssl.sh command -v testssl
         ;;
     bench)
         want nginx command -v nginx
