@@ -16,11 +16,12 @@ package final class TemporaryDirectory: Sendable {
     package func callAsFunction(_ name: String) -> String { "\(path)/\(name)" }
 
     /// What is in it, sorted, without `.` and `..`.
-    package var names: [String] { TemporaryDirectory.names(in: path) }
+    package var names: [String] { TemporaryDirectory.names(of: path) }
 
     deinit { TemporaryDirectory.remove(path) }
 
-    private static func names(in directory: String) -> [String] {
+    /// What is in a directory, sorted, without `.` and `..`.
+    package static func names(of directory: String) -> [String] {
         var names: [String] = []
         guard let stream = unsafe opendir(directory) else { return [] }
         while let entry = unsafe readdir(stream) {
@@ -36,7 +37,7 @@ package final class TemporaryDirectory: Sendable {
 
     private static func remove(_ path: String) {
         if unsafe unlink(path) == 0 { return }
-        for name in names(in: path) { remove("\(path)/\(name)") }
+        for name in names(of: path) { remove("\(path)/\(name)") }
         unsafe _ = rmdir(path)
     }
 }

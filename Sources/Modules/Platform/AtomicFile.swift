@@ -131,6 +131,24 @@ package enum AtomicFile {
         }
     }
 
+    /// Makes names that were given and taken in the directory of `path` durable. fsync(2).
+    package static func flushDirectory(of path: String) throws(Errno) {
+        try flush(directory: directory(of: path))
+    }
+
+    /// Overwrites a small file (1 MiB at most) where it lies, flushes it, and takes its name away, durably. For keys whose
+    /// end is the point. `ENOENT` where there is no file.
+    package static func destroy(path: String) throws(Errno) {
+        let raw = try Errno.check { unsafe open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC) }
+        let descriptor = FileDescriptor(owning: raw)
+        let size = try FileStatus(of: descriptor).size
+        guard size <= 1 << 20 else { throw .fileTooLarge }
+        try write(Random.bytes(size), to: descriptor)
+        try Errno.check { fsync(descriptor.rawValue) }
+        try Errno.check { unsafe unlink(path) }
+        try flushDirectory(of: path)
+    }
+
     private static func flush(directory path: String) throws(Errno) {
         let raw = try Errno.check { unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         let descriptor = FileDescriptor(owning: raw)

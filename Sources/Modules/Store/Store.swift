@@ -9,10 +9,7 @@ package import Platform
 package import SQLite
 import Synchronization
 
-/// The section `[store]`: the data directory, the root key, and the appliance's own database.
-///
-/// `control.db` is plain SQLite in this version. It holds digests of keys, made under a pepper that is derived from the
-/// root key, and no key; SECURITY.md says what else.
+/// The section `[store]`: the data directory, the keyring, the appliance's own database and the tenants'.
 package final class Store: Module {
     /// Work that may wait for the database's thread; beyond it a caller hears `overloaded`.
     static let queueMax = 1024
@@ -27,7 +24,7 @@ package final class Store: Module {
 
     private enum State {
         case made
-        case open(RootKey, DatabaseThread, DirectoryLock)
+        case open(Keyring, DatabaseThread, DirectoryLock)
         case stopped
     }
 
@@ -42,15 +39,24 @@ package final class Store: Module {
         try directory.prepare()
         // Two servers on one directory would each believe their own keys and counters.
         let lock = try directory.lock()
-        let key = try RootKey.unlock(settings.unlock, mayCreate: settings.createsRootKey)
-        let database = try DatabaseThread(path: directory.path + "/control.db")
+        let keyring = try KeyringOpening(
+            directory: directory.path, unlock: settings.unlock, makesKeyFile: settings.createsRootKey
+        ).open()
+        let database: DatabaseThread
         do throws(StartFailure) {
-            try tenants.start(database: database, keys: MemoryKeys(), data: directory.path)
+            database = try DatabaseThread(path: directory.path + "/control.db")
         } catch {
-            database.stop()
+            keyring.close()
             throw error
         }
-        state.withLock { $0 = .open(key, database, lock) }
+        do throws(StartFailure) {
+            try tenants.start(database: database, keys: KeyringOfTenants(keyring), data: directory.path)
+        } catch {
+            database.stop()
+            keyring.close()
+            throw error
+        }
+        state.withLock { $0 = .open(keyring, database, lock) }
         log.debug("store open", ["data": .string(directory.path)])
     }
 
@@ -67,7 +73,10 @@ package final class Store: Module {
             defer { state = .stopped }
             return state
         }
-        if case .open(_, let database, _) = old { database.stop() }
+        if case .open(let keyring, let database, _) = old {
+            database.stop()
+            keyring.close()
+        }
     }
 
     private func database() throws(DatabaseFailure) -> DatabaseThread {
@@ -96,9 +105,16 @@ extension Store: Database {
 
 extension Store: SecretVault {
     package func deriveKey(label: String) throws(StartFailure) -> SecretBytes {
-        guard case .open(let key, _, _) = state.withLock({ $0 }) else {
+        guard case .open(let keyring, _, _) = state.withLock({ $0 }) else {
             throw StartFailure("the store is not open")
         }
-        return try key.derive(label: label)
+        do {
+            guard let newest = try keyring.dataKeys(label).max(by: { $0.key < $1.key }) else {
+                throw KeyringFailure.damaged(KeyringFile.name)
+            }
+            return newest.value
+        } catch {
+            throw StartFailure("the key \(label) cannot be had: \(error)")
+        }
     }
 }

@@ -27,10 +27,10 @@ struct StoreSettings: Equatable {
             guard let source = UnlockSource(text) else {
                 throw section.error(
                     at: "unlock", element: index, "this is no place for a root key",
-                    hint: "file:/etc/gatehouse/root.key or credential:root-key")
+                    hint: "file:/etc/gatehouse/root.key, credential:root-key or passphrase:terminal")
             }
             // Whoever copies the data directory must not get its key with it.
-            if case .file(let path) = source, Self.lies(path, below: dataDirectory) {
+            if let path = source.path, Self.lies(path, below: dataDirectory) {
                 throw section.error(
                     at: "unlock", element: index, "the root key must not be inside the data directory",
                     hint: "beside it, for example: file:/etc/gatehouse/root.key")
@@ -53,21 +53,57 @@ struct StoreSettings: Equatable {
     }
 }
 
-/// A place where the root key may be.
+/// A place where a secret may be that unlocks the store.
 enum UnlockSource: Equatable, CustomStringConvertible {
-    /// A file of 32 random bytes, or their 64 hexadecimal digits.
+    /// A file of 32 random bytes, or their 64 hexadecimal digits, or a recovery key.
     case file(String)
-    /// A systemd credential (systemd.exec(5), LoadCredential=).
+    /// The same from systemd (systemd.exec(5), LoadCredential=).
     case credential(String)
+    /// A passphrase, or a recovery key, as somebody types it.
+    case passphrase(Passphrase)
+
+    enum Passphrase: Equatable {
+        case terminal
+        case file(String)
+        case credential(String)
+    }
 
     init?(_ text: String) {
-        guard let colon = text.firstIndex(of: ":") else { return nil }
-        let place = String(text[text.index(after: colon)...])
-        guard !place.isEmpty else { return nil }
-        switch text[..<colon] {
+        guard let (kind, place) = Self.split(text) else { return nil }
+        switch kind {
         case "file": self = .file(place)
         case "credential" where !place.contains("/"): self = .credential(place)
+        case "passphrase" where place == "terminal": self = .passphrase(.terminal)
+        case "passphrase":
+            switch Self.split(place) {
+            case ("file", let path)?: self = .passphrase(.file(path))
+            case ("credential", let name)? where !name.contains("/"): self = .passphrase(.credential(name))
+            default: return nil
+            }
         default: return nil
+        }
+    }
+
+    private static func split(_ text: String) -> (String, String)? {
+        guard let colon = text.firstIndex(of: ":") else { return nil }
+        let place = String(text[text.index(after: colon)...])
+        return place.isEmpty ? nil : (String(text[..<colon]), place)
+    }
+
+    /// The file it names, if it names one.
+    var path: String? {
+        switch self {
+        case .file(let path), .passphrase(.file(let path)): path
+        case .credential, .passphrase: nil
+        }
+    }
+
+    /// What a slot made from it is called.
+    var kindName: String {
+        switch self {
+        case .file: "file"
+        case .credential: "credential"
+        case .passphrase: "passphrase"
         }
     }
 
@@ -75,6 +111,9 @@ enum UnlockSource: Equatable, CustomStringConvertible {
         switch self {
         case .file(let path): "file:\(path)"
         case .credential(let name): "credential:\(name)"
+        case .passphrase(.terminal): "passphrase:terminal"
+        case .passphrase(.file(let path)): "passphrase:file:\(path)"
+        case .passphrase(.credential(let name)): "passphrase:credential:\(name)"
         }
     }
 }

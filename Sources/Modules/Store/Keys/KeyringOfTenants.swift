@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import SQLite
+import Synchronization
+
+/// The keyring as the tenants' files need it.
+final class KeyringOfTenants: TenantKeys {
+    private let keyring: Keyring
+    /// Of tenants whose file was opened, for digests: they are asked for where nothing may fail any more.
+    private let opened = Mutex<[TenantID: TenantKeySet]>([:])
+
+    init(_ keyring: Keyring) { self.keyring = keyring }
+
+    func create(_ tenant: TenantID) throws(SQLiteError) {
+        do throws(KeyringFailure) {
+            try keyring.createTenant(tenant)
+        } catch .exists {
+            // Made by an attempt that a crash cut short.
+        } catch {
+            throw SQLiteError(error)
+        }
+    }
+
+    func delete(_ tenant: TenantID) throws(SQLiteError) {
+        opened.withLock { $0[tenant] = nil }
+        do throws(KeyringFailure) {
+            try keyring.deleteTenant(tenant)
+        } catch .unknownTenant {
+            // Its making did not come as far as the keyring.
+        } catch {
+            throw SQLiteError(error)
+        }
+    }
+
+    func openFile(at path: String, of tenant: TenantID, options: SQLiteOptions) throws(SQLiteError) -> SQLiteConnection
+    {
+        let keys = try failing { () throws(KeyringFailure) in try keyring.tenantKeys(tenant) }
+        opened.withLock { $0[tenant] = keys }
+        return try SQLiteConnection(path: path, options: options)
+    }
+
+    func createKey(of object: ObjectID, of tenant: TenantID) throws(SQLiteError) {
+        _ = try failing { () throws(KeyringFailure) in try keyring.createObjectKey(tenant, object) }
+    }
+
+    func erase(_ objects: [ObjectID], of tenant: TenantID) throws(SQLiteError) {
+        try failing { () throws(KeyringFailure) in try keyring.erase(tenant, objects) }
+    }
+
+    func seal(
+        _ plain: [UInt8], in cell: Cell, of object: ObjectID, of tenant: TenantID
+    ) throws(SQLiteError) -> [UInt8] {
+        let key = try key(of: object, of: tenant)
+        return try failing { () throws(KeyringFailure) in try key.seal(plain.span, in: cell, of: tenant) }
+    }
+
+    func open(
+        _ sealed: [UInt8], in cell: Cell, of object: ObjectID, of tenant: TenantID
+    ) throws(SQLiteError) -> [UInt8] {
+        let key = try key(of: object, of: tenant)
+        return try failing { () throws(KeyringFailure) in try key.open(sealed, in: cell, of: tenant) }
+    }
+
+    func digest(_ label: StaticString, _ text: String, of tenant: TenantID) -> [UInt8] {
+        guard let keys = opened.withLock({ $0[tenant] }) else {
+            preconditionFailure("a digest is made in a transaction, and that on an open file")
+        }
+        return keys.digest(label, text)
+    }
+
+    private func key(of object: ObjectID, of tenant: TenantID) throws(SQLiteError) -> ObjectKey {
+        let key = try failing { () throws(KeyringFailure) in try keyring.objectKey(tenant, object) }
+        guard let key else { throw SQLiteError(.erased, message: "the key of this content is gone", subject: "") }
+        return key
+    }
+
+    private func failing<Result>(
+        _ body: () throws(KeyringFailure) -> Result
+    ) throws(SQLiteError) -> Result {
+        do throws(KeyringFailure) {
+            return try body()
+        } catch {
+            throw SQLiteError(error)
+        }
+    }
+}
+
+extension SQLiteError {
+    /// A failure of the keyring, for those who work on a tenant's database.
+    init(_ failure: KeyringFailure) {
+        switch failure {
+        case .failed(let error): self = error
+        case .erased, .unknownTenant: self.init(.erased, message: failure.description, subject: "")
+        case .damaged: self.init(.corrupt, message: failure.description, subject: KeyringFile.name)
+        case .exists: self.init(.constraint, message: failure.description, subject: KeyringFile.name)
+        case .busy: self.init(.busy, message: failure.description, subject: KeyringFile.name)
+        case .stopped, .file: self.init(.unavailable, message: failure.description, subject: KeyringFile.name)
+        case .refused: self.init(.mistake, message: failure.description, subject: KeyringFile.name)
+        }
+    }
+}
