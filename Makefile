@@ -19,6 +19,7 @@ CLIENTS := Tests/Clients
 PYTHON := .venv-clients/bin/python
 
 .PHONY: help run build release test test-swift test-clients prove bench check format clean packages packages-test shims
+.PHONY: fuzz fuzz-build fuzz-merge
 
 help: ## What can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +63,18 @@ check: packages-test shims venv-clients ## Format, direction of imports, warning
 	$(PYTHON) -m compileall -q $(CLIENTS) Tests/Tools Tests/Bench
 	$(PYTHON) -m pyflakes $(CLIENTS) Tests/Tools Tests/Bench
 	for script in Tests/Tools/*.sh .ci/run; do bash -n "$$script"; done
+
+# SwiftPM hands over one sanitizer as a second, which the compiler takes for the only one: both are named again in one.
+fuzz-build: packages shims
+	FUZZ=1 $(BUILD) -c release --sanitize fuzzer -Xswiftc -sanitize=fuzzer,address -Xswiftc -enable-testing \
+		--scratch-path .build/fuzz
+
+fuzz: fuzz-build ## Fuzzers with AddressSanitizer, a million runs each; RUNS=20000, TARGET='JSON TOML' for fewer
+	python3 Tests/Tools/fuzz.py --self-test
+	python3 Tests/Tools/fuzz.py --runs $(or $(RUNS),1000000) $(TARGET)
+
+fuzz-merge: fuzz-build ## What the fuzzers found worth keeping, minimised, into Tests/Fuzz/Corpora
+	python3 Tests/Tools/fuzz.py --merge $(TARGET)
 
 format: ## Put the Swift sources into their format
 	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests

@@ -74,9 +74,33 @@ func tests(_ name: String, _ dependencies: [String]) -> Target {
         path: "Tests/\(name)Tests", swiftSettings: settings)
 }
 
+/// `make fuzz`: each an executable with libFuzzer's `main`. They exist only where the environment has FUZZ, and nothing
+/// else with a `main` or with tests does then: the whole package is built for the fuzzer.
+let fuzzers = [
+    "RequestHead", "ResponseHead", "ChunkedBody", "FieldLines", "Target", "JSON", "JSONEdit", "Schema", "TOML",
+    "EventStream", "Answer", "ChatRequest", "Planted",
+]
+let isFuzzing = Context.environment["FUZZ"] != nil
+
+func fuzzer(_ name: String) -> Target {
+    .executableTarget(
+        name: "\(name)Fuzz", dependencies: ["FuzzProperties"], path: "Tests/Fuzz/\(name)", swiftSettings: settings)
+}
+
+/// What is delivered, and its tests.
+let application: [Target] =
+    [
+        .executableTarget(
+            name: "Appliance", dependencies: everything.map { .init(stringLiteral: $0) },
+            path: "Sources/Appliance", swiftSettings: settings + release)
+    ]
+    + rooms.map { tests($0.name, [$0.name, "Support"] + $0.needs + ($0.name == "HTTP" ? ["Crypto"] : [])) }
+    + modules.map { tests($0, [$0, "Support"] + below) }
+    + [tests("Appliance", ["Appliance", "Support"] + everything), tests("Fuzz", ["FuzzProperties", "Support"])]
+
 let package = Package(
     name: "gatehouse",
-    products: [.executable(name: "gatehouse", targets: ["Appliance"])],
+    products: isFuzzing ? [] : [.executable(name: "gatehouse", targets: ["Appliance"])],
     targets: [
         .systemLibrary(name: "CLinux", path: "Sources/Modules/CLinux"),
         .systemLibrary(
@@ -88,16 +112,15 @@ let package = Package(
         + rooms.map(room)
         + modules.map { room(Room(needing: below, $0)) }
         + [
-            .executableTarget(
-                name: "Appliance", dependencies: everything.map { .init(stringLiteral: $0) },
-                path: "Sources/Appliance", swiftSettings: settings + release),
+            .target(
+                name: "FuzzProperties",
+                dependencies: (below + ["TOML", "Gateway", "Support"]).map { .init(stringLiteral: $0) },
+                path: "Tests/Fuzz/Properties", swiftSettings: settings),
             .target(
                 name: "Support", dependencies: (below + ["CLinux"]).map { .init(stringLiteral: $0) },
                 path: "Tests/Support", swiftSettings: settings),
         ]
-        + rooms.map { tests($0.name, [$0.name, "Support"] + $0.needs + ($0.name == "HTTP" ? ["Crypto"] : [])) }
-        + modules.map { tests($0, [$0, "Support"] + below) }
-        + [tests("Appliance", ["Appliance", "Support"] + everything)]
+        + (isFuzzing ? fuzzers.map(fuzzer) : application)
 )
 
 extension Room {

@@ -35,6 +35,8 @@ import Testing
         (": comment\nretry: 3\nid: 7\nother: x\ndata: a\n\n", ["-/a"]),
         ("data: a\n\ndata: b\n", ["-/a"]),
         ("\n\n\ndata: é\n\n", ["-/é"]),
+        ("\u{FEFF}data: a\n\n\u{FEFF}data: b\n\n", ["-/a"]),
+        ("data\n\ndata\ndata: b\n\ndatum: c\n\n", ["-/", "-/\nb"]),
     ])
     func `reads events, however the bytes are cut, and loses none`(_ text: String, _ expected: [String]) throws {
         let bytes = Array(text.utf8)

@@ -36,7 +36,7 @@ package struct AnswerReader: Sendable {
     package mutating func end() -> [ChatEvent] {
         guard !hasFailed else { return [] }
         // A last event may lack the empty line after it.
-        var events = EventFrame(raw: frames.rest).data.map { read($0) } ?? []
+        var events = frames.last().data.map { read($0) } ?? []
         events += openai?.end() ?? anthropic?.end() ?? []
         return note(events)
     }

@@ -9,14 +9,17 @@ struct EventFrame: Equatable, Sendable {
     /// The `data` fields, joined with LF; nil for comments and empty frames.
     let data: [UInt8]?
 
-    init(raw: [UInt8]) {
+    /// - Parameter isFirst: it begins the stream, and a byte order mark before it is not part of its first field's name
+    ///   (§9.2.5). The client's reader skips the mark: an event that we took for a comment would pass unread.
+    init(raw: [UInt8], isFirst: Bool = false) {
         self.raw = raw
         var name: String?
         var data: [UInt8]?
-        for line in raw.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }) {
-            if let value = Self.value(of: line, "data:") {
+        let mark = isFirst && raw.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+        for line in raw[mark...].split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }) {
+            if let value = Self.value(of: line, "data") {
                 if data == nil { data = Array(value) } else { data?.append(contentsOf: [0x0A] + value) }
-            } else if let value = Self.value(of: line, "event:") {
+            } else if let value = Self.value(of: line, "event") {
                 name = String(decoding: value, as: UTF8.self)
             }
         }
@@ -26,7 +29,10 @@ struct EventFrame: Equatable, Sendable {
 
     private static func value(of line: ArraySlice<UInt8>, _ field: String) -> ArraySlice<UInt8>? {
         guard line.starts(with: field.utf8) else { return nil }
-        let value = line.dropFirst(field.utf8.count)
+        var value = line.dropFirst(field.utf8.count)
+        // A line without a colon is a field without a value.
+        guard let colon = value.popFirst() else { return value }
+        guard colon == UInt8(ascii: ":") else { return nil }
         return value.first == 0x20 ? value.dropFirst() : value
     }
 }
@@ -36,6 +42,8 @@ struct EventFrame: Equatable, Sendable {
 struct EventFrames: Sendable {
     private var buffer: [UInt8] = []
     private var scanned = 0
+    /// Whether no event has ended yet.
+    private var isFirst = true
     /// Whether the line that `scanned` stands in has no byte yet.
     private var isLineEmpty = true
     /// Whether the byte before `scanned` is a CR to which an LF may still belong.
@@ -43,6 +51,9 @@ struct EventFrames: Sendable {
 
     /// Bytes of an event that has not ended yet.
     var rest: [UInt8] { buffer }
+
+    /// The event that has not ended yet, as if `ending` had come and ended it.
+    func last(ending: [UInt8] = []) -> EventFrame { EventFrame(raw: buffer + ending, isFirst: isFirst) }
 
     /// Takes the next bytes and gives the events that are whole now. Fails when one is larger than
     /// `GatewayLimits.eventBytesMax`; the stream cannot be read any further then.
@@ -66,7 +77,8 @@ struct EventFrames: Sendable {
                 endedWithReturn = false
             }
             if isLineEmpty {
-                frames.append(EventFrame(raw: Array(buffer[start..<scanned])))
+                frames.append(EventFrame(raw: Array(buffer[start..<scanned]), isFirst: isFirst))
+                isFirst = false
                 start = scanned
             }
             isLineEmpty = true

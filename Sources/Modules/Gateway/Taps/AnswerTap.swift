@@ -59,8 +59,8 @@ package struct AnswerTap: Sendable {
         guard !isOver else { return [] }
         // A last event may lack the empty line after it.
         var output: [UInt8] = []
-        let rest = EventFrame(raw: frames.rest)
-        if rest.data != nil { output = pass(EventFrame(raw: rest.raw + [0x0A, 0x0A])) }
+        let last = frames.last(ending: [0x0A, 0x0A])
+        if last.data != nil { output = pass(last) }
         guard !isOver else { return output }
         let events = isAnthropic ? anthropic.end() : openai.end()
         if let fault = note(events) { return output + fail(fault) }
