@@ -42,6 +42,25 @@ import Testing
         }
     }
 
+    @Test func `leaves nothing behind of an exchange that is over`() throws {
+        try withServer(
+            script: { peer in
+                try await peer.request()
+                try await peer.send(Self.ok)
+                await peer.untilGone()
+            }
+        ) { client, server, _ throws in
+            weak var remembered: ClientExchange?
+            do {
+                let exchange = ClientExchange(try server.get(), on: client)
+                remembered = exchange
+                _ = try await exchange.begin(nil)
+                while try await exchange.nextData() != nil {}
+            }
+            #expect(remembered == nil)
+        }
+    }
+
     @Test func `sends again when the connection is reset`() throws {
         try withServer(
             script: Self.script { peer in

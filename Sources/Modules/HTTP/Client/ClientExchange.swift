@@ -146,7 +146,8 @@ extension ClientExchange {
     /// Ends the exchange: nobody is woken for it any more, the slot is free, and the connection is kept or broken off.
     private func end(keeping idleTimeout: Duration?) {
         hasEnded = true
-        totalTimer?.cancel()
+        // The timer's body holds this exchange: kept, it would hold itself for good.
+        totalTimer.take()?.cancel()
         if let (cancellation, token) = callersCancellation { cancellation.remove(token) }
         callersCancellation = nil
         let transport = transport.take()
