@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
 import Testing
 
 @testable import HTTP
@@ -57,5 +58,58 @@ import Testing
         #expect(fields.contains(token: "X", in: "connection"))
         #expect(!fields.contains(token: "keep", in: "connection"))
         #expect(!fields.contains(token: "", in: "connection"))
+    }
+
+    @Test func `are written as they stand, but for what the writer says itself`() {
+        var fields: Fields = ["a": "1", "b": "2"]
+        fields.append("c", -30)
+        #expect(fields.isWireForm)
+        #expect(String(decoding: fields.storage, as: UTF8.self) == "a: 1\r\nb: 2\r\nc: -30\r\n")
+        var removed = fields
+        removed.remove("b")
+        var replaced = fields
+        replaced.set("a", "4")
+        var framing = fields
+        framing.append("Content-Length", 7)
+        var joined = fields
+        joined.append(contentsOf: framing)
+        for (changed, expected) in [
+            (removed, "a: 1\r\nc: -30\r\n"), (replaced, "b: 2\r\nc: -30\r\na: 4\r\n"),
+            (framing, "a: 1\r\nb: 2\r\nc: -30\r\n"),
+            (joined, "a: 1\r\nb: 2\r\nc: -30\r\na: 1\r\nb: 2\r\nc: -30\r\n"),
+        ] {
+            #expect(!changed.isWireForm)
+            var head: [UInt8] = []
+            MessageEncoder.appendHead(.get, target: "/", authority: "x", changed, bodyBytes: nil, to: &head)
+            #expect(String(decoding: head, as: UTF8.self) == "GET / HTTP/1.1\r\nhost: x\r\n\(expected)\r\n")
+        }
+    }
+
+    @Test(arguments: [
+        (
+            CharacterSet128.token,
+            "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+        ),
+        (.path, "/:@!$&'()*+,;=-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"),
+        (.query, "?/:@!$&'()*+,;=-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"),
+        (.hostName, "-._0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"),
+        (.ipLiteral, ":.0123456789ABCDEFabcdef"),
+    ])
+    func `the numbers of a set are its characters`(_ set: CharacterSet128, _ members: String) {
+        for byte in UInt8.min...UInt8.max { #expect(set.contains(byte) == members.utf8.contains(byte)) }
+    }
+
+    @Test(arguments: [Int.min, -1, 0, 9, 10, Int.max]) func `writes numbers`(_ number: Int) {
+        DecimalDigits(number).withSpan { #expect(String(decoding: $0) == String(number)) }
+    }
+
+    @Test func `knows every byte that may stand in a value`() {
+        for byte in UInt8.min...UInt8.max {
+            for place in 0..<40 {
+                var value = [UInt8](repeating: UInt8(ascii: "v"), count: 40)
+                value[place] = byte
+                #expect(value.span.isFieldContent == byte.isFieldContent)
+            }
+        }
     }
 }

@@ -140,4 +140,12 @@ struct MonitorTests {
         #expect(monitor.wait(until: start + .milliseconds(20)) { $0.first } == nil)
         #expect(Instant.now() - start >= .milliseconds(20))
     }
+
+    @Test func `a reservoir gives no number twice`() {
+        var reservoir = RandomReservoir()
+        #expect(Set((0..<1_000).map { _ in reservoir.next() }).count == 1_000)
+        let ids = Set((0..<1_000).map { _ in ULID.make(prefix: "req_", at: .now(), from: &reservoir) })
+        #expect(ids.count == 1_000)
+        #expect(ids.allSatisfy { ULID.isValid($0, prefix: "req_") })
+    }
 }

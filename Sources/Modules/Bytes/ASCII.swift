@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
+
 // Bytes and short texts of protocols (header names, schemes, methods) are ASCII by definition; these helpers never look
 // at Unicode, so they cannot be surprised by it (RFC 9110 §5.1, RFC 3986 §2.1).
 
@@ -63,6 +65,17 @@ extension Span where Element == UInt8 {
         return true
     }
 
+    /// True if the bytes are those of `text` but for the case of `A`–`Z`; allocates nothing.
+    @inlinable package func equalsIgnoringASCIICase(_ text: StaticString) -> Bool {
+        // A literal's memory lives as long as the program.
+        let literal = unsafe UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+        guard count == literal.count else { return false }
+        for index in 0..<count where unsafe self[index].asciiLowercased != literal[index].asciiLowercased {
+            return false
+        }
+        return true
+    }
+
     /// True if the bytes are exactly those of `text`; allocates nothing.
     @inlinable package func equals(_ text: StaticString) -> Bool {
         // A literal's memory lives as long as the program.
@@ -72,21 +85,23 @@ extension Span where Element == UInt8 {
         return true
     }
 
-    /// True if the bytes are exactly the UTF-8 of `text`; allocates nothing for native strings.
-    @inlinable package func equals(_ text: String) -> Bool {
-        guard count == text.utf8.count else { return false }
-        var index = 0
-        for byte in text.utf8 {
-            guard self[index] == byte else { return false }
-            index &+= 1
+    /// True if the bytes are exactly the UTF-8 of `text`; allocates nothing. memcmp(3)
+    package func equals(_ text: String) -> Bool {
+        let other = text.utf8.span
+        guard count == other.count else { return false }
+        return unsafe withUnsafeBytes { left in
+            unsafe other.withUnsafeBytes { right in
+                // Both have as many bytes as the first; an empty one may have no address.
+                guard let left = left.baseAddress, let right = right.baseAddress else { return true }
+                return unsafe memcmp(left, right, other.count) == 0
+            }
         }
-        return true
     }
 }
 
 extension Array where Element == UInt8 {
     /// Appends the UTF-8 of `text`.
-    @inlinable package mutating func append(utf8 text: String) { append(contentsOf: text.utf8) }
+    @inlinable package mutating func append(utf8 text: String) { append(text.utf8.span) }
 
     /// Appends the bytes of a literal, without making a `String` of it.
     @inlinable package mutating func append(utf8 text: StaticString) {
@@ -106,5 +121,20 @@ extension String {
     @inlinable package init(decoding span: Span<UInt8>) {
         // The pointer lives within the closure, and the string copies from it.
         self = unsafe span.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
+    }
+}
+
+extension OutputSpan where Element == UInt8 {
+    /// Appends all bytes of a span; stops the process if there is no room for them.
+    @inlinable package mutating func append(_ span: Span<UInt8>) {
+        precondition(span.count <= freeCapacity, "a span is appended where there is room for it")
+        unsafe span.withUnsafeBufferPointer { source in
+            unsafe withUnsafeMutableBufferPointer { buffer, initialized in
+                // SAFETY: the room behind what is initialised was compared with the source's count just now.
+                let target = unsafe UnsafeMutableBufferPointer(rebasing: buffer[initialized...])
+                _ = unsafe target.initialize(fromContentsOf: source)
+                initialized &+= source.count
+            }
+        }
     }
 }

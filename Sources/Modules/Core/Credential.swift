@@ -41,13 +41,15 @@ package struct Credential: Sendable {
 
     /// The token of `Bearer TOKEN` (RFC 6750 §2.1; the scheme's name is case-insensitive, RFC 9110 §11.1).
     private static func bearer(_ value: String) throws(Failure) -> String {
-        let scheme = "bearer "
-        guard value.utf8.count > scheme.utf8.count, value.prefix(scheme.count).equalsIgnoringASCIICase(scheme)
+        let scheme: StaticString = "bearer "
+        let bytes = value.utf8.span
+        guard bytes.count > scheme.utf8CodeUnitCount,
+            bytes.extracting(0..<scheme.utf8CodeUnitCount).equalsIgnoringASCIICase(scheme)
         else {
             throw Failure(.invalidAPIKey, "the authorization field must read: Bearer, a space, the key")
         }
-        var token = value.dropFirst(scheme.count)
-        while token.first == " " { token.removeFirst() }
-        return String(token)
+        var start = scheme.utf8CodeUnitCount
+        while start < bytes.count, bytes[start] == UInt8(ascii: " ") { start += 1 }
+        return String(decoding: bytes.extracting(start..<bytes.count))
     }
 }

@@ -11,7 +11,7 @@ package enum DefectAnswers {
         failure.statusOverride = status.code
         let id = RequestID.make()
         var fields: Fields = ["content-type": "application/json", "x-request-id": id]
-        for (name, value) in SecurityHeaders.always { fields.append(name, value) }
+        fields.append(contentsOf: SecurityHeaders.always)
         fields.append(contentsOf: failure.answerFields())
         return DefectAnswer(fields: fields, body: failure.body(in: .house, requestID: id))
     }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Bytes
 import HTTP
 import Synchronization
 
@@ -44,7 +43,7 @@ package final class DoorPolicy: Sendable {
     func accepts(host head: RequestHead) -> Bool {
         guard case .network = kind else { return true }
         guard let host = head.host else { return false }
-        return names.withLock { $0.hosts.contains(host.name.asciiLowercased) }
+        return names.withLock { $0.hosts.contains(host.name) }
     }
 
     /// The operator at the admin socket, by the credentials of the peer that the kernel vouches for.

@@ -23,7 +23,7 @@ package final class FrontDoor: Responder {
     }
 
     package func respond(to request: Request, with response: ResponseWriter) async {
-        let id = RequestID.make()
+        let id = RequestID.make(on: request.loop)
         let answer = Answer(response: response, requestID: id, head: request.head, policy: policy)
         guard policy.accepts(host: request.head) else {
             // Serving a foreign name would make this server an open mirror of whoever points a name at it.

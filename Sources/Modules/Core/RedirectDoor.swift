@@ -25,7 +25,8 @@ package final class RedirectDoor: Responder {
     }
 
     package func respond(to request: Request, with response: ResponseWriter) async {
-        let answer = Answer(response: response, requestID: RequestID.make(), head: request.head, policy: policy)
+        let answer = Answer(
+            response: response, requestID: RequestID.make(on: request.loop), head: request.head, policy: policy)
         guard policy.accepts(host: request.head), let host = request.head.host else {
             // A location made of any host a stranger names would make this server vouch for it (an open redirect).
             return await refuse(Failure(.misdirectedRequest, "this server does not answer to that host name"), answer)

@@ -12,7 +12,7 @@ package enum ErrorShape: Sendable {
 }
 
 /// One operation of the server: what it is, who may call it, and what it does.
-package struct Route: Sendable {
+package final class Route: Sendable {
     /// Does the work of the route. What it returns is the answer; a handler that streams writes through
     /// ``Exchange/response`` and returns ``Reply/streamed``.
     package typealias Handler = @Sendable (Exchange) async throws(Failure) -> Reply

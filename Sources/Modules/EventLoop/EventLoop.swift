@@ -38,6 +38,8 @@ import Synchronization
     /// `scratchBytes` of memory for whoever runs on the loop, until it next waits: arrays are read through it, so that
     /// each is as long as what came.
     package let scratch: UnsafeMutableRawBufferPointer
+    /// Random bits for the names of what happens on the loop.
+    package var randomness = RandomReservoir()
     var timers = TimerHeap()
     /// Counts turns; wraps around.
     private(set) var turn: UInt64 = 0

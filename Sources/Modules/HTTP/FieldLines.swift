@@ -33,22 +33,26 @@ extension Fields {
         guard let first = line.first, line.upperBound <= Int(Int32.max) else { throw .malformed }
         guard bytes[first] != Octet.space, bytes[first] != Octet.tab else { throw .obsoleteFold }
         var index = first
-        var hash: UInt32 = 0
-        while index < line.upperBound, CharacterSet128.token.contains(bytes[index]) {
-            hash = Self.hash(hash, bytes[index])
-            index += 1
-        }
+        while index < line.upperBound, CharacterSet128.token.contains(bytes[index]) { index &+= 1 }
         let name = first..<index
         guard index < line.upperBound, bytes[index] == Octet.colon, !name.isEmpty else {
             throw nameDefect(in: bytes, line: line, at: index)
         }
-        for place in (index + 1)..<line.upperBound where !bytes[place].isFieldContent {
-            throw bytes[place] == Octet.carriageReturn ? .bareCarriageReturn : .control
+        if !bytes.extracting((index + 1)..<line.upperBound).isFieldContent {
+            throw contentDefect(in: bytes, (index + 1)..<line.upperBound)
         }
         let value = bytes.trimming((index + 1)..<line.upperBound)
         return Entry(
             nameStart: Int32(name.lowerBound), nameCount: Int32(name.count), valueStart: Int32(value.lowerBound),
-            valueCount: Int32(value.count), hash: hash)
+            valueCount: Int32(value.count), hash: Self.hash(of: bytes.extracting(name)))
+    }
+
+    /// The first of what may not stand in a value.
+    private static func contentDefect(in bytes: Span<UInt8>, _ range: Range<Int>) -> FieldDefect {
+        for place in range where !bytes[place].isFieldContent {
+            return bytes[place] == Octet.carriageReturn ? .bareCarriageReturn : .control
+        }
+        return .control
     }
 
     /// Why the name of a line ends at `index` without a colon there.

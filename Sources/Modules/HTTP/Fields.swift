@@ -6,7 +6,8 @@ import Bytes
 /// byte for byte.
 ///
 /// One array holds all bytes (for a parsed message: its whole head) and another the places of names and values in it,
-/// so a head of twenty fields costs two allocations.
+/// so a head of twenty fields costs two allocations. What is appended stands there as it does in a message, so that the
+/// fields of an answer are written by copying them once.
 ///
 /// What is not a token as a name, or holds a control character in its value, cannot be put in: nobody who copies outside
 /// text into an answer can start a second field or a second answer with it.
@@ -20,23 +21,34 @@ package struct Fields: Sendable {
         /// Of the name in lower case: lookups compare it before they compare bytes.
         let hash: UInt32
 
-        var name: Range<Int> { Int(nameStart)..<Int(nameStart + nameCount) }
-        var value: Range<Int> { Int(valueStart)..<Int(valueStart + valueCount) }
+        var name: Range<Int> { Int(nameStart)..<(Int(nameStart) &+ Int(nameCount)) }
+        var value: Range<Int> { Int(valueStart)..<(Int(valueStart) &+ Int(valueCount)) }
     }
 
     private(set) var storage: [UInt8]
     private(set) var entries: [Entry]
+    /// True while the storage is nothing but the entries in order, each as `name: value` and a line end, and none of them
+    /// is the message writer's own (`FramingFields`).
+    private(set) var isWireForm: Bool
 
     /// No fields.
     package init() {
         storage = []
         entries = []
+        isWireForm = true
     }
 
     /// For the parser, which has checked the entries against the storage.
     init(storage: [UInt8], entries: [Entry]) {
         self.storage = storage
         self.entries = entries
+        isWireForm = false
+    }
+
+    /// Makes room for so many more bytes and fields.
+    package mutating func reserve(bytes: Int, fields: Int) {
+        storage.reserveCapacity(storage.count + bytes)
+        entries.reserveCapacity(entries.count + fields)
     }
 
     /// The number of field lines.
@@ -53,7 +65,9 @@ package struct Fields: Sendable {
     /// The values of all fields with this name, in order.
     package func all(_ name: String) -> [String] {
         let hash = Self.hash(of: name)
-        return entries.indices.filter { matches($0, name, hash) }.map(value(at:))
+        var values: [String] = []
+        for index in entries.indices where matches(index, name, hash) { values.append(value(at: index)) }
+        return values
     }
 
     /// True if there is a field with this name.
@@ -93,32 +107,47 @@ package struct Fields: Sendable {
     ///   other than a tab.
     @discardableResult
     package mutating func append(_ name: String, _ value: String) -> Bool {
-        guard name.utf8.allSatisfy(CharacterSet128.token.contains), !name.isEmpty,
-            value.utf8.allSatisfy(\.isFieldContent),
-            storage.count + name.utf8.count + value.utf8.count <= Int(Int32.max)
-        else { return false }
-        let start = storage.count
-        storage.append(utf8: name)
-        let valueStart = storage.count
-        storage.append(utf8: value)
-        entries.append(
-            Entry(
-                nameStart: Int32(start), nameCount: Int32(valueStart - start), valueStart: Int32(valueStart),
-                valueCount: Int32(storage.count - valueStart), hash: Self.hash(of: name)))
-        return true
+        append(name.utf8.span, value.utf8.span)
     }
 
     /// Adds a field with a number.
     @discardableResult
     package mutating func append(_ name: String, _ value: Int) -> Bool {
-        append(name, String(value))
+        DecimalDigits(value).withSpan { append(name.utf8.span, $0) }
+    }
+
+    private mutating func append(_ name: Span<UInt8>, _ value: Span<UInt8>) -> Bool {
+        guard name.isToken, value.isFieldContent,
+            name.count <= Int(Int32.max) / 4, value.count <= Int(Int32.max) / 4, storage.count <= Int(Int32.max) / 4
+        else { return false }
+        let start = storage.count
+        storage.append(addingCapacity: name.count + value.count + 4) { (output: inout OutputSpan<UInt8>) in
+            output.append(name)
+            output.append(Octet.colon)
+            output.append(Octet.space)
+            output.append(value)
+            output.append(Octet.carriageReturn)
+            output.append(Octet.lineFeed)
+        }
+        entries.append(
+            Entry(
+                nameStart: Int32(start), nameCount: Int32(name.count), valueStart: Int32(start + name.count + 2),
+                valueCount: Int32(value.count), hash: Self.hash(of: name)))
+        if isWireForm, FramingFields.contain(name) { isWireForm = false }
+        return true
     }
 
     /// Adds all fields of `other`, in order.
     package mutating func append(contentsOf other: Fields) {
-        guard storage.count + other.storage.count <= Int(Int32.max) else { return }
+        guard !other.isEmpty, storage.count <= Int(Int32.max) / 4, other.storage.count <= Int(Int32.max) / 4
+        else { return }
+        if isEmpty {
+            self = other
+            return
+        }
         let offset = Int32(storage.count)
         storage.append(contentsOf: other.storage)
+        isWireForm = isWireForm && other.isWireForm
         for entry in other.entries {
             entries.append(
                 Entry(
@@ -135,6 +164,7 @@ package struct Fields: Sendable {
         let present = count(of: name)
         guard append(name, value) else { return false }
         guard present > 0, let added = entries.popLast() else { return true }
+        isWireForm = false
         remove(name)
         entries.append(added)
         return true
@@ -146,6 +176,7 @@ package struct Fields: Sendable {
         let kept = entries.indices.filter { !matches($0, name, hash) }
         guard kept.count < entries.count else { return }
         entries = kept.map { entries[$0] }
+        isWireForm = false
     }
 }
 
@@ -193,38 +224,40 @@ extension Fields {
         return storage.span.extracting(entries[index].name).equalsIgnoringASCIICase(name)
     }
 
-    /// One step of the hash of a name. It is not keyed: lookups are linear in at most `fieldsMax` entries, so collisions
-    /// made on purpose gain nothing.
+    /// Length, first and last letter of a name: enough to pass over nearly all others without a loop. It is not keyed:
+    /// lookups are linear in at most `fieldsMax` entries, so collisions made on purpose gain nothing.
     @inline(__always)
-    static func hash(_ hash: UInt32, _ byte: UInt8) -> UInt32 {
-        (hash &* 31) &+ UInt32(byte.asciiLowercased)
+    static func hash(of name: Span<UInt8>) -> UInt32 {
+        guard !name.isEmpty else { return 0 }
+        return UInt32(truncatingIfNeeded: name.count) << 16 | UInt32(name[0].asciiLowercased) << 8
+            | UInt32(name[name.count - 1].asciiLowercased)
     }
 
-    static func hash(of name: String) -> UInt32 {
-        var value: UInt32 = 0
-        for byte in name.utf8 { value = hash(value, byte) }
-        return value
+    @inline(__always)
+    static func hash(of name: String) -> UInt32 { hash(of: name.utf8.span) }
+}
+
+/// The digits of a number, with its sign, without a `String` of them.
+struct DecimalDigits {
+    private var bytes: [20 of UInt8] = .init(repeating: 0)
+    private var start = 20
+
+    init(_ number: Int) {
+        var rest = number.magnitude
+        repeat {
+            start -= 1
+            bytes[start] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        } while rest > 0
+        guard number < 0 else { return }
+        start -= 1
+        bytes[start] = UInt8(ascii: "-")
     }
+
+    /// Lends the digits for the length of `body`.
+    func withSpan<Result>(_ body: (Span<UInt8>) -> Result) -> Result { body(bytes.span.extracting(start..<20)) }
 }
 
 extension Span where Element == UInt8 {
-    func equalsIgnoringASCIICase(_ text: String) -> Bool {
-        guard count == text.utf8.count else { return false }
-        var index = 0
-        for byte in text.utf8 {
-            guard self[index].asciiLowercased == byte.asciiLowercased else { return false }
-            index &+= 1
-        }
-        return true
-    }
-
-    func equalsIgnoringASCIICase(_ text: StaticString) -> Bool {
-        // A literal's memory lives as long as the program.
-        let literal = unsafe UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
-        guard count == literal.count else { return false }
-        for index in 0..<count where unsafe self[index].asciiLowercased != literal[index].asciiLowercased {
-            return false
-        }
-        return true
-    }
+    func equalsIgnoringASCIICase(_ text: String) -> Bool { equalsIgnoringASCIICase(text.utf8.span) }
 }

@@ -72,7 +72,7 @@ enum MessageEncoder {
     /// Appends a chunk with this data; nothing for no data, since an empty chunk would end the body.
     static func appendChunk(_ data: Span<UInt8>, to output: inout [UInt8]) {
         guard !data.isEmpty else { return }
-        output.reserveCapacity(output.count + data.count + 20)
+        output.reserveCapacity(output.count + data.count + 26)
         appendHexadecimal(data.count, to: &output)
         output.append(utf8: "\r\n")
         output.append(data)
@@ -85,6 +85,7 @@ enum MessageEncoder {
     }
 
     private static func append(_ fields: Fields, to output: inout [UInt8]) {
+        guard !fields.isWireForm else { return output.append(fields.storage.span) }
         let storage = fields.storage.span
         for entry in fields.entries where !FramingFields.contain(storage.extracting(entry.name)) {
             output.append(storage.extracting(entry.name))
@@ -117,7 +118,7 @@ enum MessageEncoder {
 }
 
 /// The fields that belong to the connection and the framing, and to whoever writes the head.
-private enum FramingFields {
+enum FramingFields {
     static func contain(_ name: Span<UInt8>) -> Bool {
         switch name.count {
         case 2: name.equalsIgnoringASCIICase("te")

@@ -12,12 +12,17 @@ package enum ULID {
 
     /// A fresh identifier: `prefix` (`"key_"`) and 26 characters.
     package static func make(prefix: StaticString, at time: WallTime) -> String {
-        let random = Random.bytes(10)
-        var low: UInt64 = 0
-        for byte in random[2...] { low = low << 8 | UInt64(byte) }
+        make(prefix: prefix, at: time, Random.uint64(), Random.uint64())
+    }
+
+    /// The same with random bits from a reservoir.
+    package static func make(prefix: StaticString, at time: WallTime, from reservoir: inout RandomReservoir) -> String {
+        make(prefix: prefix, at: time, reservoir.next(), reservoir.next())
+    }
+
+    private static func make(prefix: StaticString, at time: WallTime, _ first: UInt64, _ second: UInt64) -> String {
         let milliseconds = UInt64(clamping: time.milliseconds) & 0xFFFF_FFFF_FFFF
-        let high = milliseconds << 16 | UInt64(random[0]) << 8 | UInt64(random[1])
-        return make(prefix: prefix, high: high, low: low)
+        return make(prefix: prefix, high: milliseconds << 16 | first & 0xFFFF, low: second)
     }
 
     /// True where `text` is `prefix` and 26 characters of the alphabet, the first of them at most `7` (more would

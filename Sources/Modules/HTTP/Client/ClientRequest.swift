@@ -47,7 +47,7 @@ package struct ClientRequest: Sendable {
         let expectsBody = method == .post || method == .put || method == .patch
         var fields = fields
         // The body follows at once; nobody waits for leave to send it.
-        fields.remove("expect")
+        if fields.contains("expect") { fields.remove("expect") }
         var head: [UInt8] = []
         MessageEncoder.appendHead(
             method, target: target, authority: origin.authority, fields,

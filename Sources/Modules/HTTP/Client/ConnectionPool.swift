@@ -221,9 +221,13 @@ struct ConnectionPool<Key: Hashable> {
 
     /// Changes a group; one without slots and waiters leaves no trace.
     private mutating func change(_ key: Key, _ body: (inout Group) -> Void) {
-        var group = groups.removeValue(forKey: key) ?? Group()
+        if !Self.change(&groups[key, default: Group()], body) { groups[key] = nil }
+    }
+
+    /// Changes a group in its place. True if it is still needed.
+    private static func change(_ group: inout Group, _ body: (inout Group) -> Void) -> Bool {
         body(&group)
-        if group.slots > 0 || !group.waiters.isEmpty { groups[key] = group }
+        return group.slots > 0 || !group.waiters.isEmpty
     }
 
     private mutating func nextNumber() -> UInt64 {
