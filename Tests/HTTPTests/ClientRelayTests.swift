@@ -26,7 +26,7 @@ import Testing
                     method: request.head.method, origin: upstream, target: request.head.target,
                     fields: request.head.fields, body: try await request.body(max: 8 << 20), addresses: .loopback)
                 let answer = try await client.send(onward, cancellation: request.cancellation)
-                try await response.begin(answer.status, answer.fields)
+                try response.begin(answer.status, answer.fields)
                 while let data = try await answer.next() { try await response.write(data) }
                 try await response.finish()
             } catch {

@@ -18,7 +18,7 @@ import Testing
             if request.head.expectsContinue { notes.add("expects") }
             var count = 0
             while let chunk = try await request.nextChunk() { count += chunk.count }
-            try await response.begin(200, ["content-type": "text/plain"])
+            try response.begin(200, ["content-type": "text/plain"])
             for piece in ["\(request.head.method.name) ", "\(request.head.path) ", "\(count)\n"] {
                 try await response.write(Array(piece.utf8))
             }
@@ -43,7 +43,7 @@ import Testing
             switch request.head.path {
             case "/empty": try await response.send(204, [:], body: [])
             case "/stream":
-                try await response.begin(200, [:])
+                try response.begin(200, [:])
                 for _ in 0..<3 { try await response.write(Array("piece ".utf8)) }
                 try await response.finish()
             default: try await response.send(200, [:], body: try await request.body(max: 1 << 20))
@@ -77,7 +77,7 @@ import Testing
         let harness = try ServerHarness(context: throwawayServerContext()) { request, response, _ in
             let body = try await request.body(max: 1 << 24)
             if request.head.path == "/stream" {
-                try await response.begin(200, [:])
+                try response.begin(200, [:])
                 for _ in 0..<100 { try await response.write([UInt8](repeating: 0x61, count: 10_000)) }
                 return try await response.finish()
             }

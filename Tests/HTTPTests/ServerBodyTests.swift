@@ -127,7 +127,7 @@ import Testing
 
     @Test func `reads while it writes, and loses nothing`() throws {
         let harness = try ServerHarness { request, response, _ in
-            try await response.begin(200, [:])
+            try response.begin(200, [:])
             while let chunk = try await request.nextChunk() { try await response.write(chunk) }
             try await response.finish()
         }

@@ -58,7 +58,7 @@ import Testing
         if count % 2 == 0 {
             try await response.send(200, [:], body: Array(answer.utf8))
         } else {
-            try await response.begin(200, [:])
+            try response.begin(200, [:])
             try await response.write(Array(answer.utf8))
             try await response.finish()
         }

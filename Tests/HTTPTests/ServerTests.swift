@@ -76,7 +76,7 @@ import Testing
 
     @Test func `streams in chunks, or up to the end for HTTP 1,0, and nothing for HEAD`() throws {
         let harness = try ServerHarness { _, response, _ in
-            try await response.begin(200, ["content-type": "text/plain"])
+            try response.begin(200, ["content-type": "text/plain"])
             for piece in ["one", "", "two"] { try await response.write(Array(piece.utf8)) }
             try await response.finish()
         }
@@ -96,7 +96,7 @@ import Testing
 
     @Test func `keeps a promised length, and cuts off what falls short of it`() throws {
         let harness = try ServerHarness { request, response, _ in
-            try await response.begin(200, [:], length: 6)
+            try response.begin(200, [:], length: 6)
             try await response.write(Array("abc".utf8))
             if request.head.path == "/whole" { try await response.write(Array("def".utf8)) }
             if request.head.path == "/long" { try await response.write(Array("defg".utf8)) }
@@ -135,7 +135,7 @@ import Testing
 
     @Test func `a writer waits for a reader that does not read`() throws {
         let harness = try ServerHarness { _, response, notes in
-            try await response.begin(200, [:])
+            try response.begin(200, [:])
             for number in 0..<64 {
                 try await response.write([UInt8](repeating: 0x61, count: 1 << 18))
                 notes.add("written \(number)")
@@ -155,7 +155,7 @@ import Testing
     @Test func `a responder that gives no answer gives 500, one that stops in the middle a reset`() throws {
         let harness = try ServerHarness { request, response, _ in
             guard request.head.path == "/half" else { return }
-            try await response.begin(200, [:])
+            try response.begin(200, [:])
             try await response.write(Array("abc".utf8))
         }
         #expect(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Core
+import EventLoop
 import HTTP
 
 /// A streamed answer on its way to the client. Its head leaves with the first bytes, so that a failure before them can
@@ -18,11 +19,7 @@ final class AnswerStream {
     /// - Returns: false if the client is gone.
     func write(_ bytes: [UInt8]) async -> Bool {
         do {
-            if !hasBegun {
-                hasBegun = true
-                try await exchange.answer.begin(
-                    status: 200, contentType: "text/event-stream; charset=utf-8", exchange.answerFields)
-            }
+            try begin()
             try await exchange.response.write(bytes)
             return true
         } catch {
@@ -30,7 +27,20 @@ final class AnswerStream {
         }
     }
 
-    func finish() async {
-        try? await exchange.response.finish()
+    /// Sends the last bytes, and with them the end.
+    func finish(_ last: [UInt8] = []) async {
+        do {
+            if !last.isEmpty { try begin() }
+            try await exchange.response.finish(last)
+        } catch {
+            // The client is gone; the exchange settles all the same.
+        }
+    }
+
+    private func begin() throws(IOFailure) {
+        guard !hasBegun else { return }
+        hasBegun = true
+        try exchange.answer.begin(
+            status: 200, contentType: "text/event-stream; charset=utf-8", exchange.answerFields)
     }
 }

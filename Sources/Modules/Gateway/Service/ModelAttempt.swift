@@ -122,8 +122,8 @@ struct ModelAttempt {
     ) async throws(Fault) -> Reply {
         var relay = relay
         let output = AnswerStream(call.exchange)
-        while !relay.isOver {
-            var bytes: [UInt8]
+        while true {
+            let bytes: [UInt8]
             do throws(ClientFailure) {
                 if let next = try await response.next() {
                     bytes = relay.receive(next)
@@ -138,14 +138,16 @@ struct ModelAttempt {
                 response.close()
                 throw fault
             }
-            guard !bytes.isEmpty else { continue }
-            if !output.hasBegun { note(relay.summary, overhead) }
-            guard await output.write(bytes) else {
+            if !output.hasBegun, !bytes.isEmpty { note(relay.summary, overhead) }
+            if relay.isOver {
+                await output.finish(bytes)
+                break
+            }
+            guard bytes.isEmpty ? true : await output.write(bytes) else {
                 response.close()
                 return .streamed
             }
         }
-        await output.finish()
         // The client has its answer. What is left is the end of the provider's, behind which the connection can be used
         // again; whoever does not end soon is cut off.
         call.exchange.request.loop.spawn { await response.readToEnd(chunksMax: 4) }

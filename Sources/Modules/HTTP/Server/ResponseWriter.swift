@@ -9,7 +9,7 @@ package import EventLoop
 package final class ResponseWriter {
     private enum State {
         case waiting
-        /// The head has left; `bytesLeft` where a length was promised.
+        /// The head is decided; `bytesLeft` where a length was promised.
         case streaming(MessageEncoder.Body, bytesLeft: Int?)
         case complete
         case failed
@@ -19,6 +19,9 @@ package final class ResponseWriter {
     private var connection: ServerConnection?
     private let method: Method
     private let version: Version
+    /// The head of a streamed answer until the first piece of its body, with which it leaves: one write and one TLS record
+    /// instead of two.
+    private var heldHead: [UInt8] = []
 
     /// True to close the connection behind this answer. Set it before the answer begins.
     package var closesConnection = false
@@ -57,52 +60,64 @@ package final class ResponseWriter {
         }
     }
 
-    /// Begins an answer whose body follows piece by piece: in chunks, or (HTTP/1.0) up to the end of the connection.
+    /// Begins an answer whose body follows piece by piece: in chunks, or (HTTP/1.0) up to the end of the connection. The
+    /// head leaves with the first piece.
     ///
     /// - Parameter length: the number of bytes that will follow, if known; fewer or more are an error.
-    package func begin(_ status: Status, _ fields: Fields, length: Int? = nil) async throws(IOFailure) {
+    package func begin(_ status: Status, _ fields: Fields, length: Int? = nil) throws(IOFailure) {
         let connection = try take()
         let framing: MessageEncoder.Body =
             status.forbidsBody
             ? .none : length.map { .length($0) } ?? (version == .http11 ? .chunked : .untilClose)
-        do throws(IOFailure) {
-            try await connection.write(connection.encodedHead(status, fields, framing, closing: closesConnection))
-            state = .streaming(framing, bytesLeft: length)
-        } catch {
-            state = .failed
-            throw error
-        }
+        heldHead = connection.encodedHead(status, fields, framing, closing: closesConnection)
+        state = .streaming(framing, bytesLeft: length)
     }
 
     /// Sends a piece of the body. Returns when the kernel has taken it, so that a slow reader slows down whoever writes.
     package func write(_ bytes: [UInt8]) async throws(IOFailure) {
         guard case .streaming(let framing, let bytesLeft) = state, let connection else { throw .closed }
         guard method != .head, framing != .none, !bytes.isEmpty else { return }
-        do throws(IOFailure) {
-            switch framing {
-            case .chunked: try await connection.writeChunk(bytes)
-            case .length, .untilClose, .none:
-                if let bytesLeft {
-                    guard bytes.count <= bytesLeft else { throw .closed }
-                    state = .streaming(framing, bytesLeft: bytesLeft - bytes.count)
-                }
-                try await connection.write(bytes)
+        if let bytesLeft {
+            guard bytes.count <= bytesLeft else {
+                state = .failed
+                throw .closed
             }
-        } catch {
-            state = .failed
-            throw error
+            state = .streaming(framing, bytesLeft: bytesLeft - bytes.count)
         }
+        try await send(bytes, framing, isLast: false, to: connection)
     }
 
     /// Ends an answer that was begun.
     ///
+    /// - Parameter last: the last piece of the body, which leaves together with what ends it.
     /// - Throws: `.closed` if fewer bytes were written than promised; the connection is then cut off.
-    package func finish() async throws(IOFailure) {
+    package func finish(_ last: [UInt8] = []) async throws(IOFailure) {
         guard case .streaming(let framing, let bytesLeft) = state, let connection else { throw .closed }
-        state = .failed
-        guard method == .head || framing == .none || bytesLeft ?? 0 == 0 else { throw .closed }
-        if framing == .chunked, method != .head { try await connection.writeLastChunk() }
+        let mayHaveBody = method != .head && framing != .none
+        guard !mayHaveBody || bytesLeft ?? last.count == last.count else {
+            state = .failed
+            throw .closed
+        }
+        try await send(mayHaveBody ? last : [], framing, isLast: true, to: connection)
         state = .complete
+    }
+
+    /// Writes the head if it is still here, and a piece of the body.
+    private func send(
+        _ bytes: [UInt8], _ framing: MessageEncoder.Body, isLast: Bool, to connection: ServerConnection
+    ) async throws(IOFailure) {
+        let head = heldHead
+        heldHead = []
+        do throws(IOFailure) {
+            guard framing == .chunked, method != .head else { return try await connection.write(head, bytes) }
+            var chunk: [UInt8] = []
+            MessageEncoder.appendChunk(bytes.span, to: &chunk)
+            if isLast { MessageEncoder.appendLastChunk(to: &chunk) }
+            try await connection.write(head, chunk)
+        } catch {
+            state = .failed
+            throw error
+        }
     }
 
     /// Cuts the connection off, so that the client cannot take what it has for a whole answer.

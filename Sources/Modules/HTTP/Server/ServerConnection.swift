@@ -313,6 +313,7 @@ extension ServerConnection {
     /// fast, only be there.
     func write(_ first: [UInt8], _ second: [UInt8] = []) async throws(IOFailure) {
         guard let transport else { throw .closed }
+        guard !first.isEmpty || !second.isEmpty else { return }
         transport.writeDeadline = loop.now + limits.writeTimeout
         let slice = HTTPMaxima.writeSliceBytes
         guard second.count > slice || first.count > slice else { return try await transport.write(first, second) }
@@ -322,18 +323,6 @@ extension ServerConnection {
                 try await transport.write(Array(piece[start..<min(start + slice, piece.count)]))
             }
         }
-    }
-
-    func writeChunk(_ bytes: [UInt8]) async throws(IOFailure) {
-        var output: [UInt8] = []
-        MessageEncoder.appendChunk(bytes.span, to: &output)
-        try await write(output)
-    }
-
-    func writeLastChunk() async throws(IOFailure) {
-        var output: [UInt8] = []
-        MessageEncoder.appendLastChunk(to: &output)
-        try await write(output)
     }
 
     /// Ends the connection so that the peer can read the last answer: a socket that is closed with unread bytes in it
