@@ -2,6 +2,7 @@
 
 import Configuration
 import Core
+import Glibc
 import Platform
 import Testing
 
@@ -20,6 +21,21 @@ import Testing
         let two: [InheritedSockets.Item] = [.init(descriptor: 3, name: "tls"), .init(descriptor: 4, name: "")]
         #expect(try read(["LISTEN_PID": "42", "LISTEN_FDS": "2", "LISTEN_FDNAMES": "tls:"]) == two)
         #expect(try read(["LISTEN_PID": "42", "LISTEN_FDS": "1"]) == [.init(descriptor: 3, name: "")])
+    }
+
+    // In a process of its own, since the environment is the process's.
+    @Test func `the variables are gone afterwards, whoever they were for`() async {
+        await #expect(processExitsWith: .success) {
+            for processID in [getpid(), 1] {
+                unsafe setenv("LISTEN_PID", "\(processID)", 1)
+                unsafe setenv("LISTEN_FDS", "0", 1)
+                unsafe setenv("LISTEN_FDNAMES", "", 1)
+                _ = try? InheritedSockets.take()
+                for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] {
+                    precondition(unsafe getenv(name) == nil, "\(name) is still there")
+                }
+            }
+        }
     }
 
     @Test(arguments: [("x", nil), ("-1", nil), ("65", nil), ("99999999999999999999", nil), ("2", "tls"), ("1", "a:b")])

@@ -66,6 +66,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "prove: about time or chance; `make prove` runs it longer")
+    config.addinivalue_line("markers", "once: long by itself; `make prove` does not repeat it")
     config.addinivalue_line("markers", "kinds(*names): run for these kinds of providers only; say why beside it")
     config.addinivalue_line("markers", "kinds_except(*names): leave these kinds out; say why beside it")
 
@@ -78,7 +79,8 @@ hypothesis.settings.load_profile("usual")
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     repeat = metafunc.config.getoption("--repeat")
-    if repeat > 1 and not hasattr(metafunc.function, "hypothesis"):
+    is_once = metafunc.definition.get_closest_marker("once") is not None
+    if repeat > 1 and not is_once and not hasattr(metafunc.function, "hypothesis"):
         metafunc.fixturenames.append("_round")
         metafunc.parametrize("_round", range(repeat))
     if "kind" not in metafunc.fixturenames:

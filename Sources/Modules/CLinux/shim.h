@@ -102,6 +102,12 @@ static inline int clinux_prepare_listening(int fd, int family, int shares_port) 
     return 0;
 }
 
+// Accepted sockets inherit it (tcp(7), TCP_NOTSENT_LOWAT): the kernel takes no more for a peer that does not read, instead
+// of growing its buffer to tcp_wmem's megabytes, while what is on its way may be as much as the path carries.
+static inline int clinux_bound_unsent(int fd, int bytes) {
+    return setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
+}
+
 // What is not sent yet is dropped at close, and the other side sees a reset (socket(7), SO_LINGER).
 static inline void clinux_discard_on_close(int fd) {
     struct linger linger = {.l_onoff = 1, .l_linger = 0};

@@ -14,6 +14,9 @@ package enum EventLoopLimits {
     package static let operationBytesMin = 4_096
     /// The loop's buffer through which arrays are read; also the most one such read gives.
     package static let scratchBytes = 64 << 10
+    /// Bytes the kernel holds for an accepted connection beyond what is on its way; a write ends there until the peer
+    /// reads.
+    package static let unsentBytesMax = 128 << 10
     /// How long a listener rests when the process or the system has no descriptor left.
     package static let acceptRest = Duration.milliseconds(100)
     /// Turns a loop that was told to stop grants its tasks to end.

@@ -27,6 +27,7 @@ package struct ListeningSocket: ~Copyable, Sendable {
             try Errno.check { fchmod(number, 0o600) }
         } else {
             try Errno.check { clinux_prepare_listening(number, address.family, sharesPort ? 1 : 0) }
+            try Self.boundUnsent(number)
         }
         try unsafe address.withSystem { (pointer, length) throws(Errno) in
             _ = try Errno.check { unsafe bind(number, pointer, length) }
@@ -49,7 +50,9 @@ package struct ListeningSocket: ~Copyable, Sendable {
         let flags = try Errno.check { fcntl(number, F_GETFL) }
         try Errno.check { fcntl(number, F_SETFL, flags | O_NONBLOCK) }
         try Errno.check { fcntl(number, F_SETFD, FD_CLOEXEC) }
-        address = try Self.address(of: number)
+        let address = try Self.address(of: number)
+        if address.port != nil { try Self.boundUnsent(number) }
+        self.address = address
         self.descriptor = descriptor
         file = nil
         isShared = true
@@ -65,6 +68,11 @@ package struct ListeningSocket: ~Copyable, Sendable {
     /// The same queue for another loop.
     package borrowing func duplicate() throws(Errno) -> ListeningSocket {
         ListeningSocket(try descriptor.duplicate(), address, file)
+    }
+
+    /// Whoever asks for much and reads nothing holds this much of the kernel's memory, for each connection.
+    private static func boundUnsent(_ descriptor: CInt) throws(Errno) {
+        try Errno.check { clinux_bound_unsent(descriptor, CInt(EventLoopLimits.unsentBytesMax)) }
     }
 
     private static func option(_ descriptor: CInt, _ name: CInt) throws(Errno) -> CInt {

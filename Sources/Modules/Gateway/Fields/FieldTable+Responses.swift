@@ -58,7 +58,7 @@ enum ResponsesFields {
         everywhere("truncation", .choice(["auto", "disabled"]), .only("disabled")),
         everywhere("service_tier", .word, .unpriced("auto", "default")),
         everywhere("store", .bool, .consent(false)),
-        everywhere("previous_response_id", .any, .consent()),
+        everywhere("previous_response_id", .word, .consent()),
         everywhere("conversation", .any, .consent()),
         everywhere("background", .bool, .only(false)),
         everywhere("prompt", .any, .refused("names a prompt stored at the provider; send it as instructions")),
