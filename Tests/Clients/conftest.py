@@ -94,11 +94,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("kind", kinds, ids=str)
 
 
+# Fixtures that start the binary or judge it.
+OF_THE_GATEWAY = {"gateway", "make_gateway", "walked", "described", "servers", "weak"}
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--target") == "gateway":
         return
     for item in items:
-        if {"gateway", "make_gateway"} & set(getattr(item, "fixturenames", ())):
+        if OF_THE_GATEWAY & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.skip(reason="needs the gateway"))
 
 

@@ -105,17 +105,23 @@ def reports(servers, weak, tmp_path_factory):
     if not shutil.which("testssl"):
         pytest.fail("testssl is not installed (make test installs it)")
     directory = tmp_path_factory.mktemp("testssl")
-    started = {
-        minimum: start_testssl(
-            directory / minimum, server.port, server.directory.parent / "ca.pem", "-p", "-s", "-f", "-S", "-U"
-        )
-        for minimum, server in servers.items()
-    }
-    started["weak"] = start_testssl(directory / "weak", weak, None, "-p", "-s", "-f")
-    found = {}
-    for name, (process, report) in started.items():
+
+    def start(minimum, again=""):
+        server = servers[minimum]
+        authority = server.directory.parent / "ca.pem"
+        return start_testssl(directory / (minimum + again), server.port, authority, "-p", "-s", "-f", "-S", "-U")
+
+    def finish(process, report):
         process.wait(300)
-        found[name] = json.loads(report.read_text())
+        return json.loads(report.read_text())
+
+    started = {minimum: start(minimum) for minimum in MINIMA}
+    started["weak"] = start_testssl(directory / "weak", weak, None, "-p", "-s", "-f")
+    found = {name: finish(*each) for name, each in started.items()}
+    for minimum in MINIMA:
+        # "WARN" is what testssl could not find out, which on a busy machine happens; it gets another try, alone.
+        if any(": WARN: " in objection for objection in objections(found[minimum])):
+            found[minimum] = finish(*start(minimum, " again"))
     return found
 
 

@@ -122,7 +122,7 @@ package final class HTTPServer: @unchecked Sendable {
 
     /// A connection waits from now on, or (nil) does not.
     func note(_ connection: ServerConnection, waitsFor kind: WaitingConnections.Kind?) {
-        waiting.move(connection, to: connections[ObjectIdentifier(connection)] == nil ? nil : kind, at: loop.now)
+        waiting.move(connection, to: connection.isLeaving ? nil : kind, at: loop.now)
     }
 
     private func release(_ connection: ServerConnection) {

@@ -48,7 +48,7 @@ final class ServerConnection: @unchecked Sendable {
     /// Where the server finds it when it looks for one that waits; the server's alone.
     var place = WaitingConnections.Place()
     /// Its place was given to another: it ends behind what it is doing.
-    private var isLeaving = false
+    private(set) var isLeaving = false
     private var input = InputBuffer()
     private var requests = 0
 
