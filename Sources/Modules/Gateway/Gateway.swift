@@ -101,7 +101,7 @@ package final class Gateway: Module {
     private var showModel: Route {
         Route(.get, "/v1/models/{id}", guard: .anyKey, summary: "One of them") { [self] exchange throws(Failure) in
             let name = exchange.parameters["id"] ?? ""
-            let model = try model(named: name, for: exchange)
+            let model = try model(named: name, for: exchange.principal)
             return .json(
                 ModelList.entry(
                     model, named: name, isAnthropic: exchange.request.head.fields.contains("anthropic-version")))
@@ -109,9 +109,9 @@ package final class Gateway: Module {
     }
 
     /// A model that the caller may name. One it may not name and one that does not exist look the same.
-    private func model(named name: String, for exchange: Exchange) throws(Failure) -> Model {
+    func model(named name: String, for principal: Principal?) throws(Failure) -> Model {
         guard let model = catalog.withLock({ $0.model(named: name) }),
-            let principal = exchange.principal, principal.mayUse(model: name) || principal.mayUse(model: model.name)
+            let principal, principal.mayUse(model: name) || principal.mayUse(model: model.name)
         else {
             throw Failure(.modelNotFound, "this key knows no model of that name", param: "model")
         }
@@ -122,12 +122,9 @@ package final class Gateway: Module {
 
     private func answer(_ exchange: Exchange, _ route: ModelRoute) async throws(Failure) -> Reply {
         let call = try await ModelCall.read(exchange, route, bytesMax: bodyBytesMax)
-        let model = try model(named: try call.modelName(), for: exchange)
+        let model = try model(named: try call.modelName(), for: exchange.principal)
         exchange.model = model.name
-        // A key bound to some models is not taken to others by a fallback: the bond may be there for where they are.
-        var attempts = catalog.withLock { $0.attempts(for: model) }.enumerated().filter { index, model in
-            index == 0 || exchange.principal?.mayUse(model: model.name) ?? false
-        }.map(\.element)[...]
+        var attempts = attempts(for: model, by: exchange.principal)[...]
         // The body is checked for the model that was named before anything is reserved or recorded.
         var attempt = try attempt(call, attempts.removeFirst())
         try await exchange.advance(through: .record)
@@ -141,13 +138,26 @@ package final class Gateway: Module {
         }
     }
 
+    /// A model and its fallbacks. A key bound to some models is not taken to others by a fallback: the bond may be there for
+    /// where they are.
+    func attempts(for model: Model, by principal: Principal?) -> [Model] {
+        catalog.withLock { $0.attempts(for: model) }.enumerated().filter { index, model in
+            index == 0 || principal?.mayUse(model: model.name) ?? false
+        }.map(\.element)
+    }
+
+    /// The loop's way to providers, and what must be kept out of their answers; `nil` until started.
+    func upstream(on loop: EventLoop) -> (client: HTTPClient, needles: SecretNeedles)? {
+        guard let clients = clients.withLock({ $0 }), let needles = log.secrets?.needles else { return nil }
+        return (clients.client(on: loop), needles)
+    }
+
     private func attempt(_ call: ModelCall, _ model: Model) throws(Failure) -> ModelAttempt {
-        guard let clients = clients.withLock({ $0 }), let needles = log.secrets?.needles else {
+        guard let (client, needles) = upstream(on: call.exchange.request.loop) else {
             throw Failure(.disabled, "the gateway is not started")
         }
         do {
-            return try ModelAttempt(
-                call, model, client: clients.client(on: call.exchange.request.loop), needles: needles)
+            return try ModelAttempt(call, model, client: client, needles: needles)
         } catch {
             throw Failure(error)
         }
@@ -161,15 +171,19 @@ package final class Gateway: Module {
         guard fault.permitsFallback, !call.exchange.request.cancellation.isFired else { return nil }
         while let model = attempts.popFirst() {
             guard let attempt = try? attempt(call, model) else { continue }
-            log.notice(
-                "falling back",
-                [
-                    "request": .string(call.exchange.id), "model": .string(model.name),
-                    "code": .string(fault.code.rawValue), "cause": .string(fault.cause ?? "-"),
-                ])
+            logFallback(request: call.exchange.id, model, fault)
             return attempt
         }
         return nil
+    }
+
+    func logFallback(request: String, _ model: Model, _ fault: Fault) {
+        log.notice(
+            "falling back",
+            [
+                "request": .string(request), "model": .string(model.name),
+                "code": .string(fault.code.rawValue), "cause": .string(fault.cause ?? "-"),
+            ])
     }
 }
 

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Core
+import EventLoop
+import Log
+
+extension Gateway: ModelCaller {
+    package func requireModel(_ name: String, for principal: Principal) throws(Failure) {
+        _ = try model(named: name, for: principal)
+    }
+
+    package func answer(
+        _ task: ModelTask, receive: (ModelPiece) async -> Bool
+    ) async throws(Failure) -> ModelResult {
+        let model = try model(named: task.model, for: task.principal)
+        var models = attempts(for: model, by: task.principal)[...]
+        while let model = models.popFirst() {
+            do throws(Fault) {
+                return try await answer(task, model, receive)
+            } catch {
+                guard error.permitsFallback, !models.isEmpty, !task.cancellation.isFired else { throw Failure(error) }
+                logFallback(request: task.requestID, model, error)
+            }
+        }
+        throw Failure(.modelNotFound, "this key knows no model of that name", param: "model")
+    }
+
+    private func answer(
+        _ task: ModelTask, _ model: Model, _ receive: (ModelPiece) async -> Bool
+    ) async throws(Fault) -> ModelResult {
+        guard let (client, needles) = upstream(on: task.loop) else {
+            throw Fault(.disabled, "The gateway is not started.")
+        }
+        let call = ConversationCall(
+            request: ChatRequest(task, model), model: model, client: client, needles: needles, loop: task.loop,
+            cancellation: task.cancellation)
+        var result = ModelResult(model: model.name, provider: model.provider.name)
+        try await call.perform { event in
+            switch event {
+            case .textDelta(_, let text): return await receive(.text(text))
+            case .refusalDelta(_, let text): return await receive(.refusal(text))
+            case .finished(_, let reason): result.finish = ModelResult.Finish(reason)
+            case .usage(let usage): result.usage = ModelUsage(usage, at: model.settings.price)
+            case .failed(let fault): result.failure = Failure(fault)
+            case .started, .reasoningDelta, .reasoningSignature, .redactedReasoning, .toolCallStarted,
+                .toolCallArguments:
+                break
+            }
+            return true
+        }
+        return result
+    }
+}
+
+extension ChatRequest {
+    /// A conversation in words, streamed, since whoever asked for it counts on the first piece and not on the last.
+    init(_ task: ModelTask, _ model: Model) {
+        self.init(
+            model: model.settings.upstream,
+            messages: task.turns.map { turn in
+                let role: ChatMessage.Role =
+                    switch turn.role {
+                    case .system: .system
+                    case .user: .user
+                    case .assistant: .assistant
+                    }
+                return ChatMessage(role, text: turn.text)
+            })
+        outputTokensMax = task.outputTokensMax
+        isStreamed = true
+        showsUsage = true
+    }
+}
+
+extension ModelResult.Finish {
+    init(_ reason: FinishReason) {
+        switch reason {
+        case .length: self = .length
+        case .contentFilter: self = .contentFilter
+        // No tools are offered, so a model that calls one has nothing else to say.
+        case .stop, .toolCalls: self = .stop
+        }
+    }
+}
+
+extension ModelUsage {
+    init(_ usage: TokenUsage, at price: Price?) {
+        self.init(inputTokens: usage.input, outputTokens: usage.output, cost: price?.cost(of: usage))
+    }
+}
