@@ -19,6 +19,7 @@ final class Server: Sendable {
     private let loops: [EventLoop]
     /// The servers of a loop.
     private let doors: [Doors]
+    private let network: FrontDoor
     private let log: Logger
 
     private struct Doors: Sendable {
@@ -34,7 +35,7 @@ final class Server: Sendable {
     struct Plan {
         let settings: HTTPSettings
         let context: TLSServerContext
-        let network: any Responder
+        let network: FrontDoor
         /// Makes the redirecting responder once the port of the TLS listener is known.
         let redirect: (_ port: Int) -> any Responder
         let admin: (any Responder)?
@@ -77,6 +78,7 @@ final class Server: Sendable {
             doors.append(Doors(loop: loop, secure: secure, plain: plain, admin: admin))
         }
         self.doors = doors
+        network = plan.network
         Self.tellWhenExhausted(doors, plan.log)
         for (index, door) in doors.enumerated() {
             sockets.listen(secure: door.secure, plain: door.plain, admin: door.admin, loopIndex: index, log: plan.log)
@@ -110,12 +112,14 @@ final class Server: Sendable {
         }
     }
 
-    /// Stops accepting, lets requests under way finish, and breaks off what is left at the deadline.
+    /// Stops accepting, lets requests under way finish, also those whose answer was only a receipt, and breaks off what is
+    /// left at the deadline.
     ///
     /// - Parameter finished: called once, on some loop, when every door is empty.
     func drain(until deadline: Instant, finished: @escaping @Sendable () -> Void) {
         let servers = doors.flatMap { door in door.all.map { (door.loop, $0) } }
         let left = Monitor(servers.count)
+        let network = network
         for (loop, server) in servers {
             loop.spawn {
                 _ = await server.drain(until: deadline)
@@ -123,7 +127,9 @@ final class Server: Sendable {
                     count -= 1
                     return count == 0
                 }
-                if isLast { finished() }
+                guard isLast else { return }
+                _ = await network.drainRemainders(on: loop, until: deadline)
+                finished()
             }
         }
     }

@@ -64,7 +64,7 @@ import Testing
         let document = try #require(try house.call(.get, "/openapi.json").json)
         var operations = 0
         for route in house.routes {
-            let operation = document["paths"]?[route.pattern]?[route.method.name.lowercased()]
+            let operation = document["paths"]?[OpenAPI.path(of: route.pattern)]?[route.method.name.lowercased()]
             #expect(operation?["x-guard"]?.string == route.guard.name, "\(route.pattern)")
             operations += 1
         }

@@ -21,6 +21,8 @@ package final class Exchange: @unchecked Sendable {
     package var answerFields = Fields()
     /// The model the client named, once known.
     package var model: String?
+    /// The id of the node it is about, once known.
+    package var node: String?
 
     /// What the front door answers with; a handler that streams begins through it.
     package let answer: Answer
@@ -47,6 +49,13 @@ package final class Exchange: @unchecked Sendable {
     package func advance(through position: StagePosition) async throws(Failure) {
         try await stages.advance(self, through: position)
     }
+
+    /// Work that goes on after the answer has been sent (an asynchronous run, whose answer is its receipt); `nil` for none.
+    ///
+    /// It runs on the exchange's loop, without its connection; the exchange settles when it ends, with the outcome it
+    /// returns. It must have its own bound in time and its own cancellation: the client that asked may be long gone. Whoever
+    /// sets it bounds how many there are.
+    package var remainder: (@Sendable () async -> Outcome)?
 
     func settle(_ outcome: Outcome) async {
         await stages.settle(self, outcome)

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import EventLoop
 package import HTTP
 import JSON
 package import Log
-import Platform
+package import Platform
+import Synchronization
 
 /// Where every request enters: finds the route, enforces its guard, runs its handler, and sends exactly one answer with
 /// the house's fields on it. There is one for the network and one for the admin socket; both know the same routes.
@@ -14,6 +16,8 @@ package final class FrontDoor: Responder {
     private let stages: Stages
     private let policy: DoorPolicy
     private let log: Logger
+    /// Exchanges that go on after their answer.
+    private let remainders = Atomic(0)
 
     package init(table: RouteTable, stages: Stages, policy: DoorPolicy, log: Logger) {
         self.table = table
@@ -62,9 +66,31 @@ package final class FrontDoor: Responder {
             outcome = await answer.send(error, in: exchange.route.shape, exchange.answerFields)
             logFailure(error, exchange)
         }
+        guard let remainder = exchange.remainder else { return await conclude(exchange, outcome) }
+        // The connection goes on to its next request while this exchange is still under way.
+        remainders.add(1, ordering: .relaxed)
+        exchange.request.loop.spawn { [self] in
+            await conclude(exchange, await remainder())
+            remainders.subtract(1, ordering: .relaxed)
+        }
+    }
+
+    private func conclude(_ exchange: Exchange, _ outcome: Outcome) async {
         await exchange.settle(outcome)
         logExchange(exchange, outcome)
     }
+
+    /// Waits for what goes on after its answer, until a deadline; on a loop.
+    ///
+    /// - Returns: how many are still under way.
+    package func drainRemainders(on loop: EventLoop, until deadline: Instant) async -> Int {
+        while remainders.load(ordering: .relaxed) > 0, Instant.now() < deadline {
+            await loop.sleep(Self.drainStep)
+        }
+        return remainders.load(ordering: .relaxed)
+    }
+
+    private static let drainStep = Duration.milliseconds(20)
 
     /// Identification, the guard, then admission: the limiter must know whom it counts, and an unauthenticated caller must
     /// not use up a tenant's rate.

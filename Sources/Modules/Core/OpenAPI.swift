@@ -11,9 +11,10 @@ package enum OpenAPI {
     package static func document(of routes: [Route], version: String) -> JSONValue {
         var paths = JSONObject()
         for route in routes {
-            var path = paths[route.pattern]?.object ?? JSONObject()
+            let name = path(of: route.pattern)
+            var path = paths[name]?.object ?? JSONObject()
             path[route.method.name.asciiLowercased] = operation(route)
-            paths[route.pattern] = .object(path)
+            paths[name] = .object(path)
         }
         return [
             "openapi": "3.1.0",
@@ -46,7 +47,7 @@ package enum OpenAPI {
         } else {
             operation["security"] = [["bearer": []], ["x-api-key": []], ["api-key": []]]
         }
-        let names = parameterNames(route.pattern)
+        let names = parameterNames(path(of: route.pattern))
         if !names.isEmpty {
             operation["parameters"] = .array(
                 names.map { name in
@@ -81,6 +82,11 @@ package enum OpenAPI {
         pattern.split(separator: "/").compactMap { part in
             part.hasPrefix("{") && part.hasSuffix("}") ? String(part.dropFirst().dropLast()) : nil
         }
+    }
+
+    /// The router's `{id...}` (the rest of the path) is OpenAPI's `{id}`, which knows no rest.
+    package static func path(of pattern: String) -> String {
+        pattern.hasSuffix("...}") ? String(pattern.dropLast("...}".count)) + "}" : pattern
     }
 
     private static let houseError: JSONValue = [

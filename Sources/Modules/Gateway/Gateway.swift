@@ -23,6 +23,7 @@ import Synchronization
 package final class Gateway: Module {
     private let catalog: Mutex<Catalog>
     private let clients = Mutex<UpstreamClients?>(nil)
+    private let nodes = Mutex<(any NodeDirectory)?>(nil)
     private let bodyBytesMax: Int
     private let log: Logger
 
@@ -30,6 +31,11 @@ package final class Gateway: Module {
         catalog = Mutex(try Catalog(section))
         bodyBytesMax = settings.http.limits.bodyBytesMax
         self.log = log
+    }
+
+    /// Lets clients name nodes where they name models. Before the start.
+    package func join(_ directory: any NodeDirectory) {
+        nodes.withLock { $0 = directory }
     }
 
     package func start() throws(StartFailure) {
@@ -87,25 +93,51 @@ package final class Gateway: Module {
     }
 
     private var listModels: Route {
-        Route(.get, "/v1/models", guard: .anyKey, summary: "The models this key may use") {
-            [self] exchange throws(Failure) in
-            let models = catalog.withLock { $0.models }.compactMap { model -> (name: String, model: Model)? in
+        Route(.get, "/v1/models", guard: .anyKey, summary: "The models this key may use, and nodes as node/<alias>") {
+            [self] exchange async throws(Failure) in
+            var listed = catalog.withLock { $0.models }.compactMap { model -> ModelList.Entry? in
                 let names = [model.name] + model.settings.aliases
-                return names.first { exchange.principal?.mayUse(model: $0) ?? false }.map { ($0, model) }
+                return names.first { exchange.principal?.mayUse(model: $0) ?? false }.map {
+                    ModelList.Entry(model, named: $0)
+                }
+            }
+            if let principal = exchange.principal, let nodes = nodes.withLock({ $0 }) {
+                listed += try await nodes.aliases(for: principal).map { ModelList.Entry(node: $0) }
             }
             return .json(
-                ModelList.list(models, isAnthropic: exchange.request.head.fields.contains("anthropic-version")))
+                ModelList.list(listed, isAnthropic: exchange.request.head.fields.contains("anthropic-version")))
         }
     }
 
     private var showModel: Route {
-        Route(.get, "/v1/models/{id}", guard: .anyKey, summary: "One of them") { [self] exchange throws(Failure) in
+        // Names may hold slashes (`node/<alias>`, `meta-llama/llama-3`).
+        Route(.get, "/v1/models/{id...}", guard: .anyKey, summary: "One of them") {
+            [self] exchange async throws(Failure) in
             let name = exchange.parameters["id"] ?? ""
-            let model = try model(named: name, for: exchange.principal)
+            let entry: ModelList.Entry
+            if let node = try await node(named: name, for: exchange.principal) {
+                // The node's own model is its tenant's business, not this caller's.
+                entry = ModelList.Entry(node: node.alias)
+            } else {
+                entry = ModelList.Entry(try model(named: name, for: exchange.principal), named: name)
+            }
             return .json(
-                ModelList.entry(
-                    model, named: name, isAnthropic: exchange.request.head.fields.contains("anthropic-version")))
+                ModelList.entry(entry, isAnthropic: exchange.request.head.fields.contains("anthropic-version")))
         }
+    }
+
+    /// The node that a name of the form `node/<alias>` means; `nil` for any other name.
+    ///
+    /// - Throws: `model_not_found` where there are no nodes, or none of that alias for this caller.
+    private func node(named name: String, for principal: Principal?) async throws(Failure) -> (
+        alias: String, model: NodeModel
+    )? {
+        guard name.hasPrefix(NodePrompt.prefix) else { return nil }
+        guard let nodes = nodes.withLock({ $0 }), let principal, principal.mayUse(model: name) else {
+            throw Failure(.modelNotFound, "this key knows no model of that name", param: "model")
+        }
+        let alias = String(name.dropFirst(NodePrompt.prefix.count))
+        return (alias, try await nodes.node(alias: alias, for: principal))
     }
 
     /// A model that the caller may name. One it may not name and one that does not exist look the same.
@@ -121,8 +153,8 @@ package final class Gateway: Module {
     // MARK: Answering
 
     private func answer(_ exchange: Exchange, _ route: ModelRoute) async throws(Failure) -> Reply {
-        let call = try await ModelCall.read(exchange, route, bytesMax: bodyBytesMax)
-        let model = try model(named: try call.modelName(), for: exchange.principal)
+        var call = try await ModelCall.read(exchange, route, bytesMax: bodyBytesMax)
+        let model = try await model(for: &call)
         exchange.model = model.name
         var attempts = attempts(for: model, by: exchange.principal)[...]
         // The body is checked for the model that was named before anything is reserved or recorded.
@@ -136,6 +168,25 @@ package final class Gateway: Module {
                 attempt = next
             }
         }
+    }
+
+    /// The model that a body names. If it names a node, the call becomes what the node makes of it.
+    private func model(for call: inout ModelCall) async throws(Failure) -> Model {
+        let name = try call.modelName()
+        guard let (_, node) = try await node(named: name, for: call.exchange.principal) else {
+            return try model(named: name, for: call.exchange.principal)
+        }
+        // Who may use the node may use what it is made of, whether or not it may name that by itself.
+        guard let model = catalog.withLock({ $0.model(named: node.model) }) else {
+            throw Failure(.modelNotFound, "the model of this node is no longer offered", param: "model")
+        }
+        do {
+            call.document = try NodePrompt.applied(node, to: call.document, call.route)
+        } catch {
+            throw Failure(error)
+        }
+        call.exchange.node = node.id
+        return model
     }
 
     /// A model and its fallbacks. A key bound to some models is not taken to others by a fallback: the bond may be there for

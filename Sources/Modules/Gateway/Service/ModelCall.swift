@@ -10,7 +10,8 @@ import Platform
 struct ModelCall {
     let exchange: Exchange
     let route: ModelRoute
-    let document: JSONDocument
+    /// The client's body, or what a node has made of it.
+    var document: JSONDocument
     let isStreamed: Bool
     /// When the answer began, for ids and `created`.
     let time: WallTime

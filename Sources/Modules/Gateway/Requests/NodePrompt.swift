@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import JSON
+
+/// What `model: "node/<alias>"` makes of a client's request: the node's model stands in its place, and the node's system
+/// prompt before the client's own words, in the place where the route's protocol has it.
+enum NodePrompt {
+    /// How a client names a node.
+    static let prefix = "node/"
+
+    /// - Throws: `invalid_parameter` on routes without a conversation, or for a body of another shape than the route's.
+    static func applied(_ node: NodeModel, to document: JSONDocument, _ route: ModelRoute) throws(Fault) -> JSONDocument
+    {
+        let root = document.root
+        var edit = JSONEdit(document)
+        edit.setMember(of: root, "model", .string(node.model))
+        let prompt = node.systemPrompt
+        switch route {
+        case .completions, .embeddings:
+            throw .invalid("model", "A node answers conversations: chat completions, responses or messages.")
+        case .chat where !prompt.isEmpty:
+            guard let messages = root["messages"], messages.kind == .array else {
+                throw .invalid("messages", "messages must be an array")
+            }
+            edit.replace(messages, with: inserted(["role": "system", "content": .string(prompt)], messages, document))
+        case .responses where !prompt.isEmpty:
+            try prepend(prompt, to: "instructions", of: root, &edit)
+        case .messages where !prompt.isEmpty, .countTokens where !prompt.isEmpty:
+            if let system = root["system"], system.kind == .array {
+                edit.replace(system, with: inserted(["type": "text", "text": .string(prompt)], system, document))
+            } else {
+                try prepend(prompt, to: "system", of: root, &edit)
+            }
+        case .chat, .responses, .messages, .countTokens: break
+        }
+        do {
+            return try JSONDocument(parsing: edit.apply())
+        } catch {
+            // The prompt made it too large: what the client sent was within the bounds.
+            throw .invalid("messages", "The conversation and the node's prompt are too large together.")
+        }
+    }
+
+    /// A member that is a string or missing: the prompt, an empty line, and what the client says.
+    private static func prepend(
+        _ prompt: String, to name: String, of root: JSONNode, _ edit: inout JSONEdit
+    ) throws(Fault) {
+        guard let member = root[name], !member.isNull else { return edit.setMember(of: root, name, .string(prompt)) }
+        guard let text = member.string else { throw .invalid(name, "\(name) must be a string") }
+        edit.setMember(of: root, name, .string(prompt + "\n\n" + text))
+    }
+
+    /// An array's text with one element more, in front.
+    private static func inserted(_ element: JSONValue, _ array: JSONNode, _ document: JSONDocument) -> [UInt8] {
+        let rest = document.bytes[array.range].dropFirst()
+        return [UInt8(ascii: "[")] + element.serialized() + (array.count > 0 ? [UInt8(ascii: ",")] : []) + rest
+    }
+}
