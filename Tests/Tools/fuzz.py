@@ -106,12 +106,14 @@ def excerpt(text: str) -> str:
 def merge(name: str) -> bool:
     """The corpus in the tree becomes the fewest inputs with the same coverage. Inputs named `found-…` stay as they are."""
     kept, grown = FUZZ / "Corpora" / name, BUILD / "corpora" / name
-    grown.mkdir(parents=True, exist_ok=True)
+    for folder in (grown, BUILD / "findings"):
+        folder.mkdir(parents=True, exist_ok=True)
     fresh = BUILD / "merged" / name
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     bytes_max = BYTES_MAX.get(name, BYTES_MAX_ELSE)
-    command = [binary(name), "-set_cover_merge=1", f"-max_len={bytes_max}", str(fresh), str(kept), str(grown)]
+    options = ["-set_cover_merge=1", f"-max_len={bytes_max}", f"-artifact_prefix={BUILD}/findings/{name}-"]
+    command = [binary(name), *options, str(fresh), str(kept), str(grown)]
     code = subprocess.run(command, env=environment(), capture_output=True, check=False).returncode
     if code != 0:
         print(f"{name}: the merge ended with status {code}")
