@@ -57,7 +57,7 @@ let below = [
     "Core",
 ]
 
-let modules = ["Store", "Auth", "Limiter", "Gateway", "Admin"]
+let modules = ["Store", "Auth", "Limiter", "Gateway", "Nodes", "Admin"]
 
 let rooms = ground + network + core
 let everything = below + ["TOML"] + modules

@@ -19,6 +19,7 @@ let developmentConfiguration = """
     [auth]
     [limiter]
     requests_per_hour = 1000
+    [nodes]
     [log]
     [admin]
 

@@ -7,6 +7,8 @@ import Core
 import Gateway
 import Limiter
 import Log
+import Nodes
+import Platform
 import Store
 
 /// One row of the list of modules: the section that turns it on, what it cannot be without, and how it is made.
@@ -19,10 +21,14 @@ struct ModuleKind: Sendable {
     struct Roles {
         let settings: HouseSettings
         let log: Logger
+        /// The clock by which what is kept is dated and outlives its time.
+        var now: @Sendable () -> WallTime = WallTime.now
         var database: (any Database)?
         var vault: (any SecretVault)?
         var tenants: (any TenantStore)?
         var directory: (any TenantDirectory)?
+        var models: (any ModelNames)?
+        var consents: (any Consents)?
         var developmentKeys: (any DevelopmentKeys)?
         var socketPath: String?
     }
@@ -52,6 +58,16 @@ let moduleKinds: [ModuleKind] = [
     },
     ModuleKind(section: "gateway", requires: ["auth"]) { section, roles throws(ConfigurationError) in
         try Gateway(section, settings: roles.settings, log: roles.log)
+    },
+    ModuleKind(section: "nodes", requires: ["store"]) { section, roles throws(ConfigurationError) in
+        guard let store = roles.tenants, let directory = roles.directory else {
+            throw section.error("[nodes] needs [store]")
+        }
+        let nodes = try Nodes(
+            section, settings: roles.settings, store: store, directory: directory, models: roles.models, log: roles.log,
+            now: roles.now)
+        roles.consents = nodes.consents
+        return nodes
     },
     ModuleKind(section: "admin", requires: []) { section, roles throws(ConfigurationError) in
         let admin = try Admin(section, settings: roles.settings, version: Version.text)

@@ -57,8 +57,10 @@ package final class Answer {
     }
 
     /// Begins a streamed answer; its head leaves with the first piece.
-    package func begin(status: Int, contentType: String, _ own: Fields) throws(IOFailure) {
-        try response.begin(Status(status), fields(contentType: contentType, own))
+    ///
+    /// - Parameter length: the number of bytes that will follow, where it is known.
+    package func begin(status: Int, contentType: String, length: Int? = nil, _ own: Fields) throws(IOFailure) {
+        try response.begin(Status(status), fields(contentType: contentType, own), length: length)
     }
 
     func sendPreflight() async {

@@ -71,4 +71,16 @@ package final class Exchange: @unchecked Sendable {
             throw Failure(reading: error, bytesMax: bytesMax)
         }
     }
+
+    /// Reads the next bytes of the body; nil at its end.
+    ///
+    /// - Parameter bytesMax: what the whole body may have, for the words of the refusal; the caller counts.
+    /// - Throws: as ``body(max:)``.
+    package func nextChunk(max bytesMax: Int) async throws(Failure) -> [UInt8]? {
+        do {
+            return try await request.nextChunk()
+        } catch {
+            throw Failure(reading: error, bytesMax: bytesMax)
+        }
+    }
 }

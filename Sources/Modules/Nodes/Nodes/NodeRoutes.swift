@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import Crypto
+import HTTP
+import JSON
+import SQLite
+
+/// `/v1/nodes`: a tenant's own.
+struct NodeRoutes: Sendable {
+    let context: NodesContext
+
+    var all: [Route] { [create, list, show, change, delete, versions] }
+
+    private var create: Route {
+        Route(
+            .post, "/v1/nodes", guard: .key(.nodesWrite), summary: "Make a node: a model with its instructions",
+            requestBody: NodeSchema.creation
+        ) { exchange async throws(Failure) in
+            let bytes = try await JSONBody.bytes(of: exchange, bytesMax: NodesLimits.nodeBodyBytesMax)
+            let body = try JSONBody(parsing: bytes, known: NodeConfiguration.names)
+            var wanted = NodeConfiguration()
+            try wanted.apply(body)
+            try wanted.check(body)
+            try checkModel(wanted, exchange)
+            try await exchange.advance(through: .record)
+            let key = try IdempotencyKey(exchange, body: SHA256.digest(bytes))
+            let (configuration, actor, now) = (wanted, exchange.actor, context.now())
+            let record = try await context.database(of: exchange).change {
+                transaction throws(SQLiteError) -> Verdict<NodeRecord> in
+                if let key {
+                    switch try key.earlier(in: transaction, at: now) {
+                    case .failure(let refusal): return .failure(refusal)
+                    case .success(let id):
+                        if let id, let node = try NodeTables.find(id, in: transaction) { return .success(node) }
+                    }
+                }
+                guard try NodeTables.count(in: transaction) < NodesLimits.nodesMax else {
+                    return .failure(
+                        Failure(.conflict, "a tenant has at most \(NodesLimits.nodesMax) nodes; delete one first"))
+                }
+                if try NodeTables.isTaken(alias: configuration.alias, byOtherThan: nil, in: transaction) {
+                    return .failure(.takenAlias)
+                }
+                let node = try NodeTables.insert(configuration, by: actor, at: now, in: transaction)
+                try key?.remember(node.id, in: transaction, at: now)
+                return .success(node)
+            }
+            return .json(.object(record.json), status: 201)
+        }
+    }
+
+    private var list: Route {
+        Route(.get, "/v1/nodes", guard: .key(.nodesRead), summary: "The tenant's nodes") {
+            exchange async throws(Failure) in
+            let page = try Page(Query(exchange, known: Page.names))
+            let slice = try await context.database(of: exchange).look { transaction throws(SQLiteError) in
+                .success(try NodeTables.list(page, in: transaction))
+            }
+            return .json(.object(slice.json(cursor: \.id, \.json)))
+        }
+    }
+
+    private var show: Route {
+        Route(.get, "/v1/nodes/{id}", guard: .key(.nodesRead), summary: "A node, by its id or alias") {
+            exchange async throws(Failure) in
+            let name = exchange.parameters["id"] ?? ""
+            let record = try await context.database(of: exchange).look { transaction throws(SQLiteError) in
+                try NodeTables.find(name, in: transaction).map(Verdict.success) ?? .failure(.absent)
+            }
+            return .json(.object(record.json))
+        }
+    }
+
+    /// A change is read before the transaction and applied within it, so that two changes of different members both count.
+    private var change: Route {
+        Route(
+            .patch, "/v1/nodes/{id}", guard: .key(.nodesWrite), summary: "Change a node; each change is a version",
+            requestBody: NodeSchema.change
+        ) { exchange async throws(Failure) in
+            let name = exchange.parameters["id"] ?? ""
+            let body = try await JSONBody(
+                exchange, bytesMax: NodesLimits.nodeBodyBytesMax, known: NodeConfiguration.names)
+            var probe = NodeConfiguration()
+            try probe.apply(body)
+            if body.has("model") { try checkModel(probe, exchange) }
+            try await exchange.advance(through: .record)
+            let database = try context.database(of: exchange)
+            // What has outlived the old wish goes before a longer one holds: raising brings nothing back.
+            if body.has("retention_seconds") {
+                try await Sweeper(context: context).sweep(database)
+            }
+            let (actor, now) = (exchange.actor, context.now())
+            let record = try await database.change { transaction throws(SQLiteError) -> Verdict<NodeRecord> in
+                guard let old = try NodeTables.find(name, in: transaction) else { return .failure(.absent) }
+                var configuration = old.configuration
+                do throws(Failure) {
+                    try configuration.apply(body)
+                } catch {
+                    return .failure(error)
+                }
+                guard configuration != old.configuration else { return .success(old) }
+                if try NodeTables.isTaken(alias: configuration.alias, byOtherThan: old.id, in: transaction) {
+                    return .failure(.takenAlias)
+                }
+                return .success(
+                    try NodeTables.update(old, to: configuration, by: actor, at: now, in: transaction))
+            }
+            context.schedule.hasten(database.tenant)
+            return .json(.object(record.json))
+        }
+    }
+
+    private var delete: Route {
+        Route(
+            .delete, "/v1/nodes/{id}", guard: .key(.nodesWrite),
+            summary: "Delete a node for good, with its versions and threads"
+        ) { exchange async throws(Failure) in
+            let name = exchange.parameters["id"] ?? ""
+            try await exchange.advance(through: .record)
+            let id = try await Deletion(database: context.database(of: exchange)).deleteNode(name)
+            return .json(["id": .string(id), "object": "node.deleted", "deleted": true])
+        }
+    }
+
+    private var versions: Route {
+        Route(.get, "/v1/nodes/{id}/versions", guard: .key(.nodesRead), summary: "What a node was before") {
+            exchange async throws(Failure) in
+            let name = exchange.parameters["id"] ?? ""
+            let page = try Page(Query(exchange, known: Page.names))
+            let bound = try page.placeBound()
+            let slice = try await context.database(of: exchange).look {
+                transaction throws(SQLiteError) -> Verdict<Slice<NodeVersion>> in
+                guard let id = try NodeTables.id(of: name, in: transaction) else { return .failure(.absent) }
+                return .success(try NodeTables.versions(of: id, page, after: bound, in: transaction))
+            }
+            return .json(.object(slice.json(cursor: { String($0.version) }, \.json)))
+        }
+    }
+
+    /// A model that this key may not name does not exist for it.
+    private func checkModel(_ configuration: NodeConfiguration, _ exchange: Exchange) throws(Failure) {
+        let model = configuration.model
+        guard exchange.principal?.mayUse(model: model) ?? false, context.models?.knows(model: model) ?? true else {
+            throw Failure(.modelNotFound, "there is no model of that name", param: "model")
+        }
+    }
+}
+
+extension Failure {
+    static var takenAlias: Failure { Failure(.conflict, "another node has this alias", param: "alias") }
+}
+
+extension Exchange {
+    /// Who calls, as it is written beside what is done.
+    var actor: String { principal?.actor ?? "-" }
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import JSON
+
+/// Which part of a list is wanted.
+///
+/// A cursor is a place and no count, so that a list stays whole while things are added and removed: what stood behind the
+/// cursor stands behind it still, and the thing it was made from need not be there any more.
+struct Page: Sendable {
+    enum Order: String, CaseIterable, Sendable {
+        case ascending = "asc"
+        case descending = "desc"
+    }
+
+    /// 1…``NodesLimits/pageMax``.
+    var limit = NodesLimits.pageStandard
+    /// The last thing of the page before, as its list writes it.
+    var after: String?
+    var order = Order.descending
+
+    /// The names in a query that this takes.
+    static let names = ["limit", "after", "order"]
+
+    init(limit: Int = NodesLimits.pageStandard, after: String? = nil, order: Order = .descending) {
+        self.limit = limit
+        self.after = after
+        self.order = order
+    }
+
+    init(_ query: Query, order standard: Order = .descending, limitMax: Int = NodesLimits.pageMax) throws(Failure) {
+        order = standard
+        if let text = query["limit"] {
+            guard let number = Int(text), (1...limitMax).contains(number) else {
+                throw Failure(.invalidParameter, "must be a whole number from 1 to \(limitMax)", param: "limit")
+            }
+            limit = number
+        }
+        if let text = query["order"] {
+            guard let choice = Order(rawValue: text) else {
+                throw Failure(.invalidParameter, "must be \"asc\" or \"desc\"", param: "order")
+            }
+            order = choice
+        }
+        after = try query.string("after", bytesMax: NodesLimits.cursorBytesMax)
+    }
+
+    /// What an id must lie behind: the cursor, or what lies before every id. Always a bound, so that SQLite begins at it and
+    /// does not count its way there.
+    var idBound: String { after ?? (order == .ascending ? "" : "~") }
+
+    /// The same for lists in which places are counted.
+    func placeBound() throws(Failure) -> Int {
+        guard let after else { return order == .ascending ? -1 : .max }
+        guard let number = Int(after), number >= 0 else {
+            throw Failure(.invalidParameter, "is no cursor of this list", param: "after")
+        }
+        return number
+    }
+
+    /// SQL for things in the order of a column: a condition whose `?1` is the bound, and the order.
+    func sql(_ column: StaticString) -> (condition: String, order: String) {
+        let isAscending = order == .ascending
+        return ("\(column) \(isAscending ? ">" : "<") ?1", "ORDER BY \(column) \(isAscending ? "ASC" : "DESC")")
+    }
+}
+
+/// A part of a list, and whether there is more.
+struct Slice<Element: Sendable>: Sendable {
+    let elements: [Element]
+    let hasMore: Bool
+
+    init(_ elements: [Element], hasMore: Bool) {
+        self.elements = elements
+        self.hasMore = hasMore
+    }
+
+    /// - Parameter found: at most one element more than the page wants; the one more tells that there are others.
+    init(_ found: [Element], of page: Page) {
+        elements = Array(found.prefix(page.limit))
+        hasMore = found.count > page.limit
+    }
+
+    /// - Parameter cursor: where a thing stands, as ``Page/after`` takes it.
+    func json(cursor: (Element) -> String, _ body: (Element) -> JSONObject) -> JSONObject {
+        [
+            "object": "list",
+            "data": .array(elements.map { .object(body($0)) }),
+            "has_more": .bool(hasMore),
+            "next_cursor": hasMore ? elements.last.map { .string(cursor($0)) } ?? .null : .null,
+        ]
+    }
+}

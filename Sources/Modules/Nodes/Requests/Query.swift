@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import HTTP
+
+/// The query of a request, whose names are known and stand there once each.
+struct Query: Sendable {
+    private let items: [QueryItem]
+
+    init(_ exchange: Exchange, known: [String]) throws(Failure) {
+        try self.init(exchange.request.head.queryItems, known: known)
+    }
+
+    init(_ items: [QueryItem], known: [String]) throws(Failure) {
+        for item in items {
+            guard known.contains(item.name) else {
+                throw Failure(.unknownParameter, "unknown parameter", param: String(item.name.prefix(64)))
+            }
+            guard items.count(where: { $0.name == item.name }) == 1 else {
+                throw Failure(.invalidParameter, "may be given once", param: item.name)
+            }
+        }
+        self.items = items
+    }
+
+    subscript(_ name: String) -> String? { items.first { $0.name == name }?.value }
+
+    /// A text of 1 to `bytesMax` bytes.
+    func string(_ name: String, bytesMax: Int) throws(Failure) -> String? {
+        guard let text = self[name] else { return nil }
+        guard (1...bytesMax).contains(text.utf8.count) else {
+            throw Failure(.invalidParameter, "must have 1 to \(bytesMax) bytes", param: name)
+        }
+        return text
+    }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import Log
+import Platform
+import SQLite
+
+/// Deletes what has outlived its retention, in steps of bounded size, one tenant after the other. The time is an argument.
+///
+/// Retention counts from when something was made: a message goes when it is old, and its thread stays while it has younger
+/// ones; the thread goes, with its key, when its last message is old.
+struct Sweeper: Sendable {
+    let context: NodesContext
+
+    private static let threadsPerStep = 32
+    private static let messagesPerStep = 256
+    private static let filesPerStep = 8
+    private static let creationsPerStep = 500
+    /// Steps of one tenant in one go; then the others get theirs.
+    private static let stepsMax = 10_000
+
+    /// Sweeps every tenant of whom something may be due.
+    func run() async {
+        let tenants = context.directory.list()
+        context.schedule.keep(Set(tenants.map(\.id)))
+        for tenant in tenants {
+            let limits = context.directory.limits(of: tenant.id)
+            guard context.schedule.isDue(tenant.id, under: limits, at: context.now()) else { continue }
+            do throws(Failure) {
+                try await sweep(context.store.database(of: tenant.id, actor: "sweeper"))
+            } catch {
+                context.schedule.hasten(tenant.id)
+                context.log.warning(
+                    "a tenant could not be swept",
+                    ["tenant": .string(tenant.id.text), "cause": .string(error.cause ?? error.message)])
+            }
+        }
+    }
+
+    /// Sweeps one tenant, until nothing is left to delete.
+    func sweep(_ database: any TenantDatabase) async throws(Failure) {
+        let now = context.now()
+        context.schedule.begin(database.tenant, under: context.directory.limits(of: database.tenant))
+        for _ in 0..<Self.stepsMax {
+            let (hasMore, due) = try await database.change {
+                transaction throws(SQLiteError) -> Verdict<(Bool, WallTime?)> in
+                let hasMore = try step(in: transaction, at: now)
+                return .success((hasMore, hasMore ? nil : try next(in: transaction)))
+            }
+            if hasMore { continue }
+            if let due { context.schedule.note(database.tenant, due: due) }
+            return
+        }
+        context.schedule.hasten(database.tenant)
+    }
+
+    /// Deletes some of what is due.
+    ///
+    /// - Returns: whether there may be more.
+    func step(in transaction: any TenantTransaction, at now: WallTime) throws(SQLiteError) -> Bool {
+        if try Remains.step(in: transaction) { return true }
+        if try sweepThreads(in: transaction, at: now) { return true }
+        if try sweepFiles(in: transaction, at: now) { return true }
+        return try IdempotencyKey.sweep(in: transaction, at: now, max: Self.creationsPerStep) == Self.creationsPerStep
+    }
+
+    // MARK: Threads
+
+    private func sweepThreads(in transaction: any TenantTransaction, at now: WallTime) throws(SQLiteError) -> Bool {
+        for term in try terms(in: transaction) {
+            let cutoff = now - .seconds(term.retention.seconds)
+            let threads = try ThreadTables.aged(
+                nodeID: term.nodeID, cutoff: cutoff, max: Self.threadsPerStep, in: transaction)
+            guard !threads.isEmpty else { continue }
+            for thread in threads { try sweep(thread, cutoff: cutoff, in: transaction) }
+            return true
+        }
+        return false
+    }
+
+    private func sweep(
+        _ thread: ThreadOutline, cutoff: WallTime, in transaction: any TenantTransaction
+    ) throws(SQLiteError) {
+        guard thread.activeAt > cutoff else { return try ThreadTables.delete(thread, in: transaction) }
+        var thread = thread
+        try MessageTables.trim(&thread, cutoff: cutoff, max: Self.messagesPerStep, in: transaction)
+        try ThreadTables.update(thread, in: transaction)
+    }
+
+    /// How long threads are kept: all of them, and less those of nodes that wish less.
+    private func terms(
+        in transaction: any TenantTransaction
+    ) throws(SQLiteError) -> [(nodeID: String?, retention: Retention)] {
+        let general = try context.retention(.threads, in: transaction)
+        var terms: [(nodeID: String?, retention: Retention)] = [(nil, general)]
+        for wish in try NodeTables.wishes(in: transaction) where wish.seconds < general.seconds {
+            terms.append((wish.id, Retention(seconds: wish.seconds)))
+        }
+        return terms
+    }
+
+    // MARK: Files
+
+    private func sweepFiles(in transaction: any TenantTransaction, at now: WallTime) throws(SQLiteError) -> Bool {
+        let cutoff = now - .seconds(try context.retention(.files, in: transaction).seconds)
+        var files = try FileTables.aged(cutoff: cutoff, now: now, max: Self.filesPerStep, in: transaction)
+        if files.isEmpty {
+            files = try FileTables.halves(
+                except: context.uploads.underWay, max: Self.filesPerStep, in: transaction)
+        }
+        for file in files { try FileTables.delete(file, in: transaction) }
+        return !files.isEmpty
+    }
+
+    // MARK: The next time
+
+    /// When the next thing is due; nil where nothing is kept.
+    private func next(in transaction: any TenantTransaction) throws(SQLiteError) -> WallTime? {
+        var times: [WallTime] = []
+        for term in try terms(in: transaction) {
+            guard let oldest = try ThreadTables.oldest(nodeID: term.nodeID, in: transaction) else { continue }
+            times.append(oldest + .seconds(term.retention.seconds))
+        }
+        let files = try FileTables.oldest(in: transaction)
+        if let made = files.made {
+            times.append(made + .seconds(try context.retention(.files, in: transaction).seconds))
+        }
+        if let ends = files.ends { times.append(ends) }
+        if let key = try IdempotencyKey.oldest(in: transaction) {
+            times.append(key + .seconds(NodesLimits.idempotencySeconds))
+        }
+        return times.min()
+    }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import Crypto
+import Platform
+import SQLite
+import Synchronization
+
+@testable import Nodes
+
+/// A tenant's database in memory, with seals that a test can read: a sealed value says whose it is and where it belongs,
+/// and opens nowhere else.
+final class TestTenant: TenantDatabase {
+    let tenant: TenantID
+    private let state: Mutex<State>
+
+    private struct State {
+        let connection: SQLiteConnection
+        var keys: Set<ObjectID> = []
+    }
+
+    init(_ name: String = "ten_test", _ migrations: [SQLiteMigrations] = [NodesSchema.migrations]) throws {
+        tenant = TenantID(name)
+        let connection = try SQLiteConnection.inMemory()
+        try connection.migrate(migrations)
+        state = Mutex(State(connection: connection))
+    }
+
+    /// The objects that have a key.
+    var keys: Set<ObjectID> { state.withLock { $0.keys } }
+
+    func read<R: Sendable>(
+        _ body: @escaping @Sendable (any TenantTransaction) throws(SQLiteError) -> R
+    ) async throws(DatabaseFailure) -> R {
+        try run(body)
+    }
+
+    func write<R: Sendable>(
+        _ body: @escaping @Sendable (any TenantTransaction) throws(SQLiteError) -> R
+    ) async throws(DatabaseFailure) -> R {
+        try run(body)
+    }
+
+    /// The same for a test that does not wait.
+    func run<R: Sendable>(
+        _ body: @escaping @Sendable (any TenantTransaction) throws(SQLiteError) -> R
+    ) throws(DatabaseFailure) -> R {
+        let tenant = tenant
+        let result: Result<R, SQLiteError> = state.withLock { state in
+            state.connection.adopt()
+            let transaction = TestTransaction(tenant: tenant, connection: state.connection, keys: state.keys)
+            do throws(SQLiteError) {
+                let value = try state.connection.transaction { () throws(SQLiteError) in try body(transaction) }
+                state.keys = transaction.keys
+                return .success(value)
+            } catch {
+                return .failure(error)
+            }
+        }
+        do throws(SQLiteError) {
+            return try result.get()
+        } catch {
+            throw .failed(error)
+        }
+    }
+
+    /// One number.
+    func count(_ sql: String) throws -> Int {
+        try run { transaction throws(SQLiteError) in
+            try transaction.connection.first(sql) { row throws(SQLiteError) in try row.int(0) } ?? -1
+        }
+    }
+}
+
+private final class TestTransaction: TenantTransaction {
+    let tenant: TenantID
+    let connection: SQLiteConnection
+    var keys: Set<ObjectID>
+
+    init(tenant: TenantID, connection: SQLiteConnection, keys: Set<ObjectID>) {
+        self.tenant = tenant
+        self.connection = connection
+        self.keys = keys
+    }
+
+    func createKey(of object: ObjectID) throws(SQLiteError) { keys.insert(object) }
+
+    func seal(_ plain: [UInt8], in cell: Cell, of object: ObjectID) throws(SQLiteError) -> [UInt8] {
+        try require(object)
+        return place(cell, object) + plain
+    }
+
+    func open(_ sealed: [UInt8], in cell: Cell, of object: ObjectID) throws(SQLiteError) -> [UInt8] {
+        try require(object)
+        let place = place(cell, object)
+        guard sealed.starts(with: place) else {
+            throw SQLiteError(.corrupt, message: "sealed for another place", subject: "")
+        }
+        return Array(sealed.dropFirst(place.count))
+    }
+
+    func erase(_ object: ObjectID) throws(SQLiteError) { keys.remove(object) }
+
+    func digest(_ label: StaticString, _ text: String) -> [UInt8] {
+        Array(SHA256.digest(Array("\(tenant.text)|\(label)|\(text)".utf8)).bytes.prefix(16))
+    }
+
+    private func require(_ object: ObjectID) throws(SQLiteError) {
+        guard keys.contains(object) else { throw SQLiteError(.erased, message: "no key", subject: object.text) }
+    }
+
+    private func place(_ cell: Cell, _ object: ObjectID) -> [UInt8] {
+        Array("<\(tenant.text) \(object.text) \(cell.table).\(cell.column) \(cell.row) \(cell.version)>".utf8)
+    }
+}
