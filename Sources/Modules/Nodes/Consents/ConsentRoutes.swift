@@ -27,16 +27,16 @@ struct ConsentRoutes: Sendable {
 
     private var showToOperator: Route {
         Route(
-            .get, "/admin/v1/tenants/{id}/consents", guard: .operator, summary: "What a tenant has agreed to"
+            .get, "/admin/v1/tenants/{tenant}/consents", guard: .operator, summary: "What a tenant has agreed to"
         ) { exchange async throws(Failure) in
-            let tenant = try context.tenant(exchange.parameters["id"])
+            let tenant = try context.tenant(exchange.parameters["tenant"])
             return try await list(context.store.database(of: tenant.id, actor: "operator"))
         }
     }
 
     private var change: Route {
         Route(
-            .put, "/admin/v1/tenants/{id}/consents", guard: .operator,
+            .put, "/admin/v1/tenants/{tenant}/consents", guard: .operator,
             summary: "Grant or withdraw a tenant's consents; in development mode only", requestBody: Self.schema
         ) { exchange async throws(Failure) in
             guard context.mode == .development else {
@@ -45,7 +45,7 @@ struct ConsentRoutes: Sendable {
                     "an operator cannot consent for a tenant: a person of the tenant must; only development mode lets the operator act for them"
                 )
             }
-            let tenant = try context.tenant(exchange.parameters["id"])
+            let tenant = try context.tenant(exchange.parameters["tenant"])
             let body = try await JSONBody(
                 exchange, bytesMax: NodesLimits.smallBodyBytesMax, known: ["scopes", "text_version"])
             let scopes = try body.required(
