@@ -51,6 +51,19 @@ struct Main {
         case "plan list": try PlanCommands(invocation).list()
         case "plan show": try PlanCommands(invocation).show()
         case "plan set": try PlanCommands(invocation).set()
+        default: try runNodes(invocation)
+        }
+    }
+
+    private static func runNodes(_ invocation: Invocation) throws(CommandFailure) {
+        switch invocation.command.name {
+        case "node list": try NodeCommands(invocation).listNodes()
+        case "thread list": try NodeCommands(invocation).listThreads()
+        case "thread delete": try NodeCommands(invocation).deleteThread()
+        case "consent list": try NodeCommands(invocation).listConsents()
+        case "consent grant": try NodeCommands(invocation).grant()
+        case "consent withdraw": try NodeCommands(invocation).withdraw()
+        case "break-glass": try NodeCommands(invocation).breakGlass()
         default: throw CommandFailure("the command \(invocation.command.name) does nothing", exitCode: 2)
         }
     }

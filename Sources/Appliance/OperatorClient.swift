@@ -27,11 +27,14 @@ struct OperatorClient {
     }
 
     /// Every element of a list, page by page.
-    func list(_ path: String) throws(CommandFailure) -> [JSONValue] {
+    ///
+    /// - Parameter query: what else stands in it (`tenant=acme`).
+    func list(_ path: String, _ query: String = "") throws(CommandFailure) -> [JSONValue] {
+        let query = query.isEmpty ? "" : "&\(query)"
         var all: [JSONValue] = []
         var after = ""
         while true {
-            let page = try call(.get, "\(path)?limit=100\(after)")
+            let page = try call(.get, "\(path)?limit=100\(after)\(query)")
             all += page["data"]?.array ?? []
             guard page["has_more"]?.bool == true, let next = page["next_cursor"]?.string else { return all }
             after = "&after=\(Percent.encode(next))"
