@@ -2,26 +2,19 @@
 
 extension Array where Element == UInt8 {
     /// Appends `number` in decimal digits, with `-` before a negative one.
-    @inlinable package mutating func append(decimal number: Int) {
+    package mutating func append(decimal number: Int) {
         if number < 0 { append(UInt8(ascii: "-")) }
         append(decimal: number.magnitude)
     }
 
     /// Appends `number` in decimal digits.
-    @inlinable package mutating func append(decimal number: UInt) {
-        guard number >= 10 else { return append(0x30 &+ UInt8(truncatingIfNeeded: number)) }
-        let first = count
-        var rest = number
-        while rest > 0 {
-            append(0x30 &+ UInt8(truncatingIfNeeded: rest % 10))
-            rest /= 10
-        }
-        self[first...].reverse()
+    package mutating func append(decimal number: UInt) {
+        DecimalDigits(magnitude: number).withSpan { append($0) }
     }
 }
 
 /// Appends `number` in decimal digits, with `-` before a negative one.
-@inlinable package func appendDecimal(_ number: Int, to bytes: inout [UInt8]) { bytes.append(decimal: number) }
+package func appendDecimal(_ number: Int, to bytes: inout [UInt8]) { bytes.append(decimal: number) }
 
 extension Span where Element == UInt8 {
     /// The number these bytes write in decimal digits alone: no sign, no space, at least one digit, leading zeros
@@ -50,5 +43,32 @@ extension Span where Element == UInt8 {
             number = number << 4 | Int(digit)
         }
         return number
+    }
+}
+
+/// The digits of a number, with its sign, without a `String` of them.
+package struct DecimalDigits {
+    private var bytes: [20 of UInt8] = .init(repeating: 0)
+    private var start = 20
+
+    package init(magnitude: UInt) {
+        var rest = magnitude
+        repeat {
+            start -= 1
+            bytes[start] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        } while rest > 0
+    }
+
+    package init(_ number: Int) {
+        self.init(magnitude: number.magnitude)
+        guard number < 0 else { return }
+        start -= 1
+        bytes[start] = UInt8(ascii: "-")
+    }
+
+    /// Lends the digits for the length of `body`.
+    package func withSpan<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
+        body(bytes.span.extracting(start..<20))
     }
 }

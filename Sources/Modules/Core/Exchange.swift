@@ -42,6 +42,8 @@ package final class Exchange: @unchecked Sendable {
         self.id = answer.requestID
         self.answer = answer
         self.stages = stages
+        // Room for what the limiter and a handler mostly add.
+        answerFields.reserve(bytes: 320, fields: 8)
     }
 
     /// Goes on to a later part of the journey. A handler whose work costs or matters calls this with `.attribute` once it

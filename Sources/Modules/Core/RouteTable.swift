@@ -7,6 +7,9 @@ package struct RouteTable: Sendable {
     /// In the order of registration.
     package let routes: [Route]
     private let router: Router<Route>
+    /// Routes whose patterns have no parameters, by their paths. The router would come to them first as well, segment by
+    /// segment.
+    private let literal: [String: [Route]]
 
     /// - Throws: if two routes have the same method and path; that is a fault of the composition.
     package init(_ routes: [Route]) throws(RouterError) {
@@ -16,10 +19,12 @@ package struct RouteTable: Sendable {
         }
         self.routes = routes
         self.router = router
+        literal = Dictionary(grouping: routes.filter { !$0.pattern.utf8.contains(UInt8(ascii: "{")) }, by: \.pattern)
     }
 
     func match(_ head: RequestHead) -> RouteMatch<Route> {
-        router.match(head.method, head.path)
+        for route in literal[head.path] ?? [] where route.method == head.method { return .found(route, .none) }
+        return router.match(head.method, head.path)
     }
 
     /// The shape of errors at a path that exists for another method.

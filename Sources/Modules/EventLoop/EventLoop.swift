@@ -33,6 +33,8 @@ import Synchronization
     private var inbox: [Work] = []
     private var ready = Queue<Work>()
     private var nextTurn: [Work] = []
+    /// Tasks that go on once nothing else is ready.
+    private var writers: [Suspended] = []
     private var sources = SourceTable()
     private let events: UnsafeMutablePointer<epoll_event>
     /// `scratchBytes` of memory for whoever runs on the loop, until it next waits: arrays are read through it, so that
@@ -139,6 +141,16 @@ import Synchronization
             nextTurn.append(.body { unsafe continuation.resume() })
         }
     }
+
+    /// Lets what else is ready in this turn go first. For who is about to write: answers and requests that leave one
+    /// after the other wake the process at the other end once, and not once each.
+    package func gatherWrites() async {
+        checkThread()
+        guard !ready.isEmpty else { return }
+        unsafe await withUnsafeContinuation { continuation in
+            writers.append(unsafe Suspended(continuation))
+        }
+    }
 }
 
 // Sources.
@@ -195,7 +207,7 @@ extension EventLoop {
 
     private func takeTurn(mayWait: Bool) {
         turn &+= 1
-        let timeout = mayWait && ready.isEmpty && nextTurn.isEmpty ? timers.millisecondsUntilFirst(from: .now()) : 0
+        let timeout = mayWait && isAtRest ? timers.millisecondsUntilFirst(from: .now()) : 0
         // SAFETY: the buffer holds `eventsPerTurn` events and lives as long as the loop.
         let count = unsafe epoll_wait(epoll.rawValue, events, CInt(EventLoopLimits.eventsPerTurn), timeout)
         precondition(count >= 0 || errno == EINTR, "epoll_wait failed")
@@ -208,9 +220,19 @@ extension EventLoop {
         for work in nextTurn { ready.append(work) }
         nextTurn.removeAll(keepingCapacity: true)
         for _ in 0..<EventLoopLimits.jobsPerTurn {
+            if ready.isEmpty { resumeWriters() }
             guard let work = ready.popFirst() else { break }
             perform(work)
         }
+    }
+
+    /// True when nothing is left to run.
+    private var isAtRest: Bool { ready.isEmpty && nextTurn.isEmpty && writers.isEmpty }
+
+    private func resumeWriters() {
+        // Each becomes a job of this turn, behind which others may come to wait.
+        for writer in writers { writer.resume() }
+        writers.removeAll(keepingCapacity: true)
     }
 
     private func dispatch(_ id: UInt64, _ events: UInt32) {
@@ -241,7 +263,7 @@ extension EventLoop {
             takeMail()
             takeTurn(mayWait: false)
             turns += 1
-        } while turns < EventLoopLimits.turnsAfterStop && !(ready.isEmpty && nextTurn.isEmpty)
+        } while turns < EventLoopLimits.turnsAfterStop && !isAtRest
         timers.removeAll()
     }
 }

@@ -70,6 +70,9 @@ package final class Socket: EventSource, @unchecked Sendable {
     /// How the other side has ended, as far as the kernel said so.
     package var peerClosure: PeerClosure? { readiness.closure }
 
+    /// False while the kernel is known to have nothing: neither bytes, nor an end, nor a failure.
+    package var mayRead: Bool { readiness.mayRead || failure != nil }
+
     /// True until it was closed, was aborted or failed.
     package var isOpen: Bool { failure == nil }
 

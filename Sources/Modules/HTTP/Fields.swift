@@ -237,27 +237,6 @@ extension Fields {
     static func hash(of name: String) -> UInt32 { hash(of: name.utf8.span) }
 }
 
-/// The digits of a number, with its sign, without a `String` of them.
-struct DecimalDigits {
-    private var bytes: [20 of UInt8] = .init(repeating: 0)
-    private var start = 20
-
-    init(_ number: Int) {
-        var rest = number.magnitude
-        repeat {
-            start -= 1
-            bytes[start] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10)
-            rest /= 10
-        } while rest > 0
-        guard number < 0 else { return }
-        start -= 1
-        bytes[start] = UInt8(ascii: "-")
-    }
-
-    /// Lends the digits for the length of `body`.
-    func withSpan<Result>(_ body: (Span<UInt8>) -> Result) -> Result { body(bytes.span.extracting(start..<20)) }
-}
-
 extension Span where Element == UInt8 {
     func equalsIgnoringASCIICase(_ text: String) -> Bool { equalsIgnoringASCIICase(text.utf8.span) }
 }

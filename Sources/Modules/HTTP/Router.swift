@@ -12,6 +12,9 @@ package enum RouteMatch<Route: Sendable>: Sendable {
 
 /// The values of a route's parameters, decoded.
 package struct PathParameters: Sendable, Equatable {
+    /// Of a pattern that has none.
+    package static let none = PathParameters([])
+
     private let values: [(name: String, value: String)]
 
     init(_ values: [(name: String, value: String)]) {
@@ -59,8 +62,6 @@ package struct Router<Route: Sendable>: Sendable {
     }
 
     private var nodes = [Node()]
-    /// The nodes of patterns without parameters, by their whole paths: the search would come to them first, step by step.
-    private var literalPaths: [String: Int] = [:]
 
     package init() {}
 
@@ -80,14 +81,10 @@ package struct Router<Route: Sendable>: Sendable {
             throw RouterError(pattern: pattern, reason: .duplicate)
         }
         nodes[node].routes.append((method, route))
-        if !pattern.utf8.contains(UInt8(ascii: "{")) { literalPaths[pattern] = node }
     }
 
     /// - Parameter path: decoded, as `RequestHead.path` gives it.
     package func match(_ method: Method, _ path: String) -> RouteMatch<Route> {
-        if let node = literalPaths[path], let entry = nodes[node].routes.first(where: { $0.method == method }) {
-            return .found(entry.route, PathParameters([]))
-        }
         let segments = path.utf8.split(
             separator: Octet.slash, maxSplits: HTTPMaxima.pathSegments, omittingEmptySubsequences: false)
         guard segments.count > 1, segments.count <= HTTPMaxima.pathSegments, segments[0].isEmpty else {

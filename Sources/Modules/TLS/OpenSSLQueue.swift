@@ -5,7 +5,8 @@ import COpenSSL
 /// SSL_get_error(3) takes an old entry for its own.
 enum OpenSSLQueue {
     static func clear() {
-        ERR_clear_error()
+        // Emptying visits all entries; asking whether there is one does not, and there hardly ever is.
+        if ERR_peek_error() != 0 { ERR_clear_error() }
     }
 
     /// The reason of the oldest entry, a text fixed in the library: it tells what, never a value. Empties the queue.

@@ -19,6 +19,8 @@ enum Attempt {
     private let context: AnyObject
     private let cache: (sessions: TLSSessionCache, origin: String)?
     private var isOpen = false
+    /// True while the last read had to wait until it can write.
+    private var readWaitsToWrite = false
     /// Why the socket failed inside one of OpenSSL's calls.
     private(set) var transportFailure: IOFailure?
     /// True when the socket has come to its end.
@@ -94,10 +96,22 @@ extension TLSSession {
 
     /// Reads at most one record's content. `.done(0)`: the other side has said that it is done.
     func read(into buffer: UnsafeMutableRawBufferPointer) throws(IOFailure) -> Attempt {
+        guard mayGive else { return .wait(.read) }
         OpenSSLQueue.clear()
         // SAFETY: the buffer belongs to the caller during the call.
         let count = unsafe SSL_read(ssl, buffer.baseAddress, CInt(clamping: buffer.count))
-        return count > 0 ? .done(Int(count)) : try attempt(count)
+        readWaitsToWrite = false
+        guard count <= 0 else { return .done(Int(count)) }
+        let outcome = try attempt(count)
+        if case .wait(.write) = outcome { readWaitsToWrite = true }
+        return outcome
+    }
+
+    /// False where neither OpenSSL nor the kernel has a byte, which OpenSSL need not be asked to find out. After the other
+    /// side's goodbye, and while an answer of TLS's own waits to be written, it must be asked.
+    private var mayGive: Bool {
+        unsafe socket.mayRead || readWaitsToWrite || SSL_has_pending(ssl) == 1
+            || SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN != 0
     }
 
     /// Seals at most one record. After `.wait`, the same bytes must come again first, from whatever address.

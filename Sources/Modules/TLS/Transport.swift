@@ -142,6 +142,7 @@ extension Transport {
 
     /// Writes two pieces as one, without copying them together where they are large.
     package func write(_ first: [UInt8], _ second: [UInt8]) async throws(IOFailure) {
+        await socket.loop.gatherWrites()
         var written = 0
         while written < first.count + second.count {
             switch try attemptWrite(first, second, from: written) {
