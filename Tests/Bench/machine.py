@@ -65,7 +65,12 @@ def memory_bytes(pids: list[int], field: str = "Pss") -> int:
 
 
 def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """All descendants, of whichever thread."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            found += [child, *children(child)]
+    return found
 
 
 def digest(file: Path) -> str:

@@ -299,6 +299,8 @@ class Gatehouse(Server):
             "auth": {},
             "limiter": {"requests_per_hour": 1_000_000_000},
             "admin": {"socket": "admin.sock"},
+            # As nginx here: no line for each request.
+            "log": {"level": "notice"},
             "gateway": {},
             "gateway.provider": providers,
             "gateway.model": [{"name": provider["name"], "provider": provider["name"]} for provider in providers],
@@ -314,12 +316,16 @@ class Gatehouse(Server):
 
     def start(self, wait: float = 20) -> Server:
         super().start(wait)
-        if self.key == "none":
+        deadline = time.monotonic() + wait
+        # The admin socket may come a moment after the first listener.
+        while self.key == "none":
             made = run(str(BINARY), "--config", str(self.file), "key", "create", "--name", "bench", "--json")
             try:
                 self.key = json.loads(made)["key"]
             except (ValueError, KeyError):
-                raise Invalid(f"no key: {made}") from None
+                if time.monotonic() > deadline:
+                    raise Invalid(f"no key: {made}") from None
+                time.sleep(0.05)
         return self
 
 
