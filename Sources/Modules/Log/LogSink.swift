@@ -15,6 +15,9 @@ package final class LogSink: Sendable {
     package static let linesMax = 8192
     /// Bytes that waiting lines take at most, about.
     package static let bytesMax = 4 << 20
+    /// How long ordinary lines (`debug`, `info`) may wait for others to be written with. A line a request would otherwise
+    /// wake the thread for each, which costs more than the line. What matters more is written at once.
+    static let gatherMilliseconds: Int32 = 20
     /// Bytes of one write(2), about.
     static let batchBytesMax = 64 << 10
 
@@ -129,6 +132,8 @@ private final class Queue: Sendable {
         var bytes = 0
         var isWriting = false
         var isClosed = false
+        /// Whether the thread should not wait for more lines.
+        var isUrgent = false
     }
 
     private let state = Mutex(State())
@@ -143,35 +148,56 @@ private final class Queue: Sendable {
 
     func append(_ line: LogLine) {
         let cost = line.cost
-        let wasEmpty = state.withLock { state in
+        let isUrgent = line.level > .info
+        let wakes = state.withLock { state in
             let wasEmpty = state.batch.lines.isEmpty && state.batch.dropped == 0
+            let becomesUrgent = isUrgent && !state.isUrgent
+            state.isUrgent = state.isUrgent || isUrgent
             if state.batch.lines.count < LogSink.linesMax, state.bytes + cost <= LogSink.bytesMax {
                 state.batch.lines.append(line)
                 state.bytes += cost
             } else {
                 state.batch.dropped += 1
             }
-            return wasEmpty
+            return wasEmpty || becomesUrgent
         }
-        if wasEmpty { wake() }
+        if wakes { wake() }
     }
 
     /// Waits for lines and takes them all. Nil once the queue is closed and empty.
     func take() -> Batch? {
         while true {
+            // Whoever put the first line into the empty queue has written, or is about to: no batch is without its event.
+            if !state.withLock({ $0.isClosed }) {
+                clearEvent()
+                gather()
+            }
             let (batch, isClosed) = state.withLock { state in
                 let batch = state.batch
                 state.batch = Batch()
                 state.bytes = 0
+                state.isUrgent = false
                 state.isWriting = !batch.lines.isEmpty || batch.dropped > 0
                 return (batch, state.isClosed)
             }
             if !batch.lines.isEmpty || batch.dropped > 0 { return batch }
             if isClosed { return nil }
-            var count: UInt64 = 0
-            // Eight bytes of a local; an interrupted read comes around again.
-            unsafe _ = read(event.rawValue, &count, 8)
         }
+    }
+
+    /// Waits for the event, and takes it back.
+    private func clearEvent() {
+        var count: UInt64 = 0
+        // Eight bytes of a local; an interrupted read comes around again.
+        unsafe _ = read(event.rawValue, &count, 8)
+    }
+
+    /// Leaves ordinary lines a moment to be joined by others; ends early for one that matters, or when the queue closes.
+    private func gather() {
+        guard state.withLock({ !$0.batch.lines.isEmpty && !$0.isUrgent && !$0.isClosed }) else { return }
+        var waiting = pollfd(fd: event.rawValue, events: Int16(POLLIN), revents: 0)
+        // One structure, a local.
+        unsafe _ = poll(&waiting, 1, LogSink.gatherMilliseconds)
     }
 
     func done() { state.withLock { $0.isWriting = false } }
