@@ -85,9 +85,11 @@ extension Span where Element == UInt8 {
         return true
     }
 
-    /// True if the bytes are exactly the UTF-8 of `text`; allocates nothing. memcmp(3)
-    package func equals(_ text: String) -> Bool {
-        let other = text.utf8.span
+    /// True if the bytes are exactly the UTF-8 of `text`; allocates nothing.
+    package func equals(_ text: String) -> Bool { equals(text.utf8.span) }
+
+    /// True if both are the same bytes. memcmp(3)
+    package func equals(_ other: Span<UInt8>) -> Bool {
         guard count == other.count else { return false }
         return unsafe withUnsafeBytes { left in
             unsafe other.withUnsafeBytes { right in

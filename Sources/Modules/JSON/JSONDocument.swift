@@ -20,6 +20,30 @@ package struct JSONDocument: Sendable {
             let bytes = bytes  // A span of a class's own array cannot be proven to stay alive; one of a local can.
             return body(bytes.span.extracting(range))
         }
+
+        /// The index of the value of the last member of that name; nil if there is none or the entry is no object. One
+        /// walk that makes nothing: this is what readers of bodies do most.
+        func value(of name: String, in object: UInt32) -> UInt32? {
+            let bytes = bytes
+            let entries = entries
+            let container = entries[Int(object)]
+            guard container.kind == .object else { return nil }
+            let wanted = name.utf8.span
+            var found: UInt32?
+            var index = object &+ 1
+            while index < container.extent {
+                let entry = entries[Int(index)]
+                index &+= 1
+                if Int(entry.extent) == wanted.count,
+                    JSONString.content(
+                        bytes.span.extracting(entry.content), isEscaped: entry.flag, equals: wanted)
+                {
+                    found = index
+                }
+                index = entries[Int(index)].following(index)
+            }
+            return found
+        }
     }
 
     let storage: Storage

@@ -38,6 +38,9 @@ struct JSONEntry: Sendable {
     /// It is an array or an object.
     var isContainer: Bool { tag & 7 >= UInt32(JSONKind.array.rawValue) }
 
+    /// The index behind this value, which stands at `index`, and all within it.
+    func following(_ index: UInt32) -> UInt32 { isContainer ? extent : index &+ 1 }
+
     /// Of a string: it has escapes. Of a number: it has neither fraction nor exponent. Of a bool: it is true.
     var flag: Bool { tag & 8 != 0 }
 

@@ -71,9 +71,7 @@ package struct JSONNode: Sendable {
     /// The member of that name, compared after unescaping; nil if there is none or this is not an object. Where the
     /// document was let through with two of one name, the last. Goes through the members one by one.
     package subscript(_ name: String) -> JSONNode? {
-        var found: JSONNode?
-        for member in members where member.nameEquals(name) { found = member.value }
-        return found
+        storage.value(of: name, in: index).map { JSONNode(storage, Int($0)) }
     }
 
     /// The element at `index`; nil if there is none or this is not an array. Goes through the elements before it: to
@@ -93,8 +91,7 @@ package struct JSONNode: Sendable {
 
     /// The index of the entry behind this value and all within it.
     static func following(_ index: UInt32, _ storage: JSONDocument.Storage) -> UInt32 {
-        let entry = storage.entries[Int(index)]
-        return entry.isContainer ? entry.extent : index &+ 1
+        storage.entries[Int(index)].following(index)
     }
 
     static func string(_ entry: JSONEntry, _ storage: JSONDocument.Storage) -> String {
@@ -107,11 +104,7 @@ package struct JSONNode: Sendable {
 
     static func equals(_ entry: JSONEntry, _ text: String, _ storage: JSONDocument.Storage) -> Bool {
         guard Int(entry.extent) == text.utf8.count else { return false }
-        return storage.lend(entry.content) { content in
-            guard entry.flag else { return content.equals(text) }
-            let unescaped = JSONString.unescape(content)
-            return unescaped.span.equals(text)
-        }
+        return storage.lend(entry.content) { JSONString.content($0, isEscaped: entry.flag, equals: text.utf8.span) }
     }
 }
 

@@ -114,6 +114,13 @@ enum JSONString {
         return number
     }
 
+    /// True if the text between two quotes stands for `text`.
+    static func content(_ content: Span<UInt8>, isEscaped: Bool, equals text: Span<UInt8>) -> Bool {
+        guard isEscaped else { return content.equals(text) }
+        let unescaped = unescape(content)
+        return unescaped.span.equals(text)
+    }
+
     /// The UTF-8 that the text between two quotes stands for. The text has been scanned before.
     static func unescape(_ content: Span<UInt8>) -> [UInt8] {
         var unescaped: [UInt8] = []
