@@ -16,8 +16,8 @@ struct AdmitStage: Stage {
             return
         }
         switch table.admit(key, of: tenant, at: now()) {
-        case .admitted(let states):
-            if let tightest = states.first { announce(tightest, on: exchange) }
+        case .admitted(let tightest):
+            announce(tightest, on: exchange)
         case .refused(let state):
             announce(state, on: exchange)
             var failure = Failure(.rateLimitExceeded, "the limit of \(state.limit) requests an hour is reached")

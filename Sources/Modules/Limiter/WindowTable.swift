@@ -17,8 +17,8 @@ final class WindowTable: Sendable {
 
     /// What came of asking for admission.
     enum Decision: Equatable {
-        /// Counted. The states after it, the tightest first.
-        case admitted([LimitState])
+        /// Counted. The state of the tighter of the two limits after it.
+        case admitted(tightest: LimitState)
         /// Not counted: this limit is reached.
         case refused(LimitState)
         /// Not counted: the table is full of windows that are in use.
@@ -69,17 +69,23 @@ final class WindowTable: Sendable {
     func admit(_ key: KeyID, of tenant: TenantID, at now: Instant) -> Decision {
         let rate = rate.withLock { $0 }
         return shard(of: tenant).shard.withLock { shard in
-            let subjects = [Subject.key(key), .tenant(tenant)]
-            guard shard.hasRoom(for: subjects, at: now, rate) else { return .full }
-            for subject in subjects { shard.windows[subject, default: RollingWindow()].advance(to: now, rate) }
-            // Of two limits that refuse, the one that refuses longer: coming back after the other would be in vain.
-            let states = subjects.map { shard.state(of: $0, name, rate, at: now) }
-            if let longest = states.filter({ $0.remaining == 0 }).max(by: { $0.nextAfter < $1.nextAfter }) {
-                return .refused(longest)
+            let (key, tenant) = (Subject.key(key), Subject.tenant(tenant))
+            guard let places = shard.places(of: key, tenant, at: now, rate) else { return .full }
+            // In place: a window taken out and put back would be copied with all its slots.
+            shard.windows.values[places.key].advance(to: now, rate)
+            shard.windows.values[places.tenant].advance(to: now, rate)
+            let keyState = shard.state(of: key, places.key, name, rate, at: now)
+            let tenantState = shard.state(of: tenant, places.tenant, name, rate, at: now)
+            guard keyState.remaining > 0, tenantState.remaining > 0 else {
+                // Of two limits that refuse, the one that refuses longer: coming back after the other would be in vain.
+                return .refused(keyState.nextAfter > tenantState.nextAfter ? keyState : tenantState)
             }
-            for subject in subjects { shard.windows[subject]?.count(1) }
+            shard.windows.values[places.key].count(1)
+            shard.windows.values[places.tenant].count(1)
             return .admitted(
-                subjects.map { shard.state(of: $0, name, rate, at: now) }.sorted { $0.remaining < $1.remaining })
+                tightest: keyState.remaining <= tenantState.remaining
+                    ? shard.state(of: key, places.key, name, rate, at: now)
+                    : shard.state(of: tenant, places.tenant, name, rate, at: now))
         }
     }
 
@@ -89,7 +95,7 @@ final class WindowTable: Sendable {
         return shard(of: tenant).shard.withLock { shard in
             [Subject.key(key), .tenant(tenant)].map { subject in
                 shard.windows[subject]?.advance(to: now, rate)
-                return shard.state(of: subject, name, rate, at: now)
+                return (shard.windows[subject] ?? RollingWindow()).state(of: subject, name, rate, at: now)
             }
         }
     }
@@ -108,9 +114,22 @@ final class WindowTable: Sendable {
 }
 
 extension WindowTable.Shard {
+    typealias Place = Dictionary<WindowTable.Subject, RollingWindow>.Index
+
+    /// Where the windows of a key and its tenant stand, made if need be; nil where there is no room for them.
+    fileprivate mutating func places(
+        of key: WindowTable.Subject, _ tenant: WindowTable.Subject, at now: Instant, _ rate: Rate
+    ) -> (key: Place, tenant: Place)? {
+        if let key = windows.index(forKey: key), let tenant = windows.index(forKey: tenant) { return (key, tenant) }
+        guard hasRoom(for: [key, tenant], at: now, rate) else { return nil }
+        for subject in [key, tenant] where windows[subject] == nil { windows[subject] = RollingWindow() }
+        guard let key = windows.index(forKey: key), let tenant = windows.index(forKey: tenant) else { return nil }
+        return (key, tenant)
+    }
+
     /// Whether windows for these subjects can be held, after forgetting idle ones if need be. The search goes through the
     /// whole shard, so it happens once a granule at most: a flood of new names pays for it once, not with each name.
-    fileprivate mutating func hasRoom(for subjects: [WindowTable.Subject], at now: Instant, _ rate: Rate) -> Bool {
+    private mutating func hasRoom(for subjects: [WindowTable.Subject], at now: Instant, _ rate: Rate) -> Bool {
         let new = subjects.count { windows[$0] == nil }
         if windows.count + new <= WindowTable.windowsPerShardMax { return true }
         guard rate.granule(at: now) > rate.granule(at: sweptAt) else { return false }
@@ -119,16 +138,25 @@ extension WindowTable.Shard {
             window.advance(to: now, rate)
             if window.total == 0 { windows[subject] = nil }
         }
-        return windows.count + new <= WindowTable.windowsPerShardMax
+        // The sweep may have forgotten one of them that was idle.
+        return windows.count + subjects.count { windows[$0] == nil } <= WindowTable.windowsPerShardMax
     }
 
-    /// What one window, advanced to `now`, has left.
+    /// What the window at a place, advanced to `now`, has left.
+    fileprivate func state(
+        of subject: WindowTable.Subject, _ place: Place, _ name: String, _ rate: Rate, at now: Instant
+    ) -> LimitState {
+        windows.values[place].state(of: subject, name, rate, at: now)
+    }
+}
+
+extension RollingWindow {
+    /// What this window, advanced to `now`, has left.
     fileprivate func state(
         of subject: WindowTable.Subject, _ name: String, _ rate: Rate, at now: Instant
     ) -> LimitState {
-        let window = windows[subject] ?? RollingWindow()
-        return LimitState(
-            name: name, scope: subject.scope, limit: rate.limit, remaining: max(0, rate.limit - window.total),
-            resetAfter: window.waitUntilIdle(at: now, rate), nextAfter: window.wait(for: 1, at: now, rate))
+        LimitState(
+            name: name, scope: subject.scope, limit: rate.limit, remaining: max(0, rate.limit - total),
+            resetAfter: waitUntilIdle(at: now, rate), nextAfter: wait(for: 1, at: now, rate))
     }
 }
