@@ -77,6 +77,12 @@ extension SecretNeedles {
         return findings
     }
 
+    /// True where nothing in `bytes` is a secret or may be the beginning of one.
+    package func mayPass(_ bytes: [UInt8]) -> Bool {
+        let findings = find(in: bytes.span, isLast: false)
+        return findings.ranges.isEmpty && findings.heldFrom == bytes.count
+    }
+
     /// The next place where an occurrence may begin: the only loop that sees every byte.
     private func firstCandidate(in text: Span<UInt8>, from start: Int) -> Int? {
         let last = text.count - 1
@@ -86,8 +92,9 @@ extension SecretNeedles {
         return unsafe text.withUnsafeBufferPointer { text in
             unsafe pairs.withUnsafeBufferPointer { pairs in
                 var index = start
+                var pair = unsafe Int(text[start])
                 while index < last {
-                    let pair = unsafe Int(text[index]) &<< 8 | Int(text[index &+ 1])
+                    pair = unsafe (pair &<< 8 | Int(text[index &+ 1])) & 0xFFFF
                     let isMarked = unsafe pairs[pair &>> 6] &>> UInt64(pair & 63) & 1 != 0
                     if isMarked, unsafe !isWideEscape(text, index, last) { return index }
                     index &+= 1
