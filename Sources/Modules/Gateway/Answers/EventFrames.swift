@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
+
 /// One server-sent event of a provider, as it came and as it reads (HTML standard §9.2.6).
 struct EventFrame: Equatable, Sendable {
     /// Its bytes with the empty line that ends it: what is passed on where nothing must change.
@@ -15,25 +17,31 @@ struct EventFrame: Equatable, Sendable {
         self.raw = raw
         var name: String?
         var data: [UInt8]?
-        let mark = isFirst && raw.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
-        for line in raw[mark...].split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }) {
-            if let value = Self.value(of: line, "data") {
-                if data == nil { data = Array(value) } else { data?.append(contentsOf: [0x0A] + value) }
-            } else if let value = Self.value(of: line, "event") {
-                name = String(decoding: value, as: UTF8.self)
+        let bytes = raw.span
+        var start = isFirst && raw.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+        while start < bytes.count {
+            var end = start
+            while end < bytes.count, bytes[end] != 0x0A, bytes[end] != 0x0D { end &+= 1 }
+            if let value = Self.value(of: "data", in: bytes, start..<end) {
+                if data == nil { data = Array(raw[value]) } else { data?.append(contentsOf: [0x0A] + raw[value]) }
+            } else if let value = Self.value(of: "event", in: bytes, start..<end) {
+                name = String(decoding: bytes.extracting(value))
             }
+            start = end &+ 1
         }
         self.name = name
         self.data = data
     }
 
-    private static func value(of line: ArraySlice<UInt8>, _ field: String) -> ArraySlice<UInt8>? {
-        guard line.starts(with: field.utf8) else { return nil }
-        var value = line.dropFirst(field.utf8.count)
-        // A line without a colon is a field without a value.
-        guard let colon = value.popFirst() else { return value }
-        guard colon == UInt8(ascii: ":") else { return nil }
-        return value.first == 0x20 ? value.dropFirst() : value
+    /// Where the value stands in a line, if it is of that field. One space before it does not count, and a line without a
+    /// colon is a field without a value.
+    private static func value(of field: StaticString, in bytes: Span<UInt8>, _ line: Range<Int>) -> Range<Int>? {
+        let colon = line.lowerBound + field.utf8CodeUnitCount
+        guard colon <= line.upperBound, bytes.extracting(line.lowerBound..<colon).equals(field) else { return nil }
+        guard colon < line.upperBound else { return colon..<colon }
+        guard bytes[colon] == UInt8(ascii: ":") else { return nil }
+        let start = colon + 1
+        return start < line.upperBound && bytes[start] == 0x20 ? start + 1..<line.upperBound : start..<line.upperBound
     }
 }
 
@@ -61,9 +69,10 @@ struct EventFrames: Sendable {
         buffer += bytes
         var frames: [EventFrame] = []
         var start = 0
-        while scanned < buffer.count {
+        let count = buffer.count
+        while scanned < count {
             let byte = buffer[scanned]
-            scanned += 1
+            scanned &+= 1
             // CR LF is one end of line, also when it comes in two pieces: the CR counts at once, and the LF for nothing.
             let isRestOfEnd = byte == 0x0A && endedWithReturn
             endedWithReturn = byte == 0x0D
@@ -72,8 +81,8 @@ struct EventFrames: Sendable {
                 isLineEmpty = false
                 continue
             }
-            if byte == 0x0D, scanned < buffer.count, buffer[scanned] == 0x0A {
-                scanned += 1
+            if byte == 0x0D, scanned < count, buffer[scanned] == 0x0A {
+                scanned &+= 1
                 endedWithReturn = false
             }
             if isLineEmpty {
@@ -83,7 +92,7 @@ struct EventFrames: Sendable {
             }
             isLineEmpty = true
         }
-        buffer.removeFirst(start)
+        if start == count { buffer.removeAll(keepingCapacity: true) } else { buffer.removeFirst(start) }
         scanned -= start
         guard buffer.count <= GatewayLimits.eventBytesMax else { throw .malformedAnswer }
         return frames

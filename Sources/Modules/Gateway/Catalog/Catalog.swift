@@ -66,9 +66,9 @@ struct Catalog: Sendable {
         var catalog = self
         catalog.providers = try providers.map { provider throws(StartFailure) in try provider.connected() }
         catalog.models = models.map { model in
-            var model = model
-            model.provider = catalog.providers.first { $0.name == model.provider.name } ?? model.provider
-            return model
+            Model(
+                settings: model.settings,
+                provider: catalog.providers.first { $0.name == model.provider.name } ?? model.provider)
         }
         return catalog
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
 import Core
 import HTTP
 import JSON
@@ -67,12 +68,20 @@ struct ModelCall {
     }
 
     private static func checkContentType(_ fields: Fields) throws(Failure) {
-        // The media type ends at its parameters (RFC 9110 §8.3.1).
-        let type = fields["content-type"]?.split(separator: ";", maxSplits: 1).first.map { $0.filter { $0 != " " } }
-        guard type?.lowercased() == "application/json" else {
+        guard fields.withValue(of: "content-type", isJSON) ?? false else {
             throw Failure(.unsupportedMediaType, "the body must be sent as content-type: application/json")
         }
         guard let encoding = fields["content-encoding"], encoding.lowercased() != "identity" else { return }
         throw Failure(.unsupportedEncoding, "the body must be sent without content-encoding")
+    }
+
+    /// Whether a media type, which ends at its parameters (RFC 9110 §8.3.1), is that of JSON.
+    private static func isJSON(_ type: Span<UInt8>) -> Bool {
+        var start = 0
+        var end = 0
+        while end < type.count, type[end] != UInt8(ascii: ";") { end += 1 }
+        while start < end, type[start] == 0x20 || type[start] == 0x09 { start += 1 }
+        while end > start, type[end - 1] == 0x20 || type[end - 1] == 0x09 { end -= 1 }
+        return type.extracting(start..<end).equalsIgnoringASCIICase("application/json".utf8.span)
     }
 }

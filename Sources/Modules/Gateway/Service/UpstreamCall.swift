@@ -36,18 +36,25 @@ struct UpstreamCall {
         guard let base = provider.settings.base else {
             throw Fault(.internal, "This provider has no address.")
         }
-        var fields = protocolFields
-        fields.append("content-type", "application/json")
-        fields.append("accept", isStreamed ? "text/event-stream" : "application/json")
-        fields.append("user-agent", "gatehouse")
-        // No compression: what comes must be read for usage, and scrubbed, as it is.
-        fields.append("accept-encoding", "identity")
+        var fields = isStreamed ? Self.streamedFields : Self.wholeFields
+        fields.append(contentsOf: protocolFields)
         try addCredential(to: &fields)
         let target = base.path + route.path.dropFirst("/v1".count)
         return ClientRequest(
             method: .post, origin: base.origin, target: target, fields: fields, body: body,
             limits: provider.settings.limits,
             addresses: .configured, tls: provider.tls)
+    }
+
+    private static let wholeFields = fields(accepting: "application/json")
+    private static let streamedFields = fields(accepting: "text/event-stream")
+
+    /// What is the same in every request. No compression: what comes must be read for usage, and scrubbed, as it is.
+    private static func fields(accepting type: String) -> Fields {
+        [
+            "content-type": "application/json", "accept": type, "user-agent": "gatehouse",
+            "accept-encoding": "identity",
+        ]
     }
 
     private func addCredential(to fields: inout Fields) throws(Fault) {

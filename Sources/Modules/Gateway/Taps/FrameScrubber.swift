@@ -10,10 +10,16 @@ import Log
 /// secret is held and goes out with the next event of the same text, at the latest with the one that ends it. An event whose
 /// text is not touched passes as it is.
 struct FrameScrubber: Sendable {
+    /// Where a text stands in an event.
+    private enum Member: String {
+        case text, content, refusal, reasoningContent = "reasoning_content", reasoning, arguments
+        case thinking, partialJSON = "partial_json"
+    }
+
     /// Which text of the answer.
     private struct Text: Hashable {
         let choice: Int
-        let member: String
+        let member: Member
         /// Of a tool call.
         var call = -1
     }
@@ -42,7 +48,10 @@ struct FrameScrubber: Sendable {
 
     // MARK: OpenAI: `choices[].delta`, or `choices[].text`
 
-    private static let members = ["content", "refusal", "reasoning_content", "reasoning"]
+    private static let members: [(name: String, member: Member)] = [
+        ("content", .content), ("refusal", .refusal), ("reasoning_content", .reasoningContent),
+        ("reasoning", .reasoning),
+    ]
 
     private mutating func openAI(_ document: JSONDocument) -> Verdict {
         guard let choices = document.root["choices"], choices.kind == .array else { return .pass }
@@ -51,15 +60,16 @@ struct FrameScrubber: Sendable {
             let index = choice["index"]?.int ?? 0
             let isLast = choice["finish_reason"].map { !$0.isNull } ?? false
             if let text = choice["text"] {
-                feed(Text(choice: index, member: "text"), text, of: choice, isLast: isLast, &edit)
+                feed(Text(choice: index, member: .text), text, of: choice, isLast: isLast, &edit)
             }
             guard let delta = choice["delta"], delta.kind == .object else { continue }
-            for member in Self.members {
-                feed(Text(choice: index, member: member), delta[member], of: delta, isLast: isLast, &edit)
+            for (name, member) in Self.members {
+                feed(Text(choice: index, member: member), delta[name], of: delta, isLast: isLast, &edit)
             }
-            for call in delta["tool_calls"]?.elements.map({ $0 }) ?? [] {
+            guard let calls = delta["tool_calls"] else { continue }
+            for call in calls.elements {
                 guard let function = call["function"], function.kind == .object else { continue }
-                let text = Text(choice: index, member: "arguments", call: call["index"]?.int ?? 0)
+                let text = Text(choice: index, member: .arguments, call: call["index"]?.int ?? 0)
                 feed(text, function["arguments"], of: function, isLast: isLast, &edit)
             }
         }
@@ -72,17 +82,19 @@ struct FrameScrubber: Sendable {
     ) {
         let piece = node?.string.map { Array($0.utf8) } ?? []
         guard !piece.isEmpty || (isLast && scrubbers[text] != nil) else { return }
+        // Most pieces hold nothing that could begin a secret, and follow none that did: nothing need be kept of them.
+        if scrubbers[text] == nil, needles.mayPass(piece) { return }
         var shown = scrubbers[text, default: SecretScrubber(needles)].feed(piece)
         if isLast { shown += scrubbers.removeValue(forKey: text)?.flushed() ?? [] }
         guard shown != piece else { return }
-        edit.setMember(of: object, text.member, .string(String(decoding: shown, as: UTF8.self)))
+        edit.setMember(of: object, text.member.rawValue, .string(String(decoding: shown, as: UTF8.self)))
     }
 
     // MARK: Anthropic: `content_block_delta` with one text, `content_block_stop`
 
     private static let deltas = [
-        (kind: "text_delta", member: "text"), (kind: "thinking_delta", member: "thinking"),
-        (kind: "input_json_delta", member: "partial_json"),
+        (kind: "text_delta", member: Member.text), (kind: "thinking_delta", member: .thinking),
+        (kind: "input_json_delta", member: .partialJSON),
     ]
 
     private mutating func anthropic(_ document: JSONDocument) -> Verdict {
@@ -96,18 +108,18 @@ struct FrameScrubber: Sendable {
         guard let delta = root["delta"], delta.kind == .object else { return .pass }
         var edit = JSONEdit(document)
         for (_, member) in Self.deltas {
-            feed(Text(choice: index, member: member), delta[member], of: delta, isLast: false, &edit)
+            feed(Text(choice: index, member: member), delta[member.rawValue], of: delta, isLast: false, &edit)
         }
         return edit.isEmpty ? .pass : .replace(edit.apply())
     }
 
     /// The event for what was held of a block's text and turns out to be no secret.
-    private mutating func flush(_ text: Text, _ delta: (kind: String, member: String), _ index: Int) -> [UInt8]? {
+    private mutating func flush(_ text: Text, _ delta: (kind: String, member: Member), _ index: Int) -> [UInt8]? {
         guard let held = scrubbers.removeValue(forKey: text)?.flushed(), !held.isEmpty else { return nil }
         let event: JSONValue = [
             "type": "content_block_delta", "index": .int(index),
             "delta": .object([
-                "type": .string(delta.kind), delta.member: .string(String(decoding: held, as: UTF8.self)),
+                "type": .string(delta.kind), delta.member.rawValue: .string(String(decoding: held, as: UTF8.self)),
             ]),
         ]
         return event.serialized()
