@@ -50,8 +50,8 @@ test-clients: packages-test shims venvs ## The client suites only; ARGS='-k canc
 	python3 Tests/Tools/suites.py clients -- $(ARGS)
 
 prove: packages-test shims venvs ## The random and timing tests again, longer: some ten minutes
-	$(BUILD) --product gatehouse
-	python3 Tests/Tools/suites.py prove
+	$(BUILD) --build-tests
+	python3 Tests/Tools/suites.py prove prove-swift
 
 bench: packages-bench release venv-litellm ## Speed beside nginx and LiteLLM, some fifteen minutes; QUICK=1, ONLY=latency, WRITE=1 (README)
 	python3 Tests/Bench/bench.py $(if $(QUICK),--quick) $(if $(ONLY),--only '$(ONLY)') $(if $(WRITE),--write)

@@ -92,10 +92,14 @@ let application: [Target] =
     [
         .executableTarget(
             name: "Appliance", dependencies: everything.map { .init(stringLiteral: $0) },
-            path: "Sources/Appliance", swiftSettings: settings + release)
+            path: "Sources/Appliance", swiftSettings: settings + release),
+        // What a test starts and kills.
+        .executableTarget(
+            name: "StoreLoad", dependencies: (below + ["Store", "Support"]).map { .init(stringLiteral: $0) },
+            path: "Tests/StoreLoad", swiftSettings: settings),
     ]
     + rooms.map { tests($0.name, [$0.name, "Support"] + $0.needs + ($0.name == "HTTP" ? ["Crypto"] : [])) }
-    + modules.map { tests($0, [$0, "Support"] + below) }
+    + modules.map { tests($0, [$0, "Support"] + ($0 == "Store" ? ["StoreLoad"] : []) + below) }
     + [tests("Appliance", ["Appliance", "Support"] + everything), tests("Fuzz", ["FuzzProperties", "Support"])]
 
 let package = Package(

@@ -6,12 +6,13 @@ import Log
 import Platform
 import SQLite
 import Support
+import Synchronization
 import Testing
 
 @testable import Store
 
 /// The tenants of an appliance on a directory of the test's own.
-final class TenantHarness {
+final class TenantHarness: Sendable {
     let directory: TemporaryDirectory
     let tenants: Tenants
     private let database: DatabaseThread
@@ -35,11 +36,10 @@ final class TenantHarness {
 
     deinit { stop() }
 
-    private var isStopped = false
+    private let isStopped = Atomic(false)
 
     func stop() {
-        guard !isStopped else { return }
-        isStopped = true
+        guard !isStopped.exchange(true, ordering: .relaxed) else { return }
         tenants.stop()
         database.stop()
     }

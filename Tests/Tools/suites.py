@@ -6,7 +6,7 @@
 
 The suites: `swift` (what `swift build --build-tests` made), `mock` (the client suites against the mock upstream itself,
 which proves what they expect), `clients` (real clients against the real binary), `prove` (the random and the timing
-tests of `clients`, longer). The exit status is 0 when something ran and nothing failed. A suite that ends without a report,
+tests of `clients`, longer), `prove-swift` (the store's tests at their full length). The exit status is 0 when something ran and nothing failed. A suite that ends without a report,
 a crash for one, counts as one failure.
 """
 
@@ -39,6 +39,7 @@ def pytest(report: Path, *arguments: str) -> tuple[list[str], Path]:
 
 SUITES = {
     "swift": swift,
+    "prove-swift": lambda report, options: (swift(report, options)[0] + ["--filter", "StoreTests"], ROOT),
     "mock": lambda report, _: pytest(report, "--target", "mock"),
     "clients": lambda report, options: pytest(report, *options.pytest),
     "prove": lambda report, options: pytest(
@@ -78,7 +79,7 @@ def main() -> int:
             command, directory = SUITES[name](report, options)
             print(f"\n== {name}: {' '.join(command)}", flush=True)
             start = time.monotonic()
-            code = subprocess.run(command, cwd=directory, env=environment(), check=False).returncode
+            code = subprocess.run(command, cwd=directory, env=environment(name), check=False).returncode
             took = time.monotonic() - start
             passed, failed, skipped = counted(report)
             # pytest says 5 when nothing was collected.
@@ -95,10 +96,11 @@ def main() -> int:
     return 0 if total_failed == 0 and total_passed > 0 else 1
 
 
-def environment() -> dict[str, str]:
+def environment(suite: str) -> dict[str, str]:
     """Without a proxy for what happens on this machine."""
+    proving = {"GATEHOUSE_PROVE": "1"} if suite.startswith("prove") else {}
     local = ",".join(filter(None, [os.environ.get("NO_PROXY"), "localhost,127.0.0.1,::1"]))
-    return {**os.environ, "NO_PROXY": local, "no_proxy": local, "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**os.environ, **proving, "NO_PROXY": local, "no_proxy": local, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
-import Platform
+package import Platform
 
 /// A program that runs beside the test, with its standard input and output at hand.
-final class Conversation {
-    private let process: pid_t
+package final class Conversation {
+    private var process: pid_t
     private let reading: FileDescriptor
     private let writing: FileDescriptor
     private var received: [UInt8] = []
 
-    init(_ program: String, _ arguments: [String]) throws(Errno) {
+    package init(_ program: String, _ arguments: [String]) throws(Errno) {
         var input: [CInt] = [0, 0]
         var output: [CInt] = [0, 0]
         try Errno.check { unsafe pipe(&input) }
@@ -32,25 +32,29 @@ final class Conversation {
         Glibc.close(output[1])
         reading = FileDescriptor(owning: output[0])
         writing = FileDescriptor(owning: input[1])
-        self.process = process
+        self.process = result == 0 ? process : 0
         guard result == 0 else { throw Errno(result) }
     }
 
-    deinit {
+    deinit { kill() }
+
+    /// Ends the program at once, wherever it is, and waits for its end; what it said can still be read.
+    package func kill() {
         guard process > 0 else { return }
-        kill(process, SIGKILL)
+        Glibc.kill(process, SIGKILL)
         var status: CInt = 0
         unsafe waitpid(process, &status, 0)
+        process = 0
     }
 
-    func writeLine(_ line: String) {
+    package func writeLine(_ line: String) {
         let bytes = Array((line + "\n").utf8)
         // The array lives through the call.
         _ = unsafe write(writing.rawValue, bytes, bytes.count)
     }
 
     /// The next line without its end; nil at the end of what the program says.
-    func readLine() -> String? {
+    package func readLine() -> String? {
         while true {
             if let end = received.firstIndex(of: 0x0A) {
                 defer { received.removeSubrange(...end) }
@@ -61,7 +65,7 @@ final class Conversation {
     }
 
     /// All that the program still says.
-    func readAll() -> String {
+    package func readAll() -> String {
         while fill() {}
         defer { received = [] }
         return String(decoding: received, as: UTF8.self)
@@ -76,6 +80,6 @@ final class Conversation {
 }
 
 /// Runs a program and gives what it says.
-func output(of program: String, _ arguments: [String]) throws(Errno) -> String {
+package func output(of program: String, _ arguments: [String]) throws(Errno) -> String {
     try Conversation(program, arguments).readAll()
 }
