@@ -92,4 +92,74 @@ import Testing
             }
         }
     }
+
+    @Test func `content sealed with a key of the same write opens in it, and after it`() throws {
+        let harness = try TenantHarness()
+        let acme = try harness.database(asKeyOf: "acme")
+        let (thread, cell) = (ObjectID("thr_1"), Cell(table: "notes", column: "text", row: "1"))
+        let sealed = try onLoop { _ in
+            try await acme.write { transaction throws(SQLiteError) in
+                try transaction.createKey(of: thread)
+                let sealed = try transaction.seal([1, 2, 3], in: cell, of: thread)
+                #expect(try transaction.open(sealed, in: cell, of: thread) == [1, 2, 3])
+                return sealed
+            }
+        }
+        harness.stop()
+        let restarted = try TenantHarness(in: harness.directory)
+        let again = try restarted.database("acme")
+        let opened = try onLoop { _ in
+            try await again.read { transaction throws(SQLiteError) in
+                try transaction.open(sealed, in: cell, of: thread)
+            }
+        }
+        #expect(opened == [1, 2, 3])
+    }
+
+    @Test func `an erasure that the keyring refuses is said, and done when the file is opened again`() throws {
+        let harness = try TenantHarness(wrap: { StubbornKeys($0, erasures: 1) })
+        let acme = try harness.database(asKeyOf: "acme")
+        let (thread, cell) = (ObjectID("thr_1"), Cell(table: "notes", column: "text", row: "1"))
+        try onLoop { _ in
+            let sealed = try await acme.write { transaction throws(SQLiteError) in
+                try transaction.createKey(of: thread)
+                return try transaction.seal([1], in: cell, of: thread)
+            }
+            await #expect(throws: DatabaseFailure.self) {
+                try await acme.write { transaction throws(SQLiteError) in try transaction.erase(thread) }
+            }
+            // The file was closed; opening it finishes what was begun, before anybody reads.
+            do throws(DatabaseFailure) {
+                _ = try await acme.read { transaction throws(SQLiteError) in
+                    try transaction.open(sealed, in: cell, of: thread)
+                }
+                Issue.record("it still opens")
+            } catch {
+                guard case .failed(let cause) = error else { throw error }
+                #expect(cause.kind == .erased)
+            }
+        }
+    }
+
+    @Test func `an erasure in a write that throws is none`() throws {
+        let harness = try TenantHarness()
+        let acme = try harness.database(asKeyOf: "acme")
+        let (thread, cell) = (ObjectID("thr_1"), Cell(table: "notes", column: "text", row: "1"))
+        let opened = try onLoop { _ in
+            let sealed = try await acme.write { transaction throws(SQLiteError) in
+                try transaction.createKey(of: thread)
+                return try transaction.seal([1], in: cell, of: thread)
+            }
+            await #expect(throws: DatabaseFailure.self) {
+                try await acme.write { transaction throws(SQLiteError) in
+                    try transaction.erase(thread)
+                    throw Self.mistake
+                }
+            }
+            return try await acme.read { transaction throws(SQLiteError) in
+                try transaction.open(sealed, in: cell, of: thread)
+            }
+        }
+        #expect(opened == [1])
+    }
 }

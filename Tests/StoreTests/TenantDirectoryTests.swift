@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Core
+import Glibc
 import Platform
 import SQLite
 import Support
@@ -10,55 +11,6 @@ import Testing
 @testable import Store
 
 @Suite struct TenantDirectoryTests {
-    /// Keys whose deletion fails as often as told.
-    private final class StubbornKeys: TenantKeys {
-        private let keys = MemoryKeys()
-        let failures: Mutex<Int>
-
-        init(failures: Int) { self.failures = Mutex(failures) }
-
-        func create(_ tenant: TenantID) throws(SQLiteError) { try keys.create(tenant) }
-
-        func delete(_ tenant: TenantID) throws(SQLiteError) {
-            let fails = failures.withLock { failures in
-                failures -= 1
-                return failures >= 0
-            }
-            guard !fails else { throw SQLiteError(.unavailable, message: "no disk", subject: "") }
-            try keys.delete(tenant)
-        }
-
-        func openFile(
-            at path: String, of tenant: TenantID, options: SQLiteOptions
-        ) throws(SQLiteError) -> SQLiteConnection {
-            try keys.openFile(at: path, of: tenant, options: options)
-        }
-
-        func createKey(of object: ObjectID, of tenant: TenantID) throws(SQLiteError) {
-            try keys.createKey(of: object, of: tenant)
-        }
-
-        func erase(_ objects: [ObjectID], of tenant: TenantID) throws(SQLiteError) {
-            try keys.erase(objects, of: tenant)
-        }
-
-        func seal(
-            _ plain: [UInt8], in cell: Cell, of object: ObjectID, of tenant: TenantID
-        ) throws(SQLiteError) -> [UInt8] {
-            try keys.seal(plain, in: cell, of: object, of: tenant)
-        }
-
-        func open(
-            _ sealed: [UInt8], in cell: Cell, of object: ObjectID, of tenant: TenantID
-        ) throws(SQLiteError) -> [UInt8] {
-            try keys.open(sealed, in: cell, of: object, of: tenant)
-        }
-
-        func digest(_ label: StaticString, _ text: String, of tenant: TenantID) -> [UInt8] {
-            keys.digest(label, text, of: tenant)
-        }
-    }
-
     private func code(_ body: () throws -> Void) -> ErrorCode? {
         do {
             try body()
@@ -150,8 +102,7 @@ import Testing
 
     @Test func `a deletion half done lets nobody in, and is finished at the next start`() throws {
         let directory = try TemporaryDirectory()
-        let keys = StubbornKeys(failures: 1)
-        let harness = try TenantHarness(in: directory, keys: keys)
+        let harness = try TenantHarness(in: directory, wrap: { StubbornKeys($0, deletions: 1) })
         let acme = try harness.database("acme")
         try onLoop { _ in
             try await acme.note("a")
@@ -160,10 +111,38 @@ import Testing
         #expect(harness.tenants.status(of: acme.tenant) == nil)
         #expect(TemporaryDirectory.names(of: directory("tenants")) != [])
         harness.stop()
-        let again = try TenantHarness(in: directory, keys: keys)
+        let again = try TenantHarness(in: directory)
         #expect(TemporaryDirectory.names(of: directory("tenants")) == [])
         #expect(again.tenants.find("acme") == nil && again.tenants.list() == [])
         _ = try again.tenants.ensureBlocking(name: "acme")
+    }
+
+    @Test func `a tenant whose file cannot be made is not made, and its name stays free`() throws {
+        let directory = try TemporaryDirectory()
+        let harness = try TenantHarness(in: directory, wrap: { StubbornKeys($0, deletions: 1, makings: 1) })
+        #expect(throws: StartFailure.self) { try harness.tenants.ensureBlocking(name: "acme") }
+        #expect(harness.tenants.list() == [])
+        harness.stop()
+        let again = try TenantHarness(in: directory)
+        #expect(again.tenants.list() == [] && TemporaryDirectory.names(of: directory("tenants")) == [])
+        _ = try again.tenants.ensureBlocking(name: "acme")
+    }
+
+    @Test func `a file that is gone is missed, not replaced`() throws {
+        let harness = try TenantHarness()
+        let acme = try harness.database("acme")
+        try onLoop { _ in try await acme.note("a") }
+        harness.stop()
+        for path in try TenantPaths.all(of: acme.tenant, in: harness.directory("tenants")) { unsafe _ = unlink(path) }
+        let again = try TenantHarness(in: harness.directory)
+        let found = try again.database("acme")
+        try onLoop { _ in
+            do throws(DatabaseFailure) {
+                Issue.record("it gave \(try await found.notes())")
+            } catch {
+                guard case .damaged = error else { throw error }
+            }
+        }
     }
 
     @Test func `a wish for retention is the tenant's own, in its own file`() throws {

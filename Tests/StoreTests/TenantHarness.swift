@@ -16,21 +16,27 @@ final class TenantHarness: Sendable {
     let directory: TemporaryDirectory
     let tenants: Tenants
     private let database: DatabaseThread
+    private let keyring: Keyring
 
     static let notes = SQLiteMigrations(
         module: "notes",
         steps: ["CREATE TABLE notes (id INTEGER NOT NULL PRIMARY KEY, owner TEXT NOT NULL, text BLOB NOT NULL) STRICT"])
 
+    /// - Parameter wrap: puts something before the keyring.
     init(
-        _ section: String = "", in directory: TemporaryDirectory? = nil, keys: any TenantKeys = MemoryKeys()
+        _ section: String = "", in directory: TemporaryDirectory? = nil,
+        wrap: (any TenantKeys) -> any TenantKeys = { $0 }
     ) throws {
         self.directory = try directory ?? TemporaryDirectory()
+        let keyFile: UnlockSource = .file(self.directory("root.key"))
+        keyring = try KeyringOpening(directory: self.directory.path, unlock: [keyFile], makesKeyFile: true).open()
         let configuration = try Configuration(text: "[store]\n" + section)
         let store = try #require(try configuration.section("store"))
         let settings = try StoreSettings(store, mode: .development, dataDirectory: self.directory.path)
         tenants = Tenants(settings: settings, log: .disabled)
         database = try DatabaseThread(path: self.directory("control.db"))
-        try tenants.start(database: database, keys: keys, data: self.directory.path)
+        try tenants.start(
+            database: database, keys: wrap(KeyringOfTenants(keyring)), data: self.directory.path)
         try tenants.register(Self.notes)
     }
 
@@ -42,6 +48,7 @@ final class TenantHarness: Sendable {
         guard !isStopped.exchange(true, ordering: .relaxed) else { return }
         tenants.stop()
         database.stop()
+        keyring.close()
     }
 
     /// A tenant's database, as background work gets it.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Core
+import Platform
 import SQLite
 import Synchronization
 
@@ -33,33 +34,33 @@ final class KeyringOfTenants: TenantKeys {
         }
     }
 
-    func openFile(at path: String, of tenant: TenantID, options: SQLiteOptions) throws(SQLiteError) -> SQLiteConnection
-    {
+    func openFile(
+        at path: String, of tenant: TenantID, options: SQLiteOptions, mayCreate: Bool
+    ) throws(SQLiteError) -> SQLiteConnection {
         let keys = try failing { () throws(KeyringFailure) in try keyring.tenantKeys(tenant) }
+        guard mayCreate || (try? FileStatus(path: path)) != nil else {
+            throw SQLiteError(.corrupt, message: "the file is missing", subject: path)
+        }
         opened.withLock { $0[tenant] = keys }
         return try SQLiteConnection(path: path, options: options)
     }
 
-    func createKey(of object: ObjectID, of tenant: TenantID) throws(SQLiteError) {
-        _ = try failing { () throws(KeyringFailure) in try keyring.createObjectKey(tenant, object) }
+    func begin(_ object: ObjectID, of tenant: TenantID) throws(SQLiteError) -> NewObjectKey {
+        try failing { () throws(KeyringFailure) in try keyring.beginObjectKey(tenant, object) }
+    }
+
+    func finish(_ keys: [NewObjectKey]) throws(SQLiteError) {
+        try failing { () throws(KeyringFailure) in try keyring.finish(keys) }
+    }
+
+    func key(of object: ObjectID, of tenant: TenantID) throws(SQLiteError) -> ObjectKey {
+        let key = try failing { () throws(KeyringFailure) in try keyring.objectKey(tenant, object) }
+        guard let key else { throw SQLiteError(.erased, message: "the key of this content is gone", subject: "") }
+        return key
     }
 
     func erase(_ objects: [ObjectID], of tenant: TenantID) throws(SQLiteError) {
         try failing { () throws(KeyringFailure) in try keyring.erase(tenant, objects) }
-    }
-
-    func seal(
-        _ plain: [UInt8], in cell: Cell, of object: ObjectID, of tenant: TenantID
-    ) throws(SQLiteError) -> [UInt8] {
-        let key = try key(of: object, of: tenant)
-        return try failing { () throws(KeyringFailure) in try key.seal(plain.span, in: cell, of: tenant) }
-    }
-
-    func open(
-        _ sealed: [UInt8], in cell: Cell, of object: ObjectID, of tenant: TenantID
-    ) throws(SQLiteError) -> [UInt8] {
-        let key = try key(of: object, of: tenant)
-        return try failing { () throws(KeyringFailure) in try key.open(sealed, in: cell, of: tenant) }
     }
 
     func digest(_ label: StaticString, _ text: String, of tenant: TenantID) -> [UInt8] {
@@ -67,12 +68,6 @@ final class KeyringOfTenants: TenantKeys {
             preconditionFailure("a digest is made in a transaction, and that on an open file")
         }
         return keys.digest(label, text)
-    }
-
-    private func key(of object: ObjectID, of tenant: TenantID) throws(SQLiteError) -> ObjectKey {
-        let key = try failing { () throws(KeyringFailure) in try keyring.objectKey(tenant, object) }
-        guard let key else { throw SQLiteError(.erased, message: "the key of this content is gone", subject: "") }
-        return key
     }
 
     private func failing<Result>(

@@ -11,7 +11,7 @@ import SQLite
 ///     2  memory: what modules hold          nothing to do after a crash
 ///     3  the file is closed
 ///     4  the keyring: the tenant's keys     from here nothing of it can be read
-///     5  the file, its log and index        removed, and the directory flushed
+///     5  the file and all beside it        removed, and the directory flushed
 ///     6  control.db: the row                and with it the API keys
 ///
 /// After a crash between 1 and 6 the next start does 4 to 6 again; each is harmless twice.
@@ -24,7 +24,7 @@ struct Deletion: Sendable {
     /// Steps 4 and 5. Blocks.
     func destroy() throws(SQLiteError) {
         try keys.delete(tenant)
-        for path in TenantPaths.all(of: tenant, in: directory) {
+        for path in try TenantPaths.all(of: tenant, in: directory) {
             guard unsafe unlink(path) == 0 || Errno.last == .noSuchFile else {
                 throw SQLiteError(.unavailable, message: "cannot be removed: \(Errno.last)", subject: path)
             }

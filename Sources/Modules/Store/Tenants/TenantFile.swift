@@ -42,7 +42,7 @@ final class TenantFile {
         options.checkpointPages = 0
         // Only a check or a copy on another thread ever holds a lock here.
         options.busyTimeout = .milliseconds(100)
-        connection = try plan.keys.openFile(at: path, of: tenant, options: options)
+        connection = try plan.keys.openFile(at: path, of: tenant, options: options, mayCreate: false)
         try connection.migrate([TenantFile.migrations] + plan.migrations())
         try requireOwner()
         try replayOutbox()
@@ -99,6 +99,7 @@ final class TenantFile {
             try connection.transaction { () throws(SQLiteError) in
                 hasBegun = true
                 for job in jobs { outcomes.append(try run(job, in: transaction)) }
+                try transaction.finishKeys()
             }
         } catch {
             let failure = judge(error)
@@ -161,7 +162,7 @@ final class TenantFile {
 
     // MARK: - Size
 
-    private var walBytes: Int { (try? FileStatus(path: path + "-wal").size) ?? 0 }
+    private var walBytes: Int { (try? FileStatus(path: TenantPaths.log(of: path)).size) ?? 0 }
 
     /// SQLite itself refuses to let the file grow beyond the limit; what frees pages goes on.
     private func applyQuota() {

@@ -82,19 +82,3 @@ final class TenantFiles {
             ["tenant": .string(tenant.text), "cause": .string(Failure(failure).cause ?? "\(failure)")])
     }
 }
-
-/// Where tenants' files are.
-enum TenantPaths {
-    static func directory(in data: String) -> String { data + "/tenants" }
-
-    /// The id comes from the directory of tenants and is a ULID, never from a request: it cannot lead elsewhere.
-    static func file(of tenant: TenantID, in directory: String) -> String {
-        precondition(ULID.isValid(tenant.text, prefix: "ten_"), "a tenant's id names its file")
-        return "\(directory)/\(tenant.text).db"
-    }
-
-    /// What belongs to a file: itself, its log, and the log's index.
-    static func all(of tenant: TenantID, in directory: String) -> [String] {
-        ["", "-wal", "-shm"].map { file(of: tenant, in: directory) + $0 }
-    }
-}

@@ -12,21 +12,23 @@ protocol TenantKeys: Sendable {
     func delete(_ tenant: TenantID) throws(SQLiteError)
 
     /// Opens the tenant's file with its own key: another tenant's file at this path is refused.
-    func openFile(at path: String, of tenant: TenantID, options: SQLiteOptions) throws(SQLiteError) -> SQLiteConnection
+    ///
+    /// - Parameter mayCreate: makes the file. Otherwise one that is not there was lost, and is damage.
+    func openFile(
+        at path: String, of tenant: TenantID, options: SQLiteOptions, mayCreate: Bool
+    ) throws(SQLiteError) -> SQLiteConnection
 
-    /// Makes an object's key; durable when it returns.
-    func createKey(of object: ObjectID, of tenant: TenantID) throws(SQLiteError)
+    /// Makes an object's key, which seals at once; what it seals must not be committed before `finish`.
+    func begin(_ object: ObjectID, of tenant: TenantID) throws(SQLiteError) -> NewObjectKey
+
+    /// Waits until new keys are on the disk.
+    func finish(_ keys: [NewObjectKey]) throws(SQLiteError)
+
+    /// The key of an object. Throws `erased` where it has none, or none any more.
+    func key(of object: ObjectID, of tenant: TenantID) throws(SQLiteError) -> ObjectKey
 
     /// Deletes keys and leaves a tombstone for each; durable when it returns, harmless twice.
     func erase(_ objects: [ObjectID], of tenant: TenantID) throws(SQLiteError)
-
-    func seal(
-        _ plain: [UInt8], in cell: Cell, of object: ObjectID, of tenant: TenantID
-    ) throws(SQLiteError) -> [UInt8]
-
-    func open(
-        _ sealed: [UInt8], in cell: Cell, of object: ObjectID, of tenant: TenantID
-    ) throws(SQLiteError) -> [UInt8]
 
     /// 16 bytes under the tenant's index key.
     func digest(_ label: StaticString, _ text: String, of tenant: TenantID) -> [UInt8]

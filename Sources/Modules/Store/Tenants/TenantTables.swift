@@ -23,7 +23,7 @@ enum TenantTables {
             CREATE TABLE store_tenants (
                 id TEXT NOT NULL PRIMARY KEY,
                 name TEXT NOT NULL UNIQUE,
-                status TEXT NOT NULL CHECK (status IN ('active', 'suspended', 'deleting')),
+                status TEXT NOT NULL CHECK (status IN ('making', 'active', 'suspended', 'deleting')),
                 plan TEXT REFERENCES store_plans (name),
                 created_at INTEGER NOT NULL
             ) STRICT, WITHOUT ROWID;
@@ -32,10 +32,11 @@ enum TenantTables {
 
     // MARK: - Tenants
 
-    /// A tenant as it stands in the table; without a status it is being deleted.
+    /// A tenant as it stands in the table.
     struct Row {
         let tenant: Tenant
-        let isDeleting: Bool
+        /// Its making or its deletion was cut short: there is nothing of it that anybody was promised.
+        let isPartial: Bool
     }
 
     static func tenants(in database: SQLiteConnection) throws(SQLiteError) -> [Row] {
@@ -45,15 +46,15 @@ enum TenantTables {
             let tenant = Tenant(
                 id: TenantID(try row.text(0)), name: try row.text(1), status: status ?? .suspended,
                 plan: try row.optionalText(3), createdAt: try row.time(4))
-            return Row(tenant: tenant, isDeleting: status == nil)
+            return Row(tenant: tenant, isPartial: status == nil)
         }
     }
 
-    /// Throws `constraint` where the name is taken or the plan unknown.
-    static func insert(_ tenant: Tenant, in database: SQLiteConnection) throws(SQLiteError) {
+    /// The first step of making a tenant; `update` is the last. Throws `constraint` where the name is taken.
+    static func insertPartial(_ tenant: Tenant, in database: SQLiteConnection) throws(SQLiteError) {
         try database.execute(
-            "INSERT INTO store_tenants VALUES (?, ?, ?, ?, ?)", tenant.id.text, tenant.name, tenant.status.rawValue,
-            tenant.plan, tenant.createdAt)
+            "INSERT INTO store_tenants VALUES (?, ?, 'making', ?, ?)", tenant.id.text, tenant.name, tenant.plan,
+            tenant.createdAt)
     }
 
     static func update(_ tenant: Tenant, in database: SQLiteConnection) throws(SQLiteError) {

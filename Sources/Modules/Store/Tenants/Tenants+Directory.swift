@@ -115,9 +115,8 @@ extension Tenants: TenantDirectory {
     /// What a tenant's file and log take on the disk.
     func bytes(of tenant: TenantID) async throws(Failure) -> Int {
         try await change { services throws(Failure) in
-            TenantPaths.all(of: tenant, in: services.directory).dropLast().reduce(0) { sum, path in
-                sum + ((try? FileStatus(path: path).size) ?? 0)
-            }
+            let path = TenantPaths.file(of: tenant, in: services.directory)
+            return [path, TenantPaths.log(of: path)].reduce(0) { $0 + ((try? FileStatus(path: $1).size) ?? 0) }
         }
     }
 
@@ -154,7 +153,8 @@ extension Tenants: TenantDirectory {
         return changed
     }
 
-    /// The keys first: a tenant in the directory without keys would be a tenant that lost them.
+    /// Makes a tenant in steps: a row that says so, its keys, its file, and then the row that lets it in. What a crash leaves
+    /// of it is cleared away at the next start, and its file is never missing without being missed.
     private func make(_ name: String, _ plan: String?, _ services: Services) throws(Failure) -> Tenant {
         guard NameRule.allows(name), !ULID.isValid(name, prefix: "ten_") else {
             throw Failure(.invalidParameter, "that is no tenant's name", param: "name")
@@ -166,14 +166,33 @@ extension Tenants: TenantDirectory {
         try requirePlan(plan)
         let now = WallTime.now()
         let tenant = Tenant(id: TenantID(ULID.make(prefix: "ten_", at: now)), name: name, plan: plan, createdAt: now)
-        do throws(SQLiteError) {
-            try services.keys.create(tenant.id)
-        } catch {
-            throw Failure(DatabaseFailure(error, path: "keyring.db"))
+        try write(services) { connection throws(SQLiteError) in
+            try TenantTables.insertPartial(tenant, in: connection)
         }
-        try write(services) { connection throws(SQLiteError) in try TenantTables.insert(tenant, in: connection) }
+        do throws(Failure) {
+            try makeFile(of: tenant.id, services)
+            try write(services) { connection throws(SQLiteError) in try TenantTables.update(tenant, in: connection) }
+        } catch {
+            // The name is free again, if the disk lets us; else after the next start.
+            try? Deletion(tenant: tenant.id, directory: services.directory, keys: services.keys).destroy()
+            try? write(services) { connection throws(SQLiteError) in
+                try TenantTables.delete(tenant.id, in: connection)
+            }
+            throw error
+        }
         index.put(tenant)
         return tenant
+    }
+
+    private func makeFile(of tenant: TenantID, _ services: Services) throws(Failure) {
+        let path = TenantPaths.file(of: tenant, in: services.directory)
+        do throws(SQLiteError) {
+            try services.keys.create(tenant)
+            // The modules' own tables come when it is opened: they may be registered later than this.
+            _ = try services.keys.openFile(at: path, of: tenant, options: SQLiteOptions(), mayCreate: true)
+        } catch {
+            throw Failure(DatabaseFailure(error, path: path))
+        }
     }
 
     private func requirePlan(_ name: String?) throws(Failure) {

@@ -46,7 +46,7 @@ package final class Tenants: Sendable {
         self.log = log
     }
 
-    /// Reads the directory, finishes deletions that a crash cut short, and starts the threads. Blocks.
+    /// Reads the directory, clears away makings and deletions that a crash cut short, and starts the threads. Blocks.
     func start(database: DatabaseThread, keys: any TenantKeys, data: String) throws(StartFailure) {
         let directory = TenantPaths.directory(in: data)
         do {
@@ -55,13 +55,13 @@ package final class Tenants: Sendable {
             let (rows, plans) = try database.writeBlocking { connection throws(SQLiteError) in
                 (try TenantTables.tenants(in: connection), try TenantTables.plans(in: connection))
             }
-            for row in rows where row.isDeleting {
+            for row in rows where row.isPartial {
                 try Deletion(tenant: row.tenant.id, directory: directory, keys: keys).destroy()
                 try database.writeBlocking { connection throws(SQLiteError) in
                     try TenantTables.delete(row.tenant.id, in: connection)
                 }
             }
-            index.load(rows.filter { !$0.isDeleting }.map(\.tenant), plans)
+            index.load(rows.filter { !$0.isPartial }.map(\.tenant), plans)
             let services = Services(
                 database: database, keys: keys, directory: directory,
                 worker: try Worker(name: "tenants", queueMax: 256),

@@ -8,10 +8,12 @@ final class Transaction: TenantTransaction {
     let tenant: TenantID
     let connection: SQLiteConnection
     private let keys: any TenantKeys
+    private let isReading: Bool
+    /// Keys that this group makes. They are on the disk before it commits: a row that outlived its key would be lost.
+    private var new: [ObjectID: NewObjectKey] = [:]
     /// What this group erases: noted in the outbox by the same transaction that deletes the rows, done in the keyring once
     /// that has committed.
     private(set) var erased: [ObjectID] = []
-    private let isReading: Bool
 
     init(tenant: TenantID, connection: SQLiteConnection, keys: any TenantKeys, isReading: Bool) {
         self.tenant = tenant
@@ -22,15 +24,25 @@ final class Transaction: TenantTransaction {
 
     func createKey(of object: ObjectID) throws(SQLiteError) {
         try requireWriting()
-        try keys.createKey(of: object, of: tenant)
+        new[object] = try keys.begin(object, of: tenant)
     }
 
     func seal(_ plain: [UInt8], in cell: Cell, of object: ObjectID) throws(SQLiteError) -> [UInt8] {
-        try keys.seal(plain, in: cell, of: object, of: tenant)
+        let key = try key(of: object)
+        do throws(KeyringFailure) {
+            return try key.seal(plain.span, in: cell, of: tenant)
+        } catch {
+            throw SQLiteError(error)
+        }
     }
 
     func open(_ sealed: [UInt8], in cell: Cell, of object: ObjectID) throws(SQLiteError) -> [UInt8] {
-        try keys.open(sealed, in: cell, of: object, of: tenant)
+        let key = try key(of: object)
+        do throws(KeyringFailure) {
+            return try key.open(sealed, in: cell, of: tenant)
+        } catch {
+            throw SQLiteError(error)
+        }
     }
 
     func erase(_ object: ObjectID) throws(SQLiteError) {
@@ -43,9 +55,20 @@ final class Transaction: TenantTransaction {
         keys.digest(label, text, of: tenant)
     }
 
+    /// Waits for the new keys, just before the commit: meanwhile the other bodies of the group have run.
+    func finishKeys() throws(SQLiteError) {
+        guard !new.isEmpty else { return }
+        try keys.finish(Array(new.values))
+    }
+
     /// Forgets erasures that a rolled back part asked for.
     func keepErased(_ count: Int) {
         erased.removeLast(erased.count - count)
+    }
+
+    private func key(of object: ObjectID) throws(SQLiteError) -> ObjectKey {
+        if let new = new[object] { return new.key }
+        return try keys.key(of: object, of: tenant)
     }
 
     private func requireWriting() throws(SQLiteError) {
