@@ -50,7 +50,7 @@ def test_a_credential_in_clear_does_nothing_but_be_exposed(gateway, house, upstr
         ("/v1/models?limit=20&after=x", "/v1/models?limit=20&after=x"),
         ("/a%20b?x=%26", "/a%20b?x=%26"),
         ("//evil.example/", "//evil.example/"),  # A path, behind a host that is ours.
-        ("/\\evil.example".replace("\\", "%40"), "/%40evil.example"),
+        ("/%40evil.example", "/%40evil.example"),
         ("http://localhost/x?y=1", "/x?y=1"),
         ("https://localhost", "/"),
         # What may be a secret is left out.
