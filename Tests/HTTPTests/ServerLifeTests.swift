@@ -87,6 +87,29 @@ import Testing
         #expect(Instant.now() - start < .seconds(2))
     }
 
+    @Test func `a connection that has rested is served, ends at its idle timeout, and drains`() throws {
+        var limits = HTTPServerLimits()
+        limits.restAfter = .milliseconds(10)
+        limits.idleTimeout = .seconds(2)
+        let harness = try ServerHarness(limits: limits, TestResponder.echo)
+        let client = try harness.connect()
+        for _ in 0..<3 {
+            try client.send(get)
+            #expect(try client.read(through: "GET /a ").hasPrefix("HTTP/1.1 200"))
+            for _ in 0..<60 { pause() }
+        }
+        let answered = Instant.now()
+        #expect(try client.readAll() == "")
+        #expect(Instant.now() - answered >= .seconds(1))
+        #expect(try harness.connections(becoming: 0) == 0)
+        let other = try harness.connect()
+        try other.send(get)
+        #expect(try other.read(through: "GET /a ").hasPrefix("HTTP/1.1 200"))
+        for _ in 0..<60 { pause() }
+        let server = harness.server
+        #expect(try onLoop(harness.loop) { loop in await server.drain(until: loop.now + .seconds(30)) })
+    }
+
     @Test func `a slow body times out, a slow reader is cut off`() throws {
         let harness = try ServerHarness(limits: hasty()) { request, response, notes in
             do {

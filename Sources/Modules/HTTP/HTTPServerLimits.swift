@@ -25,6 +25,9 @@ package struct HTTPServerLimits: Sendable, Equatable {
     package var bodyBytesPerSecondMin = 1 << 10
     /// Between the end of one answer and the first byte of the next request.
     package var idleTimeout: Duration = .seconds(60)
+    /// How long a connection waits for a request before it gives back the memory of its task. Long enough that one in use
+    /// never does it.
+    package var restAfter: Duration = .seconds(1)
     /// For the peer to take one slice (at most `HTTPMaxima.writeSliceBytes`) of an answer.
     package var writeTimeout: Duration = .seconds(30)
     /// For a TLS handshake.

@@ -83,10 +83,13 @@ package final class HTTPServer: @unchecked Sendable {
         guard !isDraining, admit(connection) else { return socket.abort(.cancelled) }
         connections[ObjectIdentifier(connection)] = connection
         waiting.move(connection, to: .rest, at: loop.now)
-        let context = context
+        run(connection, context)
+    }
+
+    private func run(_ connection: ServerConnection, _ context: TLSServerContext?) {
         loop.spawn {
             await connection.run(context)
-            self.forget(connection)
+            if connection.isResting { self.run(connection, context) } else { self.forget(connection) }
         }
     }
 

@@ -60,6 +60,11 @@ final class ServerConnection: @unchecked Sendable {
     private var staysOpen = false
     private var request: Request?
 
+    /// True from the moment in which the task of a quiet connection ends until the next one takes over.
+    private(set) var isResting = false
+    /// When the wait for the next request is over.
+    private var idleDeadline = Instant(nanoseconds: 0)
+
     init(_ socket: Socket, of server: HTTPServer) {
         self.socket = socket
         self.server = server
@@ -72,14 +77,18 @@ final class ServerConnection: @unchecked Sendable {
             } ?? .address(socket.peer)
     }
 
-    /// Serves the connection to its end.
+    /// Serves the connection to its end, or until it rests (`isResting`): then this is to be called again, in a task of its
+    /// own. A task keeps the memory of the deepest call it has made, some 25 KB behind a request, until it ends; so the
+    /// one that waits on a quiet connection is a fresh one.
     func run(_ context: TLSServerContext?) async {
         do throws(IOFailure) {
-            let transport = try await Transport.accept(
-                socket, context, deadline: loop.now + limits.handshakeTimeout)
-            self.transport = transport
-            isSecure = context != nil
-            try await serve(transport)
+            if transport == nil {
+                transport = try await Transport.accept(
+                    socket, context, deadline: loop.now + limits.handshakeTimeout)
+                isSecure = context != nil
+            }
+            try await serve()
+            guard !isResting else { return }
         } catch {
             // Nobody is left who could be told: the peer broke off, was too slow, or the server aborted.
             socket.abort(error)
@@ -88,7 +97,7 @@ final class ServerConnection: @unchecked Sendable {
         transport = nil
     }
 
-    private func serve(_ transport: Transport) async throws(IOFailure) {
+    private func serve() async throws(IOFailure) {
         while let head = try await nextHead() {
             requests += 1
             guard try await answer(head) else { return await linger() }
@@ -118,12 +127,12 @@ final class ServerConnection: @unchecked Sendable {
 
 // Requests in.
 extension ServerConnection {
-    /// The head of the next request; nil at the end of the connection, which has then been told to the peer.
+    /// The head of the next request; nil at the end of the connection, which has then been told to the peer, and where it
+    /// rests.
     private func nextHead() async throws(IOFailure) -> RequestHead? {
         var scanner = HeadScanner(limits)
         var hasBegun = false
-        phase = input.isEmpty ? .idle : .active
-        transport?.readDeadline = loop.now + (requests == 0 ? limits.headTimeout : limits.idleTimeout)
+        beginWait()
         while true {
             if !input.isEmpty, !hasBegun {
                 hasBegun = true
@@ -147,9 +156,24 @@ extension ServerConnection {
             do throws(IOFailure) {
                 guard try await fill() else { return try await closeIdle() }
             } catch .timedOut {
-                return hasBegun ? try await refuse(.headTimeout) : try await closeIdle()
+                if hasBegun { return try await refuse(.headTimeout) }
+                if server.isDraining || isLeaving || loop.now >= idleDeadline { return try await closeIdle() }
+                isResting = true
+                return nil
             }
         }
+    }
+
+    /// Sets the time for the next request, or goes on with what is left of it where the connection has rested.
+    private func beginWait() {
+        guard !isResting else {
+            isResting = false
+            transport?.readDeadline = idleDeadline
+            return
+        }
+        phase = input.isEmpty ? .idle : .active
+        idleDeadline = loop.now + (requests == 0 ? limits.headTimeout : limits.idleTimeout)
+        transport?.readDeadline = min(idleDeadline, loop.now + limits.restAfter)
     }
 
     /// Reads more. False at the end of the stream.
