@@ -30,6 +30,7 @@ final class House {
         [auth]
         [limiter]
         requests_per_hour = 20
+        [nodes]
         [admin]
         [gateway]
         [[gateway.provider]]
