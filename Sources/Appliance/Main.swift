@@ -64,6 +64,19 @@ struct Main {
         case "consent grant": try NodeCommands(invocation).grant()
         case "consent withdraw": try NodeCommands(invocation).withdraw()
         case "break-glass": try NodeCommands(invocation).breakGlass()
+        default: try runKeys(invocation)
+        }
+    }
+
+    private static func runKeys(_ invocation: Invocation) throws(CommandFailure) {
+        switch invocation.command.name {
+        case "provider list": try ProviderCommands(invocation).list()
+        case "provider set-key": try ProviderCommands(invocation).setKey()
+        case "provider remove-key": try ProviderCommands(invocation).removeKey()
+        case "store status": try StoreCommands(invocation).status()
+        case "store rotate": try StoreCommands(invocation).rotate()
+        case "store slots": try StoreCommands(invocation).slots()
+        case "store accept-restored": try StoreCommands.acceptRestored(invocation)
         default: throw CommandFailure("the command \(invocation.command.name) does nothing", exitCode: 2)
         }
     }

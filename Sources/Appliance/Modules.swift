@@ -25,6 +25,8 @@ struct ModuleKind: Sendable {
         var now: @Sendable () -> WallTime = WallTime.now
         var database: (any Database)?
         var vault: (any SecretVault)?
+        var secrets: (any SecretSource)?
+        var store: Store?
         var tenants: (any TenantStore)?
         var directory: (any TenantDirectory)?
         var models: (any ModelNames)?
@@ -40,6 +42,8 @@ let moduleKinds: [ModuleKind] = [
         let store = try Store(section, settings: roles.settings, log: roles.log)
         roles.database = store
         roles.vault = store
+        roles.secrets = store
+        roles.store = store
         roles.tenants = store.tenants
         roles.directory = store.tenants
         return store
@@ -57,7 +61,8 @@ let moduleKinds: [ModuleKind] = [
         try Limiter(section)
     },
     ModuleKind(section: "gateway", requires: ["auth"]) { section, roles throws(ConfigurationError) in
-        try Gateway(section, settings: roles.settings, log: roles.log)
+        guard let secrets = roles.secrets else { throw section.error("[gateway] needs [store]") }
+        return try Gateway(section, settings: roles.settings, secrets: secrets, log: roles.log)
     },
     ModuleKind(section: "nodes", requires: ["store"]) { section, roles throws(ConfigurationError) in
         guard let store = roles.tenants, let directory = roles.directory else {

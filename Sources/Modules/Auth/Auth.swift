@@ -34,8 +34,8 @@ package final class Auth: Module {
     }
 
     package func start() throws(StartFailure) {
-        guard let peppers = Peppers([1: try vault.deriveKey(label: "api-key-pepper")]) else {
-            throw StartFailure("the pepper of the keys is too short")
+        guard let peppers = Peppers(try vault.keys(label: "api-key-pepper")) else {
+            throw StartFailure("the pepper of the API keys has too many generations")
         }
         _ = try directory.ensureBlocking(name: Self.defaultTenant)
         do throws(DatabaseFailure) {

@@ -23,10 +23,11 @@ package protocol Database: Sendable {
     func migrate(_ migrations: SQLiteMigrations) throws(DatabaseFailure)
 }
 
-/// Keys for one purpose each, derived from the appliance's root key. Played by Store.
+/// Random keys for one purpose each, kept in the keyring. Played by Store.
 package protocol SecretVault: Sendable {
-    /// 32 bytes for a label, the same at every start with the same root key. Only after Store has started.
-    func deriveKey(label: String) throws(StartFailure) -> SecretBytes
+    /// The generations of the key with a label, 32 bytes each; one is made where there is none. They stay what they are
+    /// when the master key or what unlocks it changes. Blocks; only after Store has started.
+    func keys(label: String) throws(StartFailure) -> [Int: SecretBytes]
 }
 
 /// Keys that live in memory only and end with the process. Played by Auth, for development mode.

@@ -25,10 +25,16 @@ package final class Gateway: Module {
     private let clients = Mutex<UpstreamClients?>(nil)
     private let nodes = Mutex<(any NodeDirectory)?>(nil)
     private let bodyBytesMax: Int
+    private let secrets: any SecretSource
     private let log: Logger
+    /// Held while a catalog is put into force, so that a key that is set during a reload is not lost.
+    private let change = Mutex(())
 
-    package init(_ section: Section, settings: HouseSettings, log: Logger) throws(ConfigurationError) {
+    package init(
+        _ section: Section, settings: HouseSettings, secrets: any SecretSource, log: Logger
+    ) throws(ConfigurationError) {
         catalog = Mutex(try Catalog(section))
+        self.secrets = secrets
         bodyBytesMax = settings.http.limits.bodyBytesMax
         self.log = log
     }
@@ -40,6 +46,7 @@ package final class Gateway: Module {
 
     package func start() throws(StartFailure) {
         try use(catalog.withLock { $0 })
+        secrets.onSecretChange { [weak self] name in self?.takeOver(secret: name) }
         do {
             let new = try UpstreamClients()
             clients.withLock { $0 = new }
@@ -65,22 +72,53 @@ package final class Gateway: Module {
 
     /// Reads keys and certificates; then, and only then, the new catalog is in force.
     private func use(_ new: Catalog) throws(StartFailure) {
-        let connected = try new.connected()
-        for key in connected.providers.compactMap(\.key) {
-            guard let secrets = log.secrets, secrets.register(key) else {
-                // A key that cannot be recognised in an answer or a log line could not be kept out of it either.
-                throw StartFailure(
-                    "a provider's key cannot be guarded: it is shorter than 8 or longer than 4096 bytes, or there are too many"
-                )
+        try change.withLock { _ throws(StartFailure) in
+            let connected = try new.connected(secrets)
+            for key in connected.providers.compactMap(\.key) {
+                guard let secrets = log.secrets, secrets.register(key) else {
+                    // A key that cannot be recognised in an answer or a log line could not be kept out of it either.
+                    throw StartFailure(
+                        "a provider's key cannot be guarded: it is shorter than 8 or longer than 4096 bytes, or there are too many"
+                    )
+                }
+            }
+            catalog.withLock { $0 = connected }
+            for provider in connected.providers where provider.waitsForKey {
+                log.warning(
+                    "a provider waits for its key",
+                    [
+                        "provider": .string(provider.name),
+                        "hint": .string("gatehouse provider set-key \(provider.settings.key?.name ?? provider.name)"),
+                    ])
             }
         }
-        catalog.withLock { $0 = connected }
+    }
+
+    /// Uses the key that was just set, or none that was just removed, for the requests that follow.
+    private func takeOver(secret name: String) {
+        change.withLock { _ in
+            do throws(StartFailure) {
+                let key = try secrets.secret(named: name)
+                catalog.withLock { $0 = $0.with(key: key, ofSecret: name) }
+            } catch {
+                log.error("a provider's new key is not in use", ["cause": .string(error.message)])
+            }
+        }
     }
 
     // MARK: Routes
 
     package var routes: [Route] {
-        ModelRoute.allCases.map(modelRoute) + [listModels, showModel]
+        ModelRoute.allCases.map(modelRoute) + [listModels, showModel, listProviders]
+    }
+
+    private var listProviders: Route {
+        Route(
+            .get, "/admin/v1/providers", guard: .operator, summary: "Providers, and where the key of each comes from"
+        ) { [self] _ throws(Failure) in
+            let providers = catalog.withLock { $0.providers }
+            return .json(["object": "list", "data": .array(providers.map { .object($0.json) })])
+        }
     }
 
     private func modelRoute(_ route: ModelRoute) -> Route {

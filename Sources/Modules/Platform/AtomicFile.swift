@@ -137,16 +137,34 @@ package enum AtomicFile {
     }
 
     /// Overwrites a small file (1 MiB at most) where it lies, flushes it, and takes its name away, durably. For keys whose
-    /// end is the point. `ENOENT` where there is no file.
+    /// end is the point. A file that has another name is in use under that, and loses this one only. `ENOENT` where there
+    /// is no file.
     package static func destroy(path: String) throws(Errno) {
         let raw = try Errno.check { unsafe open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC) }
         let descriptor = FileDescriptor(owning: raw)
-        let size = try FileStatus(of: descriptor).size
-        guard size <= 1 << 20 else { throw .fileTooLarge }
-        try write(Random.bytes(size), to: descriptor)
-        try Errno.check { fsync(descriptor.rawValue) }
+        let status = try FileStatus(of: descriptor)
+        guard status.size <= 1 << 20 else { throw .fileTooLarge }
+        if status.linkCount == 1 {
+            try write(Random.bytes(status.size), to: descriptor)
+            try Errno.check { fsync(descriptor.rawValue) }
+        }
         try Errno.check { unsafe unlink(path) }
         try flushDirectory(of: path)
+    }
+
+    /// Replaces `path` as ``write(path:bytes:mode:)`` does, and then overwrites what stood there, which has a second name,
+    /// `path` and `.old`, for as long. A crash may leave that: ``destroy(path:)`` it at the next start.
+    package static func replaceDestroying(path: String, bytes: [UInt8], mode: UInt32) throws(Errno) {
+        let old = path + ".old"
+        do throws(Errno) {
+            try Errno.check { unsafe link(path, old) }
+        } catch .fileExists {
+            // From a crash: that one goes first, or the file in force would have no second name.
+            try destroy(path: old)
+            try Errno.check { unsafe link(path, old) }
+        }
+        try write(path: path, bytes: bytes, mode: mode)
+        try destroy(path: old)
     }
 
     private static func flush(directory path: String) throws(Errno) {

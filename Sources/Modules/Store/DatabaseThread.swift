@@ -4,11 +4,14 @@ import Core
 import EventLoop
 import Platform
 import SQLite
+import Synchronization
 
 /// A database and the one thread that uses it.
 final class DatabaseThread: Sendable {
     private let connection: SQLiteConnection
     private let worker: Worker
+    /// Counts transactions that may have changed something.
+    private let transactions = Atomic<Int>(0)
 
     init(path: String) throws(StartFailure) {
         do {
@@ -38,6 +41,9 @@ final class DatabaseThread: Sendable {
         try runBlocking(transaction(body))
     }
 
+    /// Grows with every piece of work: what is equal has not changed.
+    var changes: Int { transactions.load(ordering: .relaxed) }
+
     func migrate(_ migrations: SQLiteMigrations) throws(DatabaseFailure) {
         let connection = connection
         try runBlocking { () throws(SQLiteError) in try connection.migrate([migrations]) }
@@ -55,6 +61,7 @@ final class DatabaseThread: Sendable {
         _ body: @escaping @Sendable (SQLiteConnection) throws(SQLiteError) -> Result
     ) -> @Sendable () throws(SQLiteError) -> Result {
         let connection = connection
+        transactions.wrappingAdd(1, ordering: .relaxed)
         return { () throws(SQLiteError) in
             try connection.transaction { () throws(SQLiteError) in try body(connection) }
         }

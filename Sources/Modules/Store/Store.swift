@@ -2,8 +2,6 @@
 
 package import Configuration
 package import Core
-import Crypto
-import EventLoop
 package import Log
 package import Platform
 package import SQLite
@@ -22,9 +20,12 @@ package final class Store: Module {
     private let log: Logger
     private let state = Mutex(State.made)
 
+    private let hooks = Mutex<[@Sendable (String) -> Void]>([])
+    private let work = StoreWork()
+
     private enum State {
         case made
-        case open(Keyring, DatabaseThread, DirectoryLock)
+        case open(OpenStore)
         case stopped
     }
 
@@ -37,30 +38,26 @@ package final class Store: Module {
 
     package func start() throws(StartFailure) {
         try directory.prepare()
-        // Two servers on one directory would each believe their own keys and counters.
-        let lock = try directory.lock()
-        let keyring = try KeyringOpening(
-            directory: directory.path, unlock: settings.unlock, makesKeyFile: settings.createsRootKey
-        ).open()
-        let database: DatabaseThread
+        let store = try OpenStore(directory, settings, log)
         do throws(StartFailure) {
-            database = try DatabaseThread(path: directory.path + "/control.db")
+            try tenants.start(database: store.database, keys: KeyringOfTenants(store.keyring), data: directory.path)
+            try store.keep(rollInterval: settings.rollInterval)
         } catch {
-            keyring.close()
+            tenants.stop()
+            store.stop()
             throw error
         }
-        do throws(StartFailure) {
-            try tenants.start(database: database, keys: KeyringOfTenants(keyring), data: directory.path)
-        } catch {
-            database.stop()
-            keyring.close()
-            throw error
-        }
-        state.withLock { $0 = .open(keyring, database, lock) }
+        state.withLock { $0 = .open(store) }
         log.debug("store open", ["data": .string(directory.path)])
     }
 
-    package var routes: [Route] { TenantRoutes(tenants: tenants).all + PlanRoutes(tenants: tenants).all }
+    package var routes: [Route] {
+        let opened: @Sendable () throws(Failure) -> OpenStore = { [self] () throws(Failure) in try self.opened() }
+        return TenantRoutes(tenants: tenants).all + PlanRoutes(tenants: tenants).all
+            + StoreRoutes(store: opened, settings: settings, work: work).all
+            + SlotRoutes(store: opened, settings: settings).all
+            + SecretRoutes(store: opened, log: log, changed: { [self] in changed($0) }).all
+    }
 
     package func reload(_ section: Section) throws(ConfigurationError) -> ReloadReport {
         let new = try StoreSettings(section, mode: settings.mode, dataDirectory: directory.path)
@@ -73,15 +70,45 @@ package final class Store: Module {
             defer { state = .stopped }
             return state
         }
-        if case .open(let keyring, let database, _) = old {
-            database.stop()
-            keyring.close()
+        if case .open(let store) = old { store.stop() }
+    }
+
+    private func opened() throws(Failure) -> OpenStore {
+        guard case .open(let store) = state.withLock({ $0 }) else {
+            throw Failure(.overloaded, "the store is not open").retrying(after: .seconds(1))
         }
+        return store
     }
 
     private func database() throws(DatabaseFailure) -> DatabaseThread {
-        guard case .open(_, let database, _) = state.withLock({ $0 }) else { throw .busy }
-        return database
+        guard case .open(let store) = state.withLock({ $0 }) else { throw .busy }
+        return store.database
+    }
+
+    private func keyring() throws(StartFailure) -> Keyring {
+        guard case .open(let store) = state.withLock({ $0 }) else { throw StartFailure("the store is not open") }
+        return store.keyring
+    }
+
+    private func changed(_ secret: String) {
+        for hook in hooks.withLock({ $0 }) { hook(secret) }
+    }
+
+    /// Takes the files of a stopped server as they are, although some are older than others. For the operator who has put
+    /// them there and knows what that undoes.
+    package func acceptRestored() throws(StartFailure) {
+        try directory.prepare()
+        let lock = try directory.lock()
+        defer { withExtendedLifetime(lock) {} }
+        var opening = KeyringOpening(directory: directory.path, unlock: settings.unlock, makesKeyFile: false)
+        opening.acceptsRestored = true
+        let keyring = try opening.open()
+        defer { keyring.close() }
+        do throws(KeyringFailure) {
+            try keyring.acceptRestored()
+        } catch {
+            throw StartFailure(error)
+        }
     }
 }
 
@@ -104,17 +131,36 @@ extension Store: Database {
 }
 
 extension Store: SecretVault {
-    package func deriveKey(label: String) throws(StartFailure) -> SecretBytes {
-        guard case .open(let keyring, _, _) = state.withLock({ $0 }) else {
-            throw StartFailure("the store is not open")
-        }
-        do {
-            guard let newest = try keyring.dataKeys(label).max(by: { $0.key < $1.key }) else {
-                throw KeyringFailure.damaged(KeyringFile.name)
-            }
-            return newest.value
+    package func keys(label: String) throws(StartFailure) -> [Int: SecretBytes] {
+        let keyring = try keyring()
+        do throws(KeyringFailure) {
+            return try keyring.dataKeys(label)
         } catch {
             throw StartFailure("the key \(label) cannot be had: \(error)")
         }
+    }
+}
+
+extension Store: SecretSource {
+    package func secret(named name: String) throws(StartFailure) -> SecretBytes? {
+        let keyring = try keyring()
+        do throws(KeyringFailure) {
+            return try keyring.secret(named: name)
+        } catch {
+            throw StartFailure("the secret \(name) cannot be had: \(error)")
+        }
+    }
+
+    package func description(ofSecret name: String) throws(StartFailure) -> SecretDescription? {
+        let keyring = try keyring()
+        do throws(KeyringFailure) {
+            return try keyring.secrets().first { $0.name == name }
+        } catch {
+            throw StartFailure("the secrets cannot be listed: \(error)")
+        }
+    }
+
+    package func onSecretChange(_ body: @escaping @Sendable (String) -> Void) {
+        hooks.withLock { $0.append(body) }
     }
 }

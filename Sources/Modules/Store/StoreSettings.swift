@@ -15,6 +15,10 @@ struct StoreSettings: Equatable {
     /// `retention`: how long content is kept where neither plan nor tenant nor node says.
     let retention: Retention
 
+    /// `roll_interval`: the longest time from an erasure to the moment when no earlier copy of the files can be read any
+    /// more: the published erasure time.
+    let rollInterval: Duration
+
     /// In development a missing key file is made; in production it is an error, because a server that makes itself a new
     /// key has silently lost what the old one opened.
     var createsRootKey: Bool { mode == .development }
@@ -40,6 +44,8 @@ struct StoreSettings: Equatable {
         self.unlock = unlock
         openFiles = try section.takeInt("open_files", in: 4...10_000, default: 64)
         tenantBytesMax = try section.takeSize("tenant_bytes_max", in: TenantLimit.bytesMaxRange, default: 10 << 30)
+        rollInterval = try section.takeDuration(
+            "roll_interval", in: .seconds(60)...(.seconds(30 * 86_400)), default: .seconds(86_400))
         let period = try section.takeDuration(
             "retention", in: .seconds(60)...(.seconds(Retention.secondsMax)), default: .seconds(30 * 86_400))
         retention = Retention(seconds: Int(clamping: period.components.seconds))

@@ -2,6 +2,7 @@
 
 import Configuration
 import Core
+import Platform
 
 /// The providers and models of one reading of the configuration. A reload makes a new one; requests under way keep theirs.
 struct Catalog: Sendable {
@@ -21,7 +22,7 @@ struct Catalog: Sendable {
         [model] + model.settings.fallback.compactMap(self.model(named:))
     }
 
-    /// Wires the tables of a section together, without any effect: keys and certificates are read by ``connected()``.
+    /// Wires the tables of a section together, without any effect: keys and certificates are read by ``connected(_:)``.
     init(_ section: Section) throws(ConfigurationError) {
         providers = try Self.providers(section)
         models = []
@@ -62,9 +63,18 @@ struct Catalog: Sendable {
     }
 
     /// The same with keys read and trust established. Blocks on files: at start and at a reload.
-    func connected() throws(StartFailure) -> Catalog {
+    func connected(_ secrets: any SecretSource) throws(StartFailure) -> Catalog {
+        with(try providers.map { provider throws(StartFailure) in try provider.connected(secrets) })
+    }
+
+    /// The same with another key for the providers whose key is a secret of this name.
+    func with(key: SecretBytes?, ofSecret name: String) -> Catalog {
+        with(providers.map { $0.settings.key == .keyring(name) ? $0.with(key: key) : $0 })
+    }
+
+    private func with(_ providers: [Provider]) -> Catalog {
         var catalog = self
-        catalog.providers = try providers.map { provider throws(StartFailure) in try provider.connected() }
+        catalog.providers = providers
         catalog.models = models.map { model in
             Model(
                 settings: model.settings,

@@ -27,9 +27,11 @@ final class Model: Sendable {
 /// A provider, with its key and whom it must prove itself to once it is connected. Never changes, as `Model`.
 final class Provider: Sendable {
     let settings: ProviderSettings
-    /// Its key, if it has one; `nil` before ``connected()``.
+    /// Its key, if it has one; `nil` before ``connected(_:)``.
     let key: SecretBytes?
-    /// Verifies its certificate; `nil` before ``connected()`` and for plain HTTP.
+    /// Whether its key is to come from the keyring and was not set there yet: nothing is sent to it until then.
+    var waitsForKey: Bool { key == nil && settings.key != nil }
+    /// Verifies its certificate; `nil` before ``connected(_:)`` and for plain HTTP.
     let tls: TLSClientContext?
 
     var name: String { settings.name }
@@ -43,9 +45,10 @@ final class Provider: Sendable {
 
     /// The same with its key read.
     ///
-    /// - Throws: if the key is named and cannot be had. A provider without its key would answer 401 to every request.
-    func connected() throws(StartFailure) -> Provider {
-        let key = try readKey()
+    /// - Throws: if the key is named and cannot be had. A provider without its key would answer 401 to every request. One
+    ///   that is to come from the keyring may be missing, since it is set while the server runs.
+    func connected(_ secrets: any SecretSource) throws(StartFailure) -> Provider {
+        let key = try readKey(secrets)
         guard settings.base?.origin.isSecure == true else { return Provider(settings: settings, key: key) }
         do {
             let tls = try TLSClientContext(authoritiesFile: settings.authoritiesFile)
@@ -55,8 +58,12 @@ final class Provider: Sendable {
         }
     }
 
-    private func readKey() throws(StartFailure) -> SecretBytes? {
+    /// The same with another key, or without one.
+    func with(key: SecretBytes?) -> Provider { Provider(settings: settings, key: key, tls: tls) }
+
+    private func readKey(_ secrets: any SecretSource) throws(StartFailure) -> SecretBytes? {
         guard let reference = settings.key else { return nil }
+        if case .keyring(let name) = reference { return try secrets.secret(named: name) }
         do {
             return try reference.resolve()
         } catch {

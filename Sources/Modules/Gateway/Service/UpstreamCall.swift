@@ -58,6 +58,11 @@ struct UpstreamCall {
     }
 
     private func addCredential(to fields: inout Fields) throws(Fault) {
+        guard !provider.waitsForKey else {
+            var fault = Fault(.upstreamError, "The provider is not ready.")
+            fault.cause = "its key was not set: gatehouse provider set-key \(provider.settings.key?.name ?? "")"
+            throw fault
+        }
         guard let key = provider.key else { return }
         let text = key.withBytes { String(decoding: $0) }
         let isAdded =

@@ -95,8 +95,8 @@ extension Keyring {
     func controlKeys() throws(KeyringFailure) -> (pageKeys: [PageKey], identity: FileIdentity) {
         let keys = try dataKeys(Self.controlLabel).sorted { $0.key > $1.key }
         return (
-            keys.map { PageKey(bytes: $0.value, generation: $0.key) },
-            FileIdentity(file: id, tenant: "", role: .control)
+            keys.map { PageKey(generation: UInt32(clamping: $0.key), bytes: $0.value) },
+            FileIdentity(id: id, role: .control, tenant: "")
         )
     }
 }

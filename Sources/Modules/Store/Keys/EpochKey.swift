@@ -46,6 +46,7 @@ struct EpochKey: Sendable {
 struct EpochFiles: Sendable {
     let directory: String
     let keyring: [UInt8]
+    var steps = Steps.unwatched
 
     static let name = "epoch.key"
     private static let magic = Array("GHEPOCH1".utf8)
@@ -83,9 +84,8 @@ struct EpochFiles: Sendable {
         else { throw .damaged(path) }
         guard keyring == self.keyring else { throw .refused("\(path) belongs to another keyring") }
         guard generation == master.generation else {
-            throw .refused(
-                "\(path) is sealed under master key \(generation), and \(master.generation) is in force: an older copy was put back"
-            )
+            throw .older(
+                file: Self.name, "it is sealed under master key \(generation), and \(master.generation) is in force")
         }
         guard let key = master.epochs.unwrapKey([1] + bytes[Self.headByteCount...], as: data(number, generation)) else {
             throw .damaged(path)
@@ -95,33 +95,58 @@ struct EpochFiles: Sendable {
 
     /// Puts a key into a file of `place`, durably.
     func write(_ key: EpochKey, to place: Place, master: MasterKey) throws(KeyringFailure) {
+        try write(key, path: path(place), master)
+    }
+
+    private func write(_ key: EpochKey, path: String, _ master: MasterKey) throws(KeyringFailure) {
         var bytes = Self.magic + keyring
         bytes.append(number: key.number, bytes: 6)
         bytes.append(number: master.generation, bytes: 4)
         // Behind the version of the wrap, which the magic stands for here.
         bytes += master.epochs.wrap(key.bytes, as: data(key.number, master.generation)).dropFirst()
         do throws(Errno) {
-            try AtomicFile.write(path: path(place), bytes: bytes, mode: 0o600)
+            try AtomicFile.write(path: path, bytes: bytes, mode: 0o600)
         } catch {
-            throw .file(path: path(place), error)
+            throw .file(path: path, error)
         }
+        steps.reached("\(path) is written")
+    }
+
+    /// Puts the key in force into a file beside, sealed under another master key.
+    func write(_ key: EpochKey, suffix: String, master: MasterKey) throws(KeyringFailure) {
+        try write(key, path: path(.current) + suffix, master)
+    }
+
+    /// The file beside takes the name, and the old one is destroyed. Nothing happens where there is none.
+    func exchange(suffix: String) throws(KeyringFailure) {
+        guard unsafe access(path(.current) + suffix, F_OK) == 0 else { return }
+        try install(path(.current) + suffix)
     }
 
     /// The key of `next` takes the name of the one in force, which is destroyed. May be called again after a crash.
-    func install() throws(KeyringFailure) {
-        let (current, next, old) = (path(.current), path(.next), path(.old))
+    func install() throws(KeyringFailure) { try install(path(.next)) }
+
+    private func install(_ next: String) throws(KeyringFailure) {
+        let (current, old) = (path(.current), path(.old))
         do throws(Errno) {
             // A second name first: after rename(2) alone, a crash would leave the old key in blocks that nobody can name.
             do throws(Errno) {
                 try Errno.check { unsafe link(current, old) }
-            } catch .fileExists {}
+            } catch .fileExists {
+                // From a roll that failed or was killed here.
+                try AtomicFile.destroy(path: old)
+                try Errno.check { unsafe link(current, old) }
+            }
             try AtomicFile.flushDirectory(of: old)
+            steps.reached("the old epoch has a second name")
             try Errno.check { unsafe rename(next, current) }
             try AtomicFile.flushDirectory(of: current)
+            steps.reached("the new epoch has the name")
         } catch {
             throw .file(path: current, error)
         }
         try destroy(.old)
+        steps.reached("the old epoch is destroyed")
     }
 
     /// Overwrites a file in its place and takes its name away. Nothing happens where there is none.

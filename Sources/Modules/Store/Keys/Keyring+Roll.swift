@@ -43,6 +43,7 @@ extension Keyring {
             try beginRoll()
             var report = try moveTenants()
             report.epoch = try endRoll()
+            steps.reached("the keyring is at the new epoch")
             try installEpoch()
             report.duration = Instant.now() - start
             return report
@@ -52,6 +53,9 @@ extension Keyring {
     /// Steps 1 and 2; nothing where a roll is under way already.
     func beginRoll() throws(KeyringFailure) {
         let meta = try read { connection throws(KeyringFailure) in try self.meta(connection) }
+        // Step 5 of the last roll may have failed. Until it is done, epoch.key.next is the only copy of the key in force.
+        let epochs = try EpochRecovery(files: files, master: master, meta: meta).keys()
+        material.withLock { $0.epochs = epochs }
         guard meta.nextEpoch == nil else { return }
         let next = EpochKey.random(number: meta.epoch + 1)
         try files.write(next, to: .next, master: master)
@@ -66,6 +70,7 @@ extension Keyring {
                 )
             }
         }
+        steps.reached("the keyring names the coming epoch")
     }
 
     /// Step 3.
@@ -85,6 +90,8 @@ extension Keyring {
                 report.renewed += 1
             }
             report.tenants += rows.count
+            progress.withLock { $0.tenants += rows.count }
+            steps.reached("\(rows.count) tenants have moved")
             last = final.number
         }
     }
@@ -153,6 +160,11 @@ extension Keyring {
 
     // MARK: A new key-encryption key
 
+    /// The same at the operator's wish. The number of objects that moved.
+    func rotateTenant(_ tenant: TenantID) throws(KeyringFailure) -> Int {
+        try maintenance.withLock { _ throws(KeyringFailure) in try renew(tenant) }
+    }
+
     /// Gives a tenant a new key-encryption key and moves every object's key to it; goes on where an earlier call was
     /// interrupted. The number of objects that moved.
     func renew(_ tenant: TenantID) throws(KeyringFailure) -> Int {
@@ -162,6 +174,7 @@ extension Keyring {
             return row.number
         }
         tenants.withLock { $0.remove(tenant) }
+        steps.reached("a tenant has a second key")
         var (moved, last) = (0, "")
         while true {
             let piece = try writer.run { [self, last] connection throws(KeyringFailure) in
@@ -169,10 +182,13 @@ extension Keyring {
             }
             guard let piece else { break }
             moved += piece.count
+            progress.withLock { $0.objects += piece.count }
             last = piece.last
+            steps.reached("\(moved) objects have moved")
         }
         try writer.run { [self] connection throws(KeyringFailure) in try endRenewal(tenant, number, connection) }
         tenants.withLock { $0.remove(tenant) }
+        steps.reached("the tenant's old key is deleted")
         return moved
     }
 

@@ -6,14 +6,6 @@ import Platform
 import SQLite
 import Synchronization
 
-/// A secret that somebody has set, as far as it is ever shown.
-struct SecretEntry: Sendable, Equatable {
-    let name: String
-    /// Counts the settings under this name, from 1.
-    let generation: Int
-    let setAt: WallTime
-}
-
 extension Keyring {
     /// Secrets at a time.
     static let secretsMax = 512
@@ -38,7 +30,7 @@ extension Keyring {
     }
 
     /// Sets a secret, or puts another in its place.
-    func setSecret(_ value: SecretBytes, named name: String) throws(KeyringFailure) -> SecretEntry {
+    func setSecret(_ value: SecretBytes, named name: String) throws(KeyringFailure) -> SecretDescription {
         guard Self.secretBytes.contains(value.count) else {
             throw .refused("a secret has \(Self.secretBytes.lowerBound) to \(Self.secretBytes.upperBound) bytes")
         }
@@ -48,7 +40,7 @@ extension Keyring {
             guard generation > 1 || old.count < Self.secretsMax else {
                 throw .refused("there are \(old.count) secrets: remove one first")
             }
-            let entry = SecretEntry(name: name, generation: generation, setAt: .now())
+            let entry = SecretDescription(name: name, generation: generation, setAt: .now())
             let wrapped = master.secrets.wrap(value, as: .secret(name, generation: generation))
             try failing { () throws(SQLiteError) in
                 try connection.execute(
@@ -70,15 +62,15 @@ extension Keyring {
     }
 
     /// Names, times and generations, by name; never values.
-    func secrets() throws(KeyringFailure) -> [SecretEntry] {
+    func secrets() throws(KeyringFailure) -> [SecretDescription] {
         try read { connection throws(KeyringFailure) in try entries(connection) }
     }
 
-    private func entries(_ connection: SQLiteConnection) throws(KeyringFailure) -> [SecretEntry] {
+    private func entries(_ connection: SQLiteConnection) throws(KeyringFailure) -> [SecretDescription] {
         try failing { () throws(SQLiteError) in
             try connection.query("SELECT name, generation, set_at FROM keyring_secrets ORDER BY name") {
                 row throws(SQLiteError) in
-                SecretEntry(name: try row.text(0), generation: try row.int(1), setAt: try row.time(2))
+                SecretDescription(name: try row.text(0), generation: try row.int(1), setAt: try row.time(2))
             }
         }
     }

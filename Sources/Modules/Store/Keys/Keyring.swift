@@ -24,6 +24,14 @@ import Synchronization
 //
 // One thread writes (GroupCommit); any thread reads. What is opened is kept in bounded caches.
 
+/// Who wants to know of each step of a piece of work that must survive a crash between any two. In the server nobody does;
+/// a test copies the files at each.
+struct Steps: Sendable {
+    let reached: @Sendable (String) -> Void
+
+    static let unwatched = Steps { _ in }
+}
+
 /// The store's keys.
 ///
 /// Its methods block (on a mutex, on a read, on a commit) and may be called from any thread but a loop's.
@@ -59,12 +67,16 @@ final class Keyring: Sendable {
     let objects = Mutex(RecentCache<ObjectName, ObjectKey>(countMax: objectsCachedMax))
     /// Held during a roll or a rotation, of which there is one at a time.
     let maintenance = Mutex(())
+    /// How far the roll or rotation under way is.
+    let progress = Mutex(KeyringProgress())
     /// The key of tombstones.
     let tombstones: HMACSHA256
+    /// Tells tests of each step that is on the disk.
+    let steps: Steps
 
     init(
         directory: String, id: [UInt8], material: Material, writer: GroupCommit, reader: SQLiteConnection,
-        tombstones: HMACSHA256
+        tombstones: HMACSHA256, steps: Steps
     ) {
         self.directory = directory
         self.id = id
@@ -72,9 +84,10 @@ final class Keyring: Sendable {
         self.writer = writer
         self.reader = Mutex(reader)
         self.tombstones = tombstones
+        self.steps = steps
     }
 
-    var files: EpochFiles { EpochFiles(directory: directory, keyring: id) }
+    var files: EpochFiles { EpochFiles(directory: directory, keyring: id, steps: steps) }
 
     var master: MasterKey { material.withLock { $0.master } }
 

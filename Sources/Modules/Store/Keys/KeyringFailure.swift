@@ -17,6 +17,8 @@ enum KeyringFailure: Error, Sendable {
     case exists
     /// Something does not open, or is not what was written; the text names it.
     case damaged(String)
+    /// An older copy of a file was put back; the text names the file and says what shows it.
+    case older(file: String, String)
     /// What was asked cannot be done; the text says why.
     case refused(String)
     /// SQLite refused.
@@ -35,6 +37,7 @@ extension KeyringFailure: CustomStringConvertible {
         case .erased: "it was erased"
         case .exists: "it exists already"
         case .damaged(let what): "\(what) is damaged, or not from this keyring"
+        case .older(let file, let evidence): "an older copy of \(file) was put back: \(evidence)"
         case .refused(let why): why
         case .failed(let error): "the keyring: \(error)"
         case .file(let path, let error): "\(path): \(error)"

@@ -52,7 +52,7 @@ enum KeyringFile {
                 PRIMARY KEY (tenant, id, generation)) STRICT, WITHOUT ROWID;
             CREATE TABLE keyring_tombstones (digest BLOB PRIMARY KEY, erased_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
             CREATE TABLE keyring_marks (
-                file TEXT PRIMARY KEY, generation INTEGER NOT NULL, pending INTEGER) STRICT, WITHOUT ROWID;
+                file TEXT PRIMARY KEY, generation INTEGER NOT NULL) STRICT, WITHOUT ROWID;
             """
         ])
 
@@ -62,6 +62,20 @@ enum KeyringFile {
     {
         let connection = try SQLiteConnection(path: "\(directory)/\(name)")
         return connection
+    }
+
+    /// A copy of the database at `path`, sealed under another page key, open for what else has to change in it.
+    static func copy(
+        _ connection: SQLiteConnection, to path: String, master: MasterKey, pageGeneration: Int
+    ) throws(SQLiteError) -> SQLiteConnection {
+        do throws(Errno) {
+            // SQLite takes an empty file as it is, and would make one with the umask's mode.
+            try AtomicFile.makeEmpty(path: path, mode: 0o600)
+        } catch {
+            throw SQLiteError(.unavailable, message: error.description, subject: path)
+        }
+        try connection.execute("VACUUM INTO ?", path)
+        return try SQLiteConnection(path: path)
     }
 }
 

@@ -87,7 +87,7 @@ extension SQLiteError {
         switch failure {
         case .failed(let error): self = error
         case .erased, .unknownTenant: self.init(.erased, message: failure.description, subject: "")
-        case .damaged: self.init(.corrupt, message: failure.description, subject: KeyringFile.name)
+        case .damaged, .older: self.init(.corrupt, message: failure.description, subject: KeyringFile.name)
         case .exists: self.init(.constraint, message: failure.description, subject: KeyringFile.name)
         case .busy: self.init(.busy, message: failure.description, subject: KeyringFile.name)
         case .stopped, .file: self.init(.unavailable, message: failure.description, subject: KeyringFile.name)

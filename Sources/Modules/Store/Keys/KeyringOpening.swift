@@ -20,6 +20,9 @@ struct KeyringOpening {
     /// Makes the first file of `unlock` if there is neither keyring nor secret. For development only: a server that makes
     /// itself a new key has silently lost what the old one opened.
     let makesKeyFile: Bool
+    var steps = Steps.unwatched
+    /// Takes the files as they are, although they are of different ages. Only for the operator who has put them there.
+    var acceptsRestored = false
 
     static let slotsName = "keyring.slots"
 
@@ -150,6 +153,7 @@ struct KeyringOpening {
 
     private func open(_ slots: UnlockSlots, _ master: MasterKey) throws(StartFailure) -> Keyring {
         guard slots.isAuthentic(master) else { throw Self.damaged(slotsPath) }
+        try finishResealing(slots)
         guard unsafe access(databasePath, F_OK) == 0 else {
             throw StartFailure("\(databasePath) is missing", hint: "put it back from where the keyring is kept")
         }
@@ -160,23 +164,42 @@ struct KeyringOpening {
             guard let meta = try KeyringMeta.read(writer) else { throw KeyringFailure.damaged(databasePath) }
             try check(meta, slots)
             let epochs = try EpochRecovery(
-                files: EpochFiles(directory: directory, keyring: slots.keyring), master: master, meta: meta
+                files: EpochFiles(directory: directory, keyring: slots.keyring, steps: steps), master: master,
+                meta: meta
             ).keys()
+            steps.reached("the files of the epoch are in order")
             let tombstones = try DataKeys.newest("tombstones", master, writer)
             let reader = try KeyringFile.open(
                 directory: directory, master: master, pageGeneration: slots.pageGeneration)
             let keyring = Keyring(
                 directory: directory, id: slots.keyring,
                 material: .init(master: master, epochs: epochs, slots: slots),
-                writer: try GroupCommit(writer), reader: reader, tombstones: HMACSHA256(key: tombstones.key))
+                writer: try GroupCommit(writer), reader: reader, tombstones: HMACSHA256(key: tombstones.key),
+                steps: steps)
             try keyring.resume(meta)
             return keyring
         } catch let failure as StartFailure {
             throw failure
         } catch let failure as KeyringFailure {
-            throw StartFailure("the keyring cannot be opened: \(failure)")
+            throw StartFailure(failure)
         } catch {
             throw StartFailure("the keyring \(databasePath) cannot be opened: \(error)")
+        }
+    }
+
+    /// Steps 4 and 5 of a resealing whose slots are in force, and the end of one whose are not.
+    private func finishResealing(_ slots: UnlockSlots) throws(StartFailure) {
+        let files = EpochFiles(directory: directory, keyring: slots.keyring, steps: steps)
+        do throws(KeyringFailure) {
+            try AtomicFile.destroyIfThere(path: slotsPath + ".old")
+            let done = Resealing(directory: directory, revision: slots.revision)
+            try files.exchange(suffix: done.suffix)
+            try done.exchange(files)
+            let given = Resealing(directory: directory, revision: slots.revision + 1)
+            given.remove()
+            try AtomicFile.destroyIfThere(path: files.path(.current) + given.suffix)
+        } catch {
+            throw StartFailure(error)
         }
     }
 
@@ -186,16 +209,31 @@ struct KeyringOpening {
             throw StartFailure("\(Self.slotsName) and \(KeyringFile.name) do not belong together")
         }
         // One ahead: a crash between the writing of the slots and the row that remembers it.
-        guard slots.revision == meta.slots || slots.revision == meta.slots + 1 else {
+        guard slots.revision == meta.slots || slots.revision == meta.slots + 1 || acceptsRestored else {
             let older = slots.revision < meta.slots ? Self.slotsName : KeyringFile.name
             throw StartFailure(
-                "an older copy of \(older) was put back",
-                hint: "put the newest back; what was changed since would be undone")
+                .older(file: older, "the slots were written \(slots.revision) times, and \(meta.slots) are remembered"))
         }
     }
 
     private static func damaged(_ path: String) -> StartFailure {
         StartFailure("\(path) is damaged", hint: "put it back from where the keyring is kept")
+    }
+}
+
+extension StartFailure {
+    /// Why the store does not start, and for an older copy the way out.
+    init(_ failure: KeyringFailure) {
+        guard case .older = failure else {
+            self.init("the keyring cannot be opened: \(failure)")
+            return
+        }
+        self.init(
+            failure.description,
+            hint: """
+                put the newest copy back; if there is none, `gatehouse store accept-restored` takes the files as they are, \
+                and what was revoked or changed since the older copy is undone
+                """)
     }
 }
 
@@ -254,13 +292,11 @@ struct EpochRecovery {
     /// A key of another epoch than the keyring's is an older copy, of one or of the other.
     private func check(_ key: EpochKey, _ commitment: [UInt8]) throws(KeyringFailure) {
         guard key.number >= meta.epoch else {
-            throw .refused(
-                "an older copy of \(EpochFiles.name) was put back: it holds epoch \(key.number) of \(meta.epoch)")
+            throw .older(file: EpochFiles.name, "it holds epoch \(key.number), and \(meta.epoch) is in force")
         }
         guard key.number == meta.epoch else {
-            throw .refused(
-                "an older copy of \(KeyringFile.name) was put back: it is at epoch \(meta.epoch), and \(EpochFiles.name) at \(key.number)"
-            )
+            throw .older(
+                file: KeyringFile.name, "it is at epoch \(meta.epoch), and \(EpochFiles.name) at \(key.number)")
         }
         guard key.commitment(keyring: files.keyring) == commitment else { throw .damaged(files.path(.current)) }
     }

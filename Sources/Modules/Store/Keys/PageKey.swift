@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Core
+import Crypto
 import Platform
 
-/// The key that seals the pages of one database file.
+/// The key of a file's pages.
 struct PageKey: Sendable {
+    /// Stands in each page; no two keys of one file have the same.
+    let generation: UInt32
     /// 32 bytes.
     let bytes: SecretBytes
-    /// Counts the page keys of the file, from 1.
-    let generation: Int
+
+    init(generation: UInt32, bytes: SecretBytes) {
+        self.generation = generation
+        self.bytes = bytes
+    }
 }
 
-/// What a database file is bound to beside its key, so that one file never passes for another.
-struct FileIdentity: Sendable, Equatable {
+/// What a file is. All of it is bound to each page, so that a file put in another's place does not open.
+struct FileIdentity: Hashable, Sendable {
     enum Role: UInt8, Sendable {
         case keyring = 1
         case control = 2
@@ -20,8 +25,14 @@ struct FileIdentity: Sendable, Equatable {
     }
 
     /// 16 random bytes.
-    let file: [UInt8]
+    let id: [UInt8]
+    let role: Role
     /// Empty for what belongs to no tenant.
     let tenant: String
-    let role: Role
+
+    init(id: [UInt8], role: Role, tenant: String) {
+        self.id = id
+        self.role = role
+        self.tenant = tenant
+    }
 }

@@ -40,7 +40,7 @@ final class TenantKeySet: Sendable {
     {
         tenant = TenantID(row.id)
         number = row.number
-        identity = FileIdentity(file: row.file, tenant: row.id, role: .tenant)
+        identity = FileIdentity(id: row.file, role: .tenant, tenant: row.id)
         keyEncryptionGeneration = row.current.generation
         let current = KeyWrap(try row.open(row.current, epochs))
         var all = [row.current.generation: current]
@@ -56,7 +56,7 @@ final class TenantKeySet: Sendable {
             guard let bytes = current.unwrapKey(key.wrapped, as: data) else {
                 throw .damaged("a page key of \(row.id)")
             }
-            pageKeys.append(PageKey(bytes: bytes, generation: key.generation))
+            pageKeys.append(PageKey(generation: UInt32(clamping: key.generation), bytes: bytes))
         }
         guard !pageKeys.isEmpty else { throw .damaged("the page key of \(row.id)") }
         self.pageKeys = pageKeys

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Bytes
+import Core
 import Crypto
 import Glibc
 import Platform
@@ -29,7 +30,7 @@ import Platform
 /// Numbers are big endian. Changing a slot writes this file again and nothing else.
 struct UnlockSlots: Sendable {
     static let slotsMax = 16
-    static let nameBytesMax = 64
+    static let nameBytesMax = NameRule.bytesMax
     static let bytesMax = 8 + 16 + 12 + 1 + slotsMax * (4 + 1 + 6 + 1 + nameBytesMax + 3 + 32 + 32 + 61) + 32
     private static let magic = Array("GHSLOTS1".utf8)
 
@@ -65,15 +66,23 @@ struct UnlockSlots: Sendable {
     ///
     /// scrypt takes 0.4 s a slot of a passphrase, so their number bounds the time of a start.
     func unlock(_ secret: UnlockSecret) -> (master: MasterKey, slot: Int)? {
-        for slot in slots where slot.kind == secret.kind {
-            guard let key = try? secret.slotKey(scrypt: slot.scrypt, salt: slot.salt),
-                // Before the key opens anything: GCM alone would let one sealed text open under two passphrases.
-                KeyCommitment.isRight(slot.commitment, of: key, salt: slot.salt, label: "slot"),
-                let bytes = Self.wrap(key, slot.salt).unwrapKey(slot.sealed, as: data(slot.number, slot.kind))
-            else { continue }
-            return (MasterKey(bytes, generation: masterGeneration), slot.number)
+        for slot in slots {
+            if let bytes = open(slot, with: secret) {
+                return (MasterKey(bytes, generation: masterGeneration), slot.number)
+            }
         }
         return nil
+    }
+
+    /// Whether a secret belongs to a slot.
+    func unlocks(_ slot: Slot, with secret: UnlockSecret) -> Bool { open(slot, with: secret) != nil }
+
+    private func open(_ slot: Slot, with secret: UnlockSecret) -> SecretBytes? {
+        guard slot.kind == secret.kind, let key = try? secret.slotKey(scrypt: slot.scrypt, salt: slot.salt),
+            // Before the key opens anything: GCM alone would let one sealed text open under two passphrases.
+            KeyCommitment.isRight(slot.commitment, of: key, salt: slot.salt, label: "slot")
+        else { return nil }
+        return Self.wrap(key, slot.salt).unwrapKey(slot.sealed, as: data(slot.number, slot.kind))
     }
 
     /// Whether the table is the one that was written, every byte of it.

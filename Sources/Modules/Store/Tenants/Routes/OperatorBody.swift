@@ -35,6 +35,15 @@ struct OperatorBody {
         return text
     }
 
+    /// `nil` where the member is absent or null.
+    func array(_ name: String, max countMax: Int) throws(Failure) -> [JSONValue]? {
+        guard let value = object[name], !value.isNull else { return nil }
+        guard let array = value.array, array.count <= countMax else {
+            throw Failure(.invalidParameter, "must be a list of at most \(countMax)", param: name)
+        }
+        return array
+    }
+
     func int(_ name: String, in range: ClosedRange<Int>) throws(Failure) -> Int? {
         guard let value = object[name], !value.isNull else { return nil }
         guard let number = value.int, range.contains(number) else {

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import EventLoop
+import Log
+import Platform
+import SQLite
+import Synchronization
+
+/// What a started store holds.
+final class OpenStore: Sendable {
+    let keyring: Keyring
+    let database: DatabaseThread
+    /// For what blocks: the operator's work on keys.
+    let worker: Worker
+    private let lock: DirectoryLock
+    private let log: Logger
+    private let keeper = Mutex<KeyringKeeper?>(nil)
+    private let marked: Mutex<Marked?>
+
+    /// What control.db and the keyring had seen at the last mark.
+    private struct Marked: Equatable {
+        let changes: Int
+        let generation: Int
+    }
+
+    /// The name of control.db among the marks.
+    static let control = "control.db"
+
+    /// Opens the keyring and control.db, which must fit each other.
+    init(
+        _ directory: DataDirectory, _ settings: StoreSettings, _ log: Logger
+    ) throws(StartFailure) {
+        // Two servers on one directory would each believe their own keys and counters.
+        lock = try directory.lock()
+        self.log = log
+        keyring = try KeyringOpening(
+            directory: directory.path, unlock: settings.unlock, makesKeyFile: settings.createsRootKey
+        ).open()
+        marked = Mutex(nil)
+        do {
+            database = try Self.openControl(directory.path, keyring)
+        } catch {
+            keyring.close()
+            throw error
+        }
+        do {
+            worker = try Worker(name: "keys", queueMax: 64, threads: 2)
+        } catch {
+            database.stop()
+            keyring.close()
+            throw StartFailure("the keys' threads cannot be started: \(error)")
+        }
+    }
+
+    private static func openControl(_ directory: String, _ keyring: Keyring) throws(StartFailure) -> DatabaseThread {
+        let database = try DatabaseThread(path: "\(directory)/\(control)")
+        do {
+            try database.migrate(FileMark.migrations)
+            let mark = try database.writeBlocking { connection throws(SQLiteError) in try FileMark.read(connection) }
+            try keyring.check(mark, of: control)
+            return database
+        } catch let failure as KeyringFailure {
+            database.stop()
+            throw StartFailure(failure)
+        } catch {
+            database.stop()
+            throw StartFailure("\(control) cannot be read: \(error)")
+        }
+    }
+
+    /// Starts the thread that minds the clock.
+    func keep(rollInterval: Duration) throws(StartFailure) {
+        mark()
+        do throws(Errno) {
+            let keeper = try KeyringKeeper(chores: [
+                { [weak self] in self?.mark() }, { [weak self] in self?.rollIfDue(rollInterval) },
+            ])
+            self.keeper.withLock { $0 = keeper }
+        } catch {
+            throw StartFailure("the store's keeper cannot be started: \(error)")
+        }
+    }
+
+    /// Stops in reverse order. Everything that uses tenants' files has stopped before.
+    func stop() {
+        keeper.withLock { $0 }?.stop()
+        worker.stop()
+        worker.join()
+        mark()
+        database.stop()
+        keyring.close()
+    }
+
+    /// Marks control.db, if it or the keyring has changed since the last mark.
+    func mark() {
+        do throws(KeyringFailure) {
+            let before = Marked(changes: database.changes, generation: try keyring.generation())
+            guard marked.withLock({ $0 != before }) else { return }
+            try keyring.mark(Self.control) { mark throws(SQLiteError) in
+                do throws(DatabaseFailure) {
+                    try database.writeBlocking { connection throws(SQLiteError) in try mark.write(connection) }
+                } catch {
+                    throw SQLiteError(.unavailable, message: "\(error)", subject: Self.control)
+                }
+            }
+            // The mark itself is a change of each by one.
+            let after = Marked(changes: before.changes + 1, generation: before.generation + 1)
+            marked.withLock { $0 = after }
+        } catch {
+            log.warning("\(Self.control) is not marked", ["cause": .string(error.description)])
+        }
+    }
+
+    private func rollIfDue(_ interval: Duration) {
+        do throws(KeyringFailure) {
+            guard try keyring.isRollDue(interval: interval, now: .now()) else { return }
+            report(try keyring.roll())
+            mark()
+        } catch {
+            log.error("erased data is not out of reach yet: the roll failed", ["cause": .string(error.description)])
+        }
+    }
+
+    /// Says what a roll has done.
+    func report(_ roll: RollReport) {
+        log.notice(
+            "rolled",
+            [
+                "epoch": .int(roll.epoch), "tenants": .int(roll.tenants), "renewed": .int(roll.renewed),
+                "objects": .int(roll.objects),
+            ])
+    }
+}
