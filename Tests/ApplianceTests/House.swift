@@ -42,7 +42,11 @@ final class House {
         """
 
     /// - Parameter leaving: sections whose stages are left out of the server, for tests that show that a proof can fail.
-    init(_ text: String = configuration, leavingOutStagesOf leaving: Set<String> = []) throws {
+    /// - Parameter altering: puts another player in a role, for the same.
+    init(
+        _ text: String = configuration, leavingOutStagesOf leaving: Set<String> = [],
+        altering: (_ section: String, _ roles: inout ModuleKind.Roles) -> Void = { _, _ in }
+    ) throws {
         directory = try TemporaryDirectory()
         let head = """
             mode = "development"
@@ -62,7 +66,8 @@ final class House {
         }
         self.lines = lines
         let log = Logger(sink)
-        let composition = try Composition(Configuration(text: head + text), log: log, leavingOutStagesOf: leaving)
+        let composition = try Composition(
+            Configuration(text: head + text), log: log, leavingOutStagesOf: leaving, altering: altering)
         appliance = try Appliance(starting: composition, log: log)
         let port = try #require(appliance.address?.port)
         origin = try #require(Origin("https://localhost:\(port)"))

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import HTTP
+import JSON
+import Platform
+import SQLite
+import Support
+import Testing
+
+@testable import Appliance
+
+/// A tenant reaches only its own: every route of the router, with every kind of foreign id, read, write, delete, list and
+/// filter. A route that is not in the table below fails this test by its name.
+@Suite(.serialized) struct IsolationTests {
+    /// What a route has to do with tenants' data.
+    private enum Probe {
+        /// Anyone's: nothing of a tenant is behind it.
+        case shared(String)
+        /// The operator's; keys do not open it (GuardTests), and it shows no content.
+        case `operator`
+        /// Names one object in its path; with a foreign one it is 404. The body is one that would succeed with an own one.
+        case object(body: String? = nil, upload: Bool = false)
+        /// Answers about the caller's tenant; the queries are what a thief would try, `ID` being each foreign id in turn.
+        case own(queries: [String] = [], body: String? = nil, upload: Bool = false)
+        /// A body that refers to a foreign object (`ID`) is 404.
+        case reference(body: String)
+    }
+
+    private static let chat = #""messages":[{"role":"user","content":"hello"}]"#
+    private static let page = ["limit=100", "limit=100&after=ID"]
+
+    private static let probes: [String: Probe] = [
+        "GET /livez": .shared("lives"), "GET /readyz": .shared("is ready"),
+        "GET /openapi.json": .shared("made of the routes"),
+        "GET /v1/models": .own(), "GET /v1/models/{id...}": .object(),
+        "POST /v1/chat/completions": .reference(body: #"{"model":"node/ID",\#(chat)}"#),
+        "POST /v1/completions": .own(body: #"{"model":"echo","prompt":"hello"}"#),
+        "POST /v1/embeddings": .own(body: #"{"model":"echo","input":"hello"}"#),
+        "POST /v1/responses": .reference(body: #"{"model":"node/ID","input":"hello"}"#),
+        "POST /v1/messages": .reference(body: #"{"model":"node/ID","max_tokens":9,\#(chat)}"#),
+        "POST /v1/messages/count_tokens": .reference(body: #"{"model":"node/ID",\#(chat)}"#),
+        "POST /v1/nodes": .own(body: #"{"alias":"other","model":"echo"}"#),
+        "GET /v1/nodes": .own(queries: page),
+        "GET /v1/nodes/{id}": .object(), "GET /v1/nodes/{id}/versions": .object(),
+        "GET /v1/nodes/{id}/chit": .object(),
+        "PATCH /v1/nodes/{id}": .object(body: #"{"system_prompt":"stolen"}"#), "DELETE /v1/nodes/{id}": .object(),
+        "POST /v1/nodes/{id}/chat": .object(body: #"{"content":"hello"}"#),
+        "GET /v1/invocations/{id}": .object(),
+        "POST /v1/threads": .reference(body: #"{"node":"ID"}"#),
+        "GET /v1/threads": .own(
+            queries: page + ["node=ID", "correlation_id=\(TwoTenants.correlation)", "node=\(TwoTenants.alias)"]),
+        "GET /v1/threads/{id}": .object(), "DELETE /v1/threads/{id}": .object(),
+        "DELETE /v1/threads": .own(queries: ["node=ID", "correlation_id=\(TwoTenants.correlation)"]),
+        "GET /v1/threads/{id}/messages": .object(),
+        "POST /v1/threads/{id}/messages": .object(body: #"{"content":"planted"}"#),
+        "POST /v1/files": .own(upload: true), "GET /v1/files": .own(queries: page + ["purpose=user_data"]),
+        "GET /v1/files/{id}": .object(), "DELETE /v1/files/{id}": .object(), "GET /v1/files/{id}/content": .object(),
+        "GET /v1/limits": .own(), "GET /v1/consents": .own(), "GET /v1/account/retention": .own(),
+        "GET /v1/account/access": .own(),
+        "PUT /v1/account/retention": .own(body: #"{"threads":3600}"#),
+    ]
+
+    private static func probe(of route: Route) -> Probe? {
+        if route.guard == .operator { return .operator }
+        return probes["\(route.method.name) \(route.pattern)"]
+    }
+
+    /// Routes that nobody has thought about.
+    private static func unknown(in routes: [Route]) -> [String] {
+        routes.filter { probe(of: $0) == nil }.map { "\($0.method.name) \($0.pattern)" }
+    }
+
+    // MARK: The walk
+
+    /// Walks all routes as the thief; each line names a route and what it gave away.
+    private func violations(in world: TwoTenants) throws -> [String] {
+        let before = try world.everythingOfTheVictim()
+        var found = Self.unknown(in: world.house.routes).map { "\($0): not covered" }
+        for route in world.house.routes.sorted(by: { Self.rank($0) < Self.rank($1) }) {
+            guard let probe = Self.probe(of: route) else { continue }
+            found += try walk(route, probe, in: world)
+        }
+        if try world.everythingOfTheVictim() != before { found.append("the victim's data is not what it was") }
+        return found
+    }
+
+    /// What destroys comes last, and what destroys most at the very end: on a server with a fault, one route's harm must not
+    /// hide another's.
+    private static func rank(_ route: Route) -> Int {
+        guard route.method == .delete else { return route.method == .get ? 0 : 1 }
+        return route.pattern.contains("/nodes") ? 4 : route.pattern.contains("{") ? 2 : 3
+    }
+
+    private func walk(_ route: Route, _ probe: Probe, in world: TwoTenants) throws -> [String] {
+        let foreign = world.victim.ids
+        switch probe {
+        case .shared: return try attempt(route, in: world, path: route.pattern)
+        case .operator: return try operatorSees(route, in: world)
+        case .object(let body, let upload):
+            return try foreign.flatMap { _, id in
+                try attempt(
+                    route, in: world, path: route.pattern.replacingParameters(with: id), body: body, upload: upload,
+                    mustBeAbsent: true)
+            }
+        case .own(let queries, let body, let upload):
+            let paths = [route.pattern] + queries.map { "\(route.pattern)?\($0)" }
+            return try paths.flatMap { path in
+                try foreign.flatMap { _, id in
+                    try attempt(
+                        route, in: world, path: path.replacing("ID", with: id), body: body, upload: upload)
+                }
+            }
+        case .reference(let body):
+            return try foreign.flatMap { _, id in
+                try attempt(
+                    route, in: world, path: route.pattern, body: body.replacing("ID", with: id), mustBeAbsent: true)
+            }
+        }
+    }
+
+    /// One call with the thief's key. The answer may hold nothing of the victim's but the id that the call itself named.
+    private func attempt(
+        _ route: Route, in world: TwoTenants, path: String, body: String? = nil, upload: Bool = false,
+        mustBeAbsent: Bool = false
+    ) throws -> [String] {
+        let (thief, victim) = (world.thief, world.victim)
+        let answer =
+            upload
+            ? try world.house.call(
+                route.method, path, key: thief.key, fields: ["content-type": "multipart/form-data; boundary=xYz"],
+                body: TwoTenants.form(thief.marker), isTyped: true)
+            : try world.house.call(route.method, path, key: thief.key, body: body ?? "")
+        let name = "\(route.method.name) \(route.pattern)"
+        let text = String(decoding: answer.body, as: UTF8.self)
+        var found: [String] = []
+        if mustBeAbsent, answer.status != 404 { found.append("\(name): \(answer.status) for a foreign object") }
+        if answer.status >= 500 { found.append("\(name): \(answer.status)") }
+        if text.contains(victim.marker) { found.append("\(name): shows the victim's words") }
+        for (kind, id) in victim.ids where text.contains(id) && !path.contains(id) && body?.contains(id) != true {
+            found.append("\(name): shows the victim's \(kind)")
+        }
+        return found
+    }
+
+    /// The operator's lists show ids, sizes and times, and no content. (Break-glass is the one way to content, and is not
+    /// read here: it writes.)
+    private func operatorSees(_ route: Route, in world: TwoTenants) throws -> [String] {
+        guard route.method == .get else { return [] }
+        let victim = world.victim
+        return ([victim.tenant] + victim.ids.map(\.id)).flatMap { id -> [String] in
+            let path = route.pattern.replacingParameters(with: id)
+            let paths = [path, "\(path)?tenant=\(victim.tenant)"]
+            return paths.compactMap { path in
+                guard let answer = try? world.client.call(.get, path) else { return nil }
+                let text = String(decoding: answer.serialized(), as: UTF8.self)
+                return text.contains(victim.marker) ? "GET \(route.pattern): shows content to the operator" : nil
+            }
+        }
+    }
+
+    // MARK: Proofs
+
+    @Test func `no route takes one tenant to another's data`() throws {
+        let world = try TwoTenants()
+        let found = try violations(in: world)
+        #expect(found == [])
+        // The thief's own things answer where the victim's do not: the walk above was not refused for another reason.
+        for path in ["/v1/nodes/\(world.thief.node)", "/v1/files/\(world.thief.file)/content"] {
+            let answer = try world.house.call(.get, path, key: world.thief.key)
+            #expect(answer.status == 200 && String(decoding: answer.body, as: UTF8.self).contains(world.thief.marker))
+        }
+    }
+
+    @Test func `a store that opens the wrong tenant's database is found, route by route`() throws {
+        let confusion = Confusion()
+        let world = try TwoTenants { section, roles in
+            guard section == "store", let tenants = roles.tenants else { return }
+            roles.tenants = ConfusedStore(honest: tenants, confusion: confusion)
+        }
+        let (victim, thief) = (world.victim.tenant, world.thief.tenant)
+        let ids = try [victim, thief].map {
+            try #require(world.client.call(.get, "/admin/v1/tenants/\($0)")["id"]?.string)
+        }
+        confusion.swap.withLock { $0 = (from: TenantID(ids[1]), to: TenantID(ids[0])) }
+        let found = try violations(in: world)
+        for name in [
+            "GET /v1/nodes", "GET /v1/threads/{id}/messages", "GET /v1/files/{id}/content", "DELETE /v1/threads/{id}",
+        ] {
+            #expect(found.contains { $0.hasPrefix("\(name):") }, "\(name) is not named")
+        }
+        #expect(found.contains("the victim's data is not what it was"))
+    }
+
+    @Test func `a route that is not in the table is named`() {
+        let route = Route(.get, "/v1/new/{id}", guard: .key(.chat), summary: "new") { _ throws(Failure) in .json([:]) }
+        #expect(Self.unknown(in: [route]) == ["GET /v1/new/{id}"])
+    }
+}
+
+/// Which tenant is taken for which, once it is said.
+private final class Confusion: Sendable {
+    let swap = Monitor<(from: TenantID, to: TenantID)?>(nil)
+}
+
+/// A store with a fault: it gives one tenant another's database.
+private struct ConfusedStore: TenantStore {
+    let honest: any TenantStore
+    let confusion: Confusion
+
+    func database(of principal: Principal?) throws(Failure) -> any TenantDatabase {
+        if let swap = confusion.swap.withLock({ $0 }), principal?.tenant == swap.from {
+            return try honest.database(of: swap.to, actor: "confusion")
+        }
+        return try honest.database(of: principal)
+    }
+
+    func database(of tenant: TenantID, actor: String) throws(Failure) -> any TenantDatabase {
+        try honest.database(of: tenant, actor: actor)
+    }
+
+    func register(_ migrations: SQLiteMigrations) throws(StartFailure) { try honest.register(migrations) }
+
+    func onDeletion(_ body: @escaping @Sendable (TenantID) async -> Void) { honest.onDeletion(body) }
+}
