@@ -78,7 +78,7 @@ func tests(_ name: String, _ dependencies: [String]) -> Target {
 /// else with a `main` or with tests does then: the whole package is built for the fuzzer.
 let fuzzers = [
     "RequestHead", "ResponseHead", "ChunkedBody", "FieldLines", "Target", "JSON", "JSONEdit", "Schema", "TOML",
-    "EventStream", "Answer", "ChatRequest", "Planted",
+    "EventStream", "Answer", "ChatRequest", "Multipart", "Planted",
 ]
 let isFuzzing = Context.environment["FUZZ"] != nil
 

@@ -133,6 +133,29 @@ import Testing
         #expect(house.tenant.keys.isEmpty)
     }
 
+    /// A plan changes between two looks of the sweeper: what had outlived the old one goes all the same.
+    @Test func `a plan that allows more brings nothing back`() async throws {
+        let house = try TestHouse()
+        house.directory.plan.withLock { $0[.threads] = Retention(seconds: 60) }
+        try await house.sweep()
+        let id = try house.thread()
+        house.now = house.now + .seconds(61)
+        house.directory.plan.withLock { $0[.threads] = Retention(seconds: 86_400) }
+        await house.sweeper.run()
+        #expect(try house.texts(of: id) == nil)
+    }
+
+    @Test func `one tenant's uploads leave room for others`() throws {
+        let uploads = Uploads()
+        let (one, other) = (TenantID("ten_1"), TenantID("ten_2"))
+        for number in 0..<NodesLimits.uploadsPerTenantMax { try uploads.begin("file_\(number)", of: one) }
+        #expect(throws: Failure.self) { try uploads.begin("file_x", of: one) }
+        try uploads.begin("file_y", of: other)
+        uploads.end("file_0")
+        try uploads.begin("file_x", of: one)
+        #expect(uploads.underWay(of: other) == ["file_y"])
+    }
+
     @Test func `a file's own term ends it, and its retention may end it sooner`() async throws {
         let house = try TestHouse()
         let start = house.now
@@ -159,7 +182,7 @@ import Testing
                 _ = try FileTables.append([[1, 2, 3]], first: 0, endsFile: false, to: id, in: transaction)
             }
         }
-        try house.context.uploads.begin(ids[0])
+        try house.context.uploads.begin(ids[0], of: house.tenant.tenant)
         try await house.sweep()
         #expect(house.tenant.keys == [ObjectID(ids[0])])
         #expect(try house.tenant.count("SELECT count(*) FROM nodes_chunks") == 1)

@@ -51,9 +51,11 @@ package final class Nodes: Module {
         let interval = settings.sweepInterval
         loop.spawn {
             let sweeper = Sweeper(context: context)
+            // Not at once: the modules behind this one still have tables to name, and opening a file ends that.
+            await loop.sleep(min(interval, .seconds(5)))
             while true {
-                await loop.sleep(interval)
                 await sweeper.run()
+                await loop.sleep(interval)
             }
         }
     }

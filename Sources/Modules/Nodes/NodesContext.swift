@@ -34,10 +34,13 @@ struct NodesContext: Sendable {
     }
 
     /// How long something is kept now: the least of the plan's cap, the tenant's wish and the node's.
+    ///
+    /// - Parameter limits: other limits than those in force.
     func retention(
-        _ kind: DataClass, node: RetentionRule = RetentionRule(), in transaction: any TenantTransaction
+        _ kind: DataClass, node: RetentionRule = RetentionRule(), under limits: TenantLimits? = nil,
+        in transaction: any TenantTransaction
     ) throws(SQLiteError) -> Retention {
-        let limits = directory.limits(of: transaction.tenant)
+        let limits = limits ?? directory.limits(of: transaction.tenant)
         let wish = try directory.retentionWish(in: transaction)
         return RetentionRule.effective(
             kind, plan: limits.retention, tenant: wish, node: node, standard: limits.standardRetention)

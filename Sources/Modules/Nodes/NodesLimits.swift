@@ -29,8 +29,9 @@ package enum NodesLimits {
     static let mediaTypeBytesMax = 128
     /// Chunks of one file; with 64 KiB each that is a terabyte, beyond every setting.
     static let chunksMax = 1 << 24
-    /// Uploads under way at once, each of which holds some chunks in memory.
-    static let uploadsMax = 64
+    /// Uploads under way at once, each of which holds a megabyte or two in memory.
+    static let uploadsMax = 256
+    static let uploadsPerTenantMax = 16
 
     static let idempotencyKeyBytesMax = 255
     /// For how long a repeated creation is recognised.
@@ -39,7 +40,7 @@ package enum NodesLimits {
     /// What a page of a list has where nothing is said, and at most.
     static let pageStandard = 20
     static let pageMax = 100
-    /// Bytes of content in one page of messages: a page ends early rather than hold a hundred of the largest.
+    /// Bytes of content in one page: it ends early rather than hold a hundred of the largest.
     static let pageBytesMax = 4 << 20
 
     /// Bodies of a few members.

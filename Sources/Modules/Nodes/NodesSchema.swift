@@ -81,7 +81,7 @@ enum NodesSchema {
                 expires_at INTEGER
             ) STRICT;
             CREATE INDEX nodes_files_whole ON nodes_files (is_whole, id);
-            CREATE INDEX nodes_files_purpose ON nodes_files (purpose, id);
+            CREATE INDEX nodes_files_purpose ON nodes_files (is_whole, purpose, id);
             CREATE INDEX nodes_files_age ON nodes_files (created_at);
             CREATE INDEX nodes_files_expiry ON nodes_files (expires_at) WHERE expires_at IS NOT NULL;
             CREATE TABLE nodes_chunks (

@@ -19,7 +19,7 @@ package struct Property: Sendable {
     /// One per fuzzer.
     package static let all: [Property] = [
         .requestHead, .responseHead, .chunkedBody, .fieldLines, .target, .json, .jsonEdit, .schema, .toml, .eventStream,
-        .answer, .chatRequest,
+        .answer, .chatRequest, .multipart,
     ]
 
     /// One run of a fuzzer. What does not hold is said on standard error and ends the process, which is how libFuzzer

@@ -28,7 +28,7 @@ struct FileUpload {
         try await exchange.advance(through: .record)
         let database = try context.database(of: exchange)
         let id = ULID.make(prefix: FileRecord.prefix, at: context.now())
-        try context.uploads.begin(id)
+        try context.uploads.begin(id, of: database.tenant)
         defer { context.uploads.end(id) }
         try await begin(id, in: database)
         do throws(Failure) {

@@ -43,20 +43,24 @@ enum NodeTables {
         of id: String, _ page: Page, after version: Int, in transaction: any TenantTransaction
     ) throws(SQLiteError) -> Slice<NodeVersion> {
         let sql = page.sql("version")
-        let rows = try transaction.connection.query(
+        let found = try transaction.connection.query(
             """
-            SELECT version, configuration, created_at, created_by FROM nodes_versions
+            SELECT version, length(configuration), created_at, created_by FROM nodes_versions
             WHERE \(sql.condition) AND node_id = ?2 \(sql.order) LIMIT ?3
             """, version, id, page.limit + 1
-        ) { row throws(SQLiteError) in (try row.int(0), try row.blob(1), try row.time(2), try row.text(3)) }
+        ) { row throws(SQLiteError) in
+            (version: try row.int(0), bytes: try row.int(1), at: try row.time(2), by: try row.text(3))
+        }
+        let rows = Slice(found, of: page, bytes: \.bytes)
         var versions: [NodeVersion] = []
-        for (version, sealed, createdAt, createdBy) in rows {
+        for row in rows.elements {
             versions.append(
                 NodeVersion(
-                    nodeID: id, version: version, configuration: try open(sealed, id, version, in: transaction),
-                    createdAt: createdAt, createdBy: createdBy))
+                    nodeID: id, version: row.version,
+                    configuration: try configuration(of: id, row.version, in: transaction), createdAt: row.at,
+                    createdBy: row.by))
         }
-        return Slice(versions, of: page)
+        return Slice(versions, hasMore: rows.hasMore)
     }
 
     static func count(in transaction: any TenantTransaction) throws(SQLiteError) -> Int {
@@ -179,19 +183,25 @@ enum NodeTables {
             "SELECT \(Row.columns) FROM nodes_nodes WHERE \(sql.condition) \(sql.order) LIMIT ?2", page.idBound,
             page.limit + 1
         ) { row throws(SQLiteError) in try Row(row) }
-        return Slice(rows, of: page)
+        return Slice(rows, of: page, bytes: \.bytes)
     }
 
     private static func record(_ row: Row, in transaction: any TenantTransaction) throws(SQLiteError) -> NodeRecord {
+        NodeRecord(
+            id: row.id, configuration: try configuration(of: row.id, row.version, in: transaction),
+            version: row.version, bytes: row.bytes, createdAt: row.createdAt, updatedAt: row.updatedAt)
+    }
+
+    private static func configuration(
+        of id: String, _ version: Int, in transaction: any TenantTransaction
+    ) throws(SQLiteError) -> NodeConfiguration {
         let sealed = try transaction.connection.first(
-            "SELECT configuration FROM nodes_versions WHERE node_id = ? AND version = ?", row.id, row.version
+            "SELECT configuration FROM nodes_versions WHERE node_id = ? AND version = ?", id, version
         ) { row throws(SQLiteError) in try row.blob(0) }
         guard let sealed else {
-            throw SQLiteError(.corrupt, message: "\(row.id) has no version \(row.version)", subject: "nodes_versions")
+            throw SQLiteError(.corrupt, message: "\(id) has no version \(version)", subject: "nodes_versions")
         }
-        return NodeRecord(
-            id: row.id, configuration: try open(sealed, row.id, row.version, in: transaction), version: row.version,
-            bytes: row.bytes, createdAt: row.createdAt, updatedAt: row.updatedAt)
+        return try open(sealed, id, version, in: transaction)
     }
 
     /// - Returns: the bytes of the sealed configuration.

@@ -81,6 +81,21 @@ struct Slice<Element: Sendable>: Sendable {
         hasMore = found.count > page.limit
     }
 
+    /// The same, ended early where its elements are large; it has one at least.
+    ///
+    /// - Parameter bytes: how large an element is.
+    init(_ found: [Element], of page: Page, bytes: (Element) -> Int) {
+        var count = 0
+        var total = 0
+        while count < min(found.count, page.limit) {
+            total += bytes(found[count])
+            guard count == 0 || total <= NodesLimits.pageBytesMax else { break }
+            count += 1
+        }
+        elements = Array(found.prefix(count))
+        hasMore = found.count > count
+    }
+
     /// - Parameter cursor: where a thing stands, as ``Page/after`` takes it.
     func json(cursor: (Element) -> String, _ body: (Element) -> JSONObject) -> JSONObject {
         [

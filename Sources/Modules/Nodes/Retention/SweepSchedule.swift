@@ -37,6 +37,14 @@ final class SweepSchedule: Sendable {
         }
     }
 
+    /// The limits under which this tenant was last swept, where they were others than these.
+    func formerLimits(of tenant: TenantID, before limits: TenantLimits) -> TenantLimits? {
+        entries.withLock { entries in
+            guard let former = entries[tenant]?.limits, former != limits else { return nil }
+            return former
+        }
+    }
+
     /// A sweep begins: from here on `note` counts, so that nothing that is written during it is overlooked.
     func begin(_ tenant: TenantID, under limits: TenantLimits) {
         entries.withLock { $0[tenant] = Entry(due: WallTime(milliseconds: .max), limits: limits) }

@@ -38,14 +38,25 @@ struct Sweeper: Sendable {
     }
 
     /// Sweeps one tenant, until nothing is left to delete.
+    ///
+    /// Where its plan has changed since, first under the old one: what had outlived that is not brought back by a plan that
+    /// allows more.
     func sweep(_ database: any TenantDatabase) async throws(Failure) {
+        let limits = context.directory.limits(of: database.tenant)
+        if let former = context.schedule.formerLimits(of: database.tenant, before: limits) {
+            try await sweep(database, under: former)
+        }
+        try await sweep(database, under: limits)
+    }
+
+    private func sweep(_ database: any TenantDatabase, under limits: TenantLimits) async throws(Failure) {
         let now = context.now()
-        context.schedule.begin(database.tenant, under: context.directory.limits(of: database.tenant))
+        context.schedule.begin(database.tenant, under: limits)
         for _ in 0..<Self.stepsMax {
             let (hasMore, due) = try await database.change {
                 transaction throws(SQLiteError) -> Verdict<(Bool, WallTime?)> in
-                let hasMore = try step(in: transaction, at: now)
-                return .success((hasMore, hasMore ? nil : try next(in: transaction)))
+                let hasMore = try step(in: transaction, under: limits, at: now)
+                return .success((hasMore, hasMore ? nil : try next(in: transaction, under: limits)))
             }
             if hasMore { continue }
             if let due { context.schedule.note(database.tenant, due: due) }
@@ -57,17 +68,21 @@ struct Sweeper: Sendable {
     /// Deletes some of what is due.
     ///
     /// - Returns: whether there may be more.
-    func step(in transaction: any TenantTransaction, at now: WallTime) throws(SQLiteError) -> Bool {
+    private func step(
+        in transaction: any TenantTransaction, under limits: TenantLimits, at now: WallTime
+    ) throws(SQLiteError) -> Bool {
         if try Remains.step(in: transaction) { return true }
-        if try sweepThreads(in: transaction, at: now) { return true }
-        if try sweepFiles(in: transaction, at: now) { return true }
+        if try sweepThreads(in: transaction, under: limits, at: now) { return true }
+        if try sweepFiles(in: transaction, under: limits, at: now) { return true }
         return try IdempotencyKey.sweep(in: transaction, at: now, max: Self.creationsPerStep) == Self.creationsPerStep
     }
 
     // MARK: Threads
 
-    private func sweepThreads(in transaction: any TenantTransaction, at now: WallTime) throws(SQLiteError) -> Bool {
-        for term in try terms(in: transaction) {
+    private func sweepThreads(
+        in transaction: any TenantTransaction, under limits: TenantLimits, at now: WallTime
+    ) throws(SQLiteError) -> Bool {
+        for term in try terms(in: transaction, under: limits) {
             let cutoff = now - .seconds(term.retention.seconds)
             let threads = try ThreadTables.aged(
                 nodeID: term.nodeID, cutoff: cutoff, max: Self.threadsPerStep, in: transaction)
@@ -89,9 +104,9 @@ struct Sweeper: Sendable {
 
     /// How long threads are kept: all of them, and less those of nodes that wish less.
     private func terms(
-        in transaction: any TenantTransaction
+        in transaction: any TenantTransaction, under limits: TenantLimits
     ) throws(SQLiteError) -> [(nodeID: String?, retention: Retention)] {
-        let general = try context.retention(.threads, in: transaction)
+        let general = try context.retention(.threads, under: limits, in: transaction)
         var terms: [(nodeID: String?, retention: Retention)] = [(nil, general)]
         for wish in try NodeTables.wishes(in: transaction) where wish.seconds < general.seconds {
             terms.append((wish.id, Retention(seconds: wish.seconds)))
@@ -101,12 +116,14 @@ struct Sweeper: Sendable {
 
     // MARK: Files
 
-    private func sweepFiles(in transaction: any TenantTransaction, at now: WallTime) throws(SQLiteError) -> Bool {
-        let cutoff = now - .seconds(try context.retention(.files, in: transaction).seconds)
+    private func sweepFiles(
+        in transaction: any TenantTransaction, under limits: TenantLimits, at now: WallTime
+    ) throws(SQLiteError) -> Bool {
+        let cutoff = now - .seconds(try context.retention(.files, under: limits, in: transaction).seconds)
         var files = try FileTables.aged(cutoff: cutoff, now: now, max: Self.filesPerStep, in: transaction)
         if files.isEmpty {
             files = try FileTables.halves(
-                except: context.uploads.underWay, max: Self.filesPerStep, in: transaction)
+                except: context.uploads.underWay(of: transaction.tenant), max: Self.filesPerStep, in: transaction)
         }
         for file in files { try FileTables.delete(file, in: transaction) }
         return !files.isEmpty
@@ -115,15 +132,17 @@ struct Sweeper: Sendable {
     // MARK: The next time
 
     /// When the next thing is due; nil where nothing is kept.
-    private func next(in transaction: any TenantTransaction) throws(SQLiteError) -> WallTime? {
+    private func next(
+        in transaction: any TenantTransaction, under limits: TenantLimits
+    ) throws(SQLiteError) -> WallTime? {
         var times: [WallTime] = []
-        for term in try terms(in: transaction) {
+        for term in try terms(in: transaction, under: limits) {
             guard let oldest = try ThreadTables.oldest(nodeID: term.nodeID, in: transaction) else { continue }
             times.append(oldest + .seconds(term.retention.seconds))
         }
         let files = try FileTables.oldest(in: transaction)
         if let made = files.made {
-            times.append(made + .seconds(try context.retention(.files, in: transaction).seconds))
+            times.append(made + .seconds(try context.retention(.files, under: limits, in: transaction).seconds))
         }
         if let ends = files.ends { times.append(ends) }
         if let key = try IdempotencyKey.oldest(in: transaction) {

@@ -99,16 +99,10 @@ enum MessageTables {
             ORDER BY place \(isAscending ? "ASC" : "DESC") LIMIT ?
             """, Place.of(thread.number, lowest), Place.of(thread.number, highest), page.limit + 1
         ) { row throws(SQLiteError) in (place: try row.int(0), bytes: try row.int(1)) }
-        var count = 0
-        var bytes = 0
-        while count < min(found.count, page.limit), count == 0 || bytes + found[count].bytes <= NodesLimits.pageBytesMax
-        {
-            bytes += found[count].bytes
-            count += 1
-        }
-        guard count > 0 else { return nil }
-        let ends = [found[0].place, found[count - 1].place]
-        return (ends.min() ?? 0, ends.max() ?? 0, hasMore: found.count > count)
+        let slice = Slice(found, of: page, bytes: \.bytes)
+        let places = slice.elements.map(\.place)
+        guard let first = places.min(), let last = places.max() else { return nil }
+        return (first, last, slice.hasMore)
     }
 
     private static func clientDigest(
