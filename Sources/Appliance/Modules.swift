@@ -29,7 +29,9 @@ struct ModuleKind: Sendable {
         var store: Store?
         var tenants: (any TenantStore)?
         var directory: (any TenantDirectory)?
-        var models: (any ModelNames)?
+        var models: (any ModelCaller)?
+        /// Where clients name models, and nodes among them.
+        var joinNodes: (@Sendable (any NodeDirectory) -> Void)?
         var consents: (any Consents)?
         var developmentKeys: (any DevelopmentKeys)?
         var socketPath: String?
@@ -62,7 +64,10 @@ let moduleKinds: [ModuleKind] = [
     },
     ModuleKind(section: "gateway", requires: ["auth"]) { section, roles throws(ConfigurationError) in
         guard let secrets = roles.secrets else { throw section.error("[gateway] needs [store]") }
-        return try Gateway(section, settings: roles.settings, secrets: secrets, log: roles.log)
+        let gateway = try Gateway(section, settings: roles.settings, secrets: secrets, log: roles.log)
+        roles.models = gateway
+        roles.joinNodes = { gateway.join($0) }
+        return gateway
     },
     ModuleKind(section: "nodes", requires: ["store"]) { section, roles throws(ConfigurationError) in
         guard let store = roles.tenants, let directory = roles.directory else {
@@ -72,6 +77,7 @@ let moduleKinds: [ModuleKind] = [
             section, settings: roles.settings, store: store, directory: directory, models: roles.models, log: roles.log,
             now: roles.now)
         roles.consents = nodes.consents
+        roles.joinNodes?(nodes.names)
         return nodes
     },
     ModuleKind(section: "admin", requires: []) { section, roles throws(ConfigurationError) in

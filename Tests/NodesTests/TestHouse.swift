@@ -22,7 +22,7 @@ final class TestHouse: Sendable {
         let time = Mutex(WallTime(seconds: 1_800_000_000))
     }
 
-    init(consents: [ConsentScope] = [.threads, .files], models: (any ModelNames)? = nil) throws {
+    init(consents: [ConsentScope] = [.threads, .files], models: (any ModelCaller)? = nil) throws {
         let tenant = try TestTenant()
         let clock = Clock()
         let settings = try NodesSettings(#require(try Configuration(text: "[nodes]").section("nodes")))

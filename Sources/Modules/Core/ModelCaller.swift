@@ -11,10 +11,13 @@ package protocol ModelCaller: Sendable {
 
     /// Calls the model, or in its place a fallback as long as nothing was given to `receive`.
     ///
+    /// Who may use what a module makes of a model may use the model for it: whether the caller may name it by itself is not
+    /// asked here. A fallback is taken only where the caller may.
+    ///
     /// - Parameter receive: takes the answer piece by piece, on the loop of the task; the next piece is read from the
     ///   provider when it returns. `false` ends the call: nobody wants the rest.
     /// - Returns: what is known of the answer, also of one that broke off after its first piece (`failure`).
-    /// - Throws: if there was no first piece.
+    /// - Throws: if there was no first piece; `model_not_found` for a model that is no longer offered.
     func answer(
         _ task: ModelTask, receive: (ModelPiece) async -> Bool
     ) async throws(Failure) -> ModelResult

@@ -214,16 +214,21 @@ package final class Gateway: Module {
         guard let (_, node) = try await node(named: name, for: call.exchange.principal) else {
             return try model(named: name, for: call.exchange.principal)
         }
-        // Who may use the node may use what it is made of, whether or not it may name that by itself.
-        guard let model = catalog.withLock({ $0.model(named: node.model) }) else {
-            throw Failure(.modelNotFound, "the model of this node is no longer offered", param: "model")
-        }
+        let model = try offered(model: node.model)
         do {
             call.document = try NodePrompt.applied(node, to: call.document, call.route)
         } catch {
             throw Failure(error)
         }
         call.exchange.node = node.id
+        return model
+    }
+
+    /// What a node is made of. Who may use the node may use its model, whether or not it may name that by itself.
+    func offered(model name: String) throws(Failure) -> Model {
+        guard let model = catalog.withLock({ $0.model(named: name) }) else {
+            throw Failure(.modelNotFound, "the model of this node is no longer offered", param: "model")
+        }
         return model
     }
 

@@ -19,7 +19,7 @@ package final class Nodes: Module {
     /// - Parameter now: the clock, by which everything here is dated and outlives its time.
     package init(
         _ section: Section, settings house: HouseSettings, store: any TenantStore, directory: any TenantDirectory,
-        models: (any ModelNames)?, log: Logger, now: @escaping @Sendable () -> WallTime = WallTime.now
+        models: (any ModelCaller)?, log: Logger, now: @escaping @Sendable () -> WallTime = WallTime.now
     ) throws(ConfigurationError) {
         settings = try NodesSettings(section)
         context = NodesContext(
@@ -30,8 +30,12 @@ package final class Nodes: Module {
     /// What tenants have agreed to, for the other modules.
     package var consents: any Consents { context.consents }
 
+    /// What clients name with `node/<alias>`, for the gateway.
+    package var names: any NodeDirectory { NodeNames(context: context) }
+
     package var routes: [Route] {
-        NodeRoutes(context: context).all + ThreadRoutes(context: context).all + FileRoutes(context: context).all
+        NodeRoutes(context: context).all + ChatRoutes(context: context).all + InvocationRoutes(context: context).all
+            + ChitRoutes(context: context).all + ThreadRoutes(context: context).all + FileRoutes(context: context).all
             + ConsentRoutes(context: context).all + RetentionRoutes(context: context).all
             + OperatorRoutes(context: context).all
     }
@@ -39,7 +43,10 @@ package final class Nodes: Module {
     package func start() throws(StartFailure) {
         try context.store.register(NodesSchema.migrations)
         let context = context
-        context.store.onDeletion { tenant in context.schedule.hasten(tenant) }
+        context.store.onDeletion { tenant in
+            context.schedule.hasten(tenant)
+            context.chat.forget(tenant)
+        }
         let loop: EventLoop
         do throws(Errno) {
             loop = try EventLoop(name: "sweeper")

@@ -11,13 +11,14 @@ struct NodesContext: Sendable {
     let store: any TenantStore
     let directory: any TenantDirectory
     let consents: any Consents
-    /// Nil without a gateway: then every well-formed name of a model is taken.
-    let models: (any ModelNames)?
+    /// Nil without a gateway: then every well-formed name of a model is taken, and no node answers.
+    let models: (any ModelCaller)?
     let settings: NodesSettings
     let mode: Mode
     let log: Logger
     let schedule: SweepSchedule
     let uploads: Uploads
+    let chat = ChatMemory()
     let now: @Sendable () -> WallTime
 
     /// The database of whoever calls.

@@ -12,6 +12,7 @@
 //     nodes_chunks       64 KiB each, at place = file's number << 24 | index, sealed with index and last flag
 //     nodes_remains      places of what was deleted and erased, whose rows are still to go
 //     nodes_consents     what was granted and withdrawn, only ever added to
+//     nodes_invocations  asynchronous runs: ids, times, error codes; where the answer stands, if it is stored
 //     nodes_creations    digests of Idempotency-Keys, and the ids that came of them
 //     nodes_access       when an operator read content
 //
@@ -123,7 +124,21 @@ enum NodesSchema {
                 thread INTEGER NOT NULL,
                 reason TEXT NOT NULL
             ) STRICT, WITHOUT ROWID;
+            """,
             """
+            CREATE TABLE nodes_invocations (
+                id TEXT NOT NULL PRIMARY KEY,
+                node_id TEXT NOT NULL,
+                created_at INTEGER NOT NULL,
+                finished_at INTEGER,
+                code TEXT,
+                thread_id TEXT,
+                sequence INTEGER
+            ) STRICT, WITHOUT ROWID;
+            CREATE INDEX nodes_invocations_age ON nodes_invocations (created_at);
+            CREATE INDEX nodes_invocations_node ON nodes_invocations (node_id);
+            CREATE INDEX nodes_invocations_thread ON nodes_invocations (thread_id) WHERE thread_id IS NOT NULL;
+            """,
         ])
 }
 

@@ -126,13 +126,4 @@ struct Price: Sendable, Equatable {
         guard !inputOverflow, !outputOverflow, !sumOverflow, sum >= 0 else { return nil }
         return sum / 1_000_000 + (sum % 1_000_000 > 0 ? 1 : 0)
     }
-
-    /// Nano-dollars as a decimal string of dollars without trailing zeros: `0.00015`.
-    static func dollars(_ nanoDollars: Int64) -> String {
-        let (whole, rest) = nanoDollars.quotientAndRemainder(dividingBy: 1_000_000_000)
-        guard rest > 0 else { return String(whole) }
-        var digits = String(rest + 1_000_000_000).dropFirst()
-        while digits.last == "0" { digits.removeLast() }
-        return "\(whole).\(digits)"
-    }
 }

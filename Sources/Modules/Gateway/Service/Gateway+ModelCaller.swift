@@ -12,7 +12,7 @@ extension Gateway: ModelCaller {
     package func answer(
         _ task: ModelTask, receive: (ModelPiece) async -> Bool
     ) async throws(Failure) -> ModelResult {
-        let model = try model(named: task.model, for: task.principal)
+        let model = try offered(model: task.model)
         var models = attempts(for: model, by: task.principal)[...]
         while let model = models.popFirst() {
             do throws(Fault) {
@@ -22,7 +22,7 @@ extension Gateway: ModelCaller {
                 logFallback(request: task.requestID, model, error)
             }
         }
-        throw Failure(.modelNotFound, "this key knows no model of that name", param: "model")
+        throw Failure(.upstreamError, "no model answered")
     }
 
     private func answer(

@@ -162,7 +162,7 @@ struct ModelAttempt {
         call.exchange.answerFields.append("x-gatehouse-provider", model.provider.name)
         call.exchange.answerFields.append("x-gatehouse-model", model.name)
         if let usage = summary.usage, let cost = model.settings.price?.cost(of: usage), !call.isStreamed {
-            call.exchange.answerFields.append("x-gatehouse-cost", Price.dollars(cost))
+            call.exchange.answerFields.append("x-gatehouse-cost", NanoDollars.text(cost))
         }
     }
 

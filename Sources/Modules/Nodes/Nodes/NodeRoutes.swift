@@ -118,7 +118,9 @@ struct NodeRoutes: Sendable {
         ) { exchange async throws(Failure) in
             let name = exchange.parameters["id"] ?? ""
             try await exchange.advance(through: .record)
-            let id = try await Deletion(database: context.database(of: exchange)).deleteNode(name)
+            let database = try context.database(of: exchange)
+            let id = try await Deletion(database: database).deleteNode(name)
+            context.chat.forget(node: id, of: database.tenant)
             return .json(["id": .string(id), "object": "node.deleted", "deleted": true])
         }
     }
@@ -140,10 +142,10 @@ struct NodeRoutes: Sendable {
 
     /// A model that this key may not name does not exist for it.
     private func checkModel(_ configuration: NodeConfiguration, _ exchange: Exchange) throws(Failure) {
-        let model = configuration.model
-        guard exchange.principal?.mayUse(model: model) ?? false, context.models?.knows(model: model) ?? true else {
-            throw Failure(.modelNotFound, "there is no model of that name", param: "model")
+        guard let principal = exchange.principal, principal.mayUse(model: configuration.model) else {
+            throw Failure(.modelNotFound, "this key knows no model of that name", param: "model")
         }
+        try context.models?.requireModel(configuration.model, for: principal)
     }
 }
 

@@ -141,6 +141,7 @@ enum NodeTables {
         try transaction.connection.execute("DELETE FROM nodes_nodes WHERE id = ?", id)
         try transaction.connection.execute("DELETE FROM nodes_versions WHERE node_id = ?", id)
         try IdempotencyKey.forget(id, in: transaction)
+        try InvocationTables.forget(node: id, in: transaction)
         try transaction.erase(ObjectID(id))
     }
 

@@ -23,6 +23,7 @@ struct Sweeper: Sendable {
     func run() async {
         let tenants = context.directory.list()
         context.schedule.keep(Set(tenants.map(\.id)))
+        context.chat.tend(tenants: Set(tenants.map(\.id)), at: context.now())
         for tenant in tenants {
             let limits = context.directory.limits(of: tenant.id)
             guard context.schedule.isDue(tenant.id, under: limits, at: context.now()) else { continue }
@@ -74,6 +75,8 @@ struct Sweeper: Sendable {
         if try Remains.step(in: transaction) { return true }
         if try sweepThreads(in: transaction, under: limits, at: now) { return true }
         if try sweepFiles(in: transaction, under: limits, at: now) { return true }
+        let receiptsMax = ChatLimits.receiptsPerStep
+        if try InvocationTables.sweep(in: transaction, at: now, max: receiptsMax) == receiptsMax { return true }
         return try IdempotencyKey.sweep(in: transaction, at: now, max: Self.creationsPerStep) == Self.creationsPerStep
     }
 
@@ -147,6 +150,9 @@ struct Sweeper: Sendable {
         if let ends = files.ends { times.append(ends) }
         if let key = try IdempotencyKey.oldest(in: transaction) {
             times.append(key + .seconds(NodesLimits.idempotencySeconds))
+        }
+        if let receipt = try InvocationTables.oldest(in: transaction) {
+            times.append(receipt + .seconds(ChatLimits.receiptSeconds))
         }
         return times.min()
     }

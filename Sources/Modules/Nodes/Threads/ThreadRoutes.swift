@@ -85,7 +85,10 @@ struct ThreadRoutes: Sendable {
         ) { exchange async throws(Failure) in
             let id = exchange.parameters["id"] ?? ""
             try await exchange.advance(through: .record)
-            try await Deletion(database: context.database(of: exchange)).deleteThread(id)
+            let database = try context.database(of: exchange)
+            if !context.chat.threads.delete(id, of: database.tenant) {
+                try await Deletion(database: database).deleteThread(id)
+            }
             return .json(["id": .string(id), "object": "thread.deleted", "deleted": true])
         }
     }
@@ -107,9 +110,10 @@ struct ThreadRoutes: Sendable {
             let filter = try await database.look { transaction throws(SQLiteError) in
                 try Self.resolve(asked, in: transaction).map(Verdict.success) ?? .failure(.absentNode)
             }
+            let held = context.chat.threads.delete(filter, of: database.tenant)
             let (count, hasMore) = try await Deletion(database: database).deleteThreads(filter)
             return .json([
-                "object": "thread.deleted", "deleted": true, "count": .int(count), "has_more": .bool(hasMore),
+                "object": "thread.deleted", "deleted": true, "count": .int(held + count), "has_more": .bool(hasMore),
             ])
         }
     }

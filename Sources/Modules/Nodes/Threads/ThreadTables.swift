@@ -111,6 +111,7 @@ enum ThreadTables {
         try transaction.connection.execute("DELETE FROM nodes_threads WHERE number = ?", thread.number)
         try Remains.leave(.messages, of: thread.number, rows: thread.messages, bytes: thread.bytes, in: transaction)
         try IdempotencyKey.forget(thread.id, in: transaction)
+        try InvocationTables.forget(thread: thread.id, in: transaction)
         try transaction.erase(thread.object)
     }
 

@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Core
 import EventLoop
 import HTTP
 
-/// A streamed answer on its way to the client. Its head leaves with the first bytes, so that a failure before them can
-/// still be an answer with a status.
-final class AnswerStream {
+/// An answer of server-sent events on its way to the client. Its head leaves with the first bytes, so that a failure before
+/// them can still be an answer with a status.
+package final class AnswerStream {
     private let exchange: Exchange
-    private(set) var hasBegun = false
+    package private(set) var hasBegun = false
 
-    init(_ exchange: Exchange) {
+    package init(_ exchange: Exchange) {
         self.exchange = exchange
     }
 
     /// Sends bytes and waits until the kernel has them, so that a slow client slows down its provider.
     ///
     /// - Returns: false if the client is gone.
-    func write(_ bytes: [UInt8]) async -> Bool {
+    package func write(_ bytes: [UInt8]) async -> Bool {
         do {
             try begin()
             try await exchange.response.write(bytes)
@@ -28,7 +27,7 @@ final class AnswerStream {
     }
 
     /// Sends the last bytes, and with them the end.
-    func finish(_ last: [UInt8] = []) async {
+    package func finish(_ last: [UInt8] = []) async {
         do {
             if !last.isEmpty { try begin() }
             try await exchange.response.finish(last)
