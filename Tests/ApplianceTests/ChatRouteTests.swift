@@ -110,6 +110,10 @@ import Testing
             let answer = try post("/v1/chat/completions", ["model": .string(model), "messages": turns], key: bound)
             #expect(answer.status == status, "\(model)")
         }
+        for (node, status) in [("helper", 200), ("secret", 404)] {
+            let run = try post("/v1/nodes/\(node)/chat", ["content": "x", "mode": "async"]).json?["poll_url"]?.string
+            #expect(try house.call(.get, try #require(run), key: bound).status == status)
+        }
         let listed = try house.call(.get, "/v1/models", key: bound).json?["data"]?.array?.compactMap {
             $0["id"]?.string
         }

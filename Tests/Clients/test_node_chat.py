@@ -151,6 +151,9 @@ def test_a_bound_on_the_answer(nodes, upstream):
     sent = upstream.last.json
     assert sent.get("max_completion_tokens", sent.get("max_tokens")) == 3
     assert nodes.chat(node, "x" * 21, status=413)["error"]["param"] == "content"
+    body = {"model": f"node/{node}", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 500}
+    assert nodes.http.post("/v1/chat/completions", json=body).status_code == 200
+    assert upstream.last.json["max_tokens"] == 3
 
 
 def test_the_context_is_bounded(nodes, upstream):
@@ -432,6 +435,7 @@ def test_a_run_with_consent_survives_a_restart_and_one_in_the_middle_is_lost(mak
         assert house.http.get(lost["poll_url"]).json()["status"] == "lost"
         receipt = house.http.get(done["poll_url"]).json()
         assert receipt["status"] == "done" and receipt["result"]["message"]["content"] == "hello"
+        assert receipt["result"]["usage"]["output_tokens"] > 0 and receipt["result"]["stored"] is True
         assert house.texts(thread) == ["hello", "hello"]
         # With its thread goes its receipt.
         assert house.http.delete(f"/v1/threads/{thread}").status_code == 200

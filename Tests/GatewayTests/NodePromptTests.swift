@@ -59,6 +59,27 @@ struct NodePromptTests {
     }
 
     @Test(arguments: [
+        (ModelRoute.chat, #""messages":[]"#, #","max_completion_tokens":9}"#),
+        (.chat, #""messages":[],"max_tokens":10"#, #""max_tokens":9}"#),
+        (.chat, #""messages":[],"max_tokens":8"#, #""max_tokens":8}"#),
+        (
+            .chat, #""messages":[],"max_tokens":8,"max_completion_tokens":10"#,
+            #""max_tokens":8,"max_completion_tokens":9}"#
+        ),
+        (.chat, #""messages":[],"max_completion_tokens":null"#, #""max_completion_tokens":9}"#),
+        (.chat, #""messages":[],"max_tokens":"10""#, #""max_tokens":"10"}"#),
+        (.responses, #""input":"x","max_output_tokens":11"#, #""max_output_tokens":9}"#),
+        (.messages, #""messages":[],"max_tokens":1000000"#, #""max_tokens":9}"#),
+        (.countTokens, #""messages":[]"#, #""messages":[]}"#),
+    ])
+    func `holds the answer to the node's bound`(route: ModelRoute, members: String, end: String) throws {
+        let node = NodeModel(id: "node_1", model: "fast", systemPrompt: "", outputTokensMax: 9)
+        let document = try JSONDocument(parsing: Array(#"{"model":"node/a",\#(members)}"#.utf8))
+        let text = String(decoding: try NodePrompt.applied(node, to: document, route, .openai).bytes, as: UTF8.self)
+        #expect(text.hasSuffix(end), "\(text)")
+    }
+
+    @Test(arguments: [
         (ModelRoute.completions, #"{"model":"node/a","prompt":"x"}"#),
         (.embeddings, #"{"model":"node/a","input":"x"}"#),
         (.chat, #"{"model":"node/a","messages":"x"}"#), (.chat, #"{"model":"node/a"}"#),

@@ -22,10 +22,13 @@ package struct NodeModel: Sendable, Equatable {
     package let model: String
     /// Stands before whatever the client's messages say; empty for none.
     package let systemPrompt: String
+    /// The most tokens an answer may have, whatever the client asks for; `nil` for the model's own bound.
+    package let outputTokensMax: Int?
 
-    package init(id: String, model: String, systemPrompt: String) {
+    package init(id: String, model: String, systemPrompt: String, outputTokensMax: Int? = nil) {
         self.id = id
         self.model = model
         self.systemPrompt = systemPrompt
+        self.outputTokensMax = outputTokensMax
     }
 }

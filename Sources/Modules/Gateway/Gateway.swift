@@ -216,7 +216,8 @@ package final class Gateway: Module {
         }
         let model = try offered(model: node.model)
         do {
-            call.document = try NodePrompt.applied(node, to: call.document, call.route)
+            call.document = try NodePrompt.applied(
+                node, to: call.document, call.route, model.upstream.dialect)
         } catch {
             throw Failure(error)
         }

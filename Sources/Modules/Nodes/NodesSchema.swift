@@ -133,7 +133,11 @@ enum NodesSchema {
                 finished_at INTEGER,
                 code TEXT,
                 thread_id TEXT,
-                sequence INTEGER
+                sequence INTEGER,
+                is_refusal INTEGER,
+                input_tokens INTEGER,
+                output_tokens INTEGER,
+                cost INTEGER
             ) STRICT, WITHOUT ROWID;
             CREATE INDEX nodes_invocations_age ON nodes_invocations (created_at);
             CREATE INDEX nodes_invocations_node ON nodes_invocations (node_id);

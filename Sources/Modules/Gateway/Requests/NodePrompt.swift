@@ -10,11 +10,16 @@ enum NodePrompt {
     static let prefix = "node/"
 
     /// - Throws: `invalid_parameter` on routes without a conversation, or for a body of another shape than the route's.
-    static func applied(_ node: NodeModel, to document: JSONDocument, _ route: ModelRoute) throws(Fault) -> JSONDocument
-    {
+    ///
+    /// - Parameter dialect: how the node's provider spells what its protocol has two names for.
+    static func applied(
+        _ node: NodeModel, to document: JSONDocument, _ route: ModelRoute,
+        _ dialect: UpstreamModel.Dialect = .compatible
+    ) throws(Fault) -> JSONDocument {
         let root = document.root
         var edit = JSONEdit(document)
         edit.setMember(of: root, "model", .string(node.model))
+        if let max = node.outputTokensMax { cap(max, of: root, route, dialect, &edit) }
         let prompt = node.systemPrompt
         switch route {
         case .completions, .embeddings:
@@ -40,6 +45,24 @@ enum NodePrompt {
             // The prompt made it too large: what the client sent was within the bounds.
             throw .invalid("messages", "The conversation and the node's prompt are too large together.")
         }
+    }
+
+    /// Lowers what the client asks for, and asks where it does not: the node's bound is its owner's, not its caller's.
+    private static func cap(
+        _ max: Int, of root: JSONNode, _ route: ModelRoute, _ dialect: UpstreamModel.Dialect, _ edit: inout JSONEdit
+    ) {
+        let names: [String]
+        switch route {
+        case .chat:
+            names =
+                dialect == .openai ? ["max_completion_tokens", "max_tokens"] : ["max_tokens", "max_completion_tokens"]
+        case .responses: names = ["max_output_tokens"]
+        case .messages: names = ["max_tokens"]
+        case .completions, .embeddings, .countTokens: return
+        }
+        let given = names.filter { root[$0].map { !$0.isNull } ?? false }
+        for name in given where root[name]?.int.map({ $0 > max }) ?? false { edit.setMember(of: root, name, .int(max)) }
+        if given.isEmpty { edit.setMember(of: root, names[0], .int(max)) }
     }
 
     /// A member that is a string or missing: the prompt, an empty line, and what the client says.

@@ -16,11 +16,17 @@ struct InvocationRoutes: Sendable {
             exchange async throws(Failure) in
             let id = exchange.parameters["id"] ?? ""
             let database = try context.database(of: exchange)
-            if let view = context.chat.runs.find(id, of: database.tenant, at: context.now()) {
-                return .json(.object(view.json))
-            }
-            let view = try await database.look { transaction throws(SQLiteError) in
-                try InvocationTables.find(id, in: transaction).map(Verdict.success) ?? .failure(.absent)
+            guard let principal = exchange.principal else { throw Failure(.internal, "nobody was identified") }
+            // Memory first: a run that ends now is in the store before it leaves here.
+            let held = context.chat.runs.find(id, of: database.tenant, at: context.now())
+            let view = try await database.look { transaction throws(SQLiteError) -> Verdict<InvocationView> in
+                var view = held
+                if view == nil { view = try InvocationTables.find(id, in: transaction) }
+                guard let view,
+                    // A key that may not use the node does not read what it said either.
+                    let node = try NodeTables.find(view.nodeID, in: transaction), principal.mayUse(node: node)
+                else { return .failure(.absent) }
+                return .success(view)
             }
             return .json(.object(view.json))
         }

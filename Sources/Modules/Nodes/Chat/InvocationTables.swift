@@ -18,17 +18,23 @@ enum InvocationTables {
         _ receipt: Receipt, _ result: RunResult, at now: WallTime, in transaction: any TenantTransaction
     ) throws(SQLiteError) {
         var (thread, sequence, code): (String?, Int?, String?)
+        var (isRefusal, usage): (Bool?, ModelUsage?)
         switch result {
         case .failed(let failure): code = failure.code.rawValue
         case .answered(let answer):
+            (isRefusal, usage) = (answer.refusal != nil, answer.usage)
             guard answer.isStored, let place = answer.sequence else { break }
             // Only of a thread that is there: what was deleted meanwhile must not be named again.
             guard try ThreadTables.outline(answer.threadID, in: transaction) != nil else { break }
             (thread, sequence) = (answer.threadID, place)
         }
         try transaction.connection.execute(
-            "UPDATE nodes_invocations SET finished_at = ?, thread_id = ?, sequence = ?, code = ? WHERE id = ?", now,
-            thread, sequence, code, receipt.id)
+            """
+            UPDATE nodes_invocations SET finished_at = ?, thread_id = ?, sequence = ?, code = ?, is_refusal = ?,
+                input_tokens = ?, output_tokens = ?, cost = ?
+            WHERE id = ?
+            """, now, thread, sequence, code, isRefusal, usage?.inputTokens, usage?.outputTokens, usage?.cost,
+            receipt.id)
     }
 
     /// What the store knows of a run.
@@ -36,15 +42,11 @@ enum InvocationTables {
         guard ULID.isValid(id, prefix: Receipt.prefix) else { return nil }
         let row = try transaction.connection.first(
             """
-            SELECT node_id, created_at, finished_at, thread_id, sequence, code FROM nodes_invocations WHERE id = ?
+            SELECT node_id, created_at, finished_at, thread_id, sequence, code, is_refusal, input_tokens, output_tokens,
+                cost
+            FROM nodes_invocations WHERE id = ?
             """, id
-        ) { row throws(SQLiteError) in
-            Row(
-                nodeID: try row.text(0), createdAt: try row.time(1),
-                finishedAt: try row.optionalTime(2),
-                threadID: try row.optionalText(3), sequence: try row.optionalInteger(4).map(Int.init),
-                code: try row.optionalText(5))
-        }
+        ) { row throws(SQLiteError) in try Row(row) }
         guard let row else { return nil }
         var view = InvocationView(
             id: id, nodeID: row.nodeID, createdAt: row.createdAt, finishedAt: row.finishedAt, status: .lost)
@@ -55,7 +57,10 @@ enum InvocationTables {
             let message = try message(sequence, of: threadID, in: transaction)
         {
             view.status = .done
-            view.result = .answered(TurnAnswer(message))
+            var answer = TurnAnswer(message)
+            answer.usage = row.usage
+            answer.refusal = row.isRefusal ? message.content : nil
+            view.result = .answered(answer)
         }
         return view
     }
@@ -67,6 +72,24 @@ enum InvocationTables {
         let threadID: String?
         let sequence: Int?
         let code: String?
+        let isRefusal: Bool
+        let usage: ModelUsage?
+
+        init(_ row: borrowing SQLiteRow) throws(SQLiteError) {
+            nodeID = try row.text(0)
+            createdAt = try row.time(1)
+            finishedAt = try row.optionalTime(2)
+            threadID = try row.optionalText(3)
+            sequence = try row.optionalInteger(4).map(Int.init)
+            code = try row.optionalText(5)
+            isRefusal = try row.optionalInteger(6) == 1
+            if let input = try row.optionalInteger(7), let output = try row.optionalInteger(8) {
+                usage = ModelUsage(
+                    inputTokens: Int(input), outputTokens: Int(output), cost: try row.optionalInteger(9))
+            } else {
+                usage = nil
+            }
+        }
     }
 
     private static func message(

@@ -14,8 +14,10 @@ struct NodeNames: NodeDirectory {
         guard let node, principal.mayUse(node: node) else {
             throw Failure(.modelNotFound, "this key knows no model of that name", param: "model")
         }
+        let configuration = node.configuration
         return NodeModel(
-            id: node.id, model: node.configuration.model, systemPrompt: node.configuration.systemPrompt ?? "")
+            id: node.id, model: configuration.model, systemPrompt: configuration.systemPrompt ?? "",
+            outputTokensMax: configuration.limits.outputTokens)
     }
 
     func aliases(for principal: Principal) async throws(Failure) -> [String] {
