@@ -21,7 +21,9 @@ import contextlib
 import dataclasses
 import http
 import json
+import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -30,6 +32,9 @@ from urllib.parse import unquote, urlsplit
 
 HEAD_BYTES_MAX = 256 * 1024
 BODY_BYTES_MAX = 64 * 1024 * 1024
+# Of linux/tcp.h: the first byte of `tcp_info` is the state, `tcpi_bytes_acked` stands at 120. The state of a connection that was reset:
+TCP_INFO = struct.Struct("=B119xQ")
+TCP_CLOSE = 7
 
 
 class Gone(Exception):
@@ -50,9 +55,10 @@ class Record:
     secure: str | None  # "TLSv1.3 TLS_AES_256_GCM_SHA384", or None over plain TCP
     server_name: str | None = None
     status: int | None = None
-    answered: float | None = None  # when the last byte was handed to the transport
+    answered: float | None = None  # when the last byte was handed to a connection that stood
     gone: float | None = None  # when the client was seen to have closed before that
     chunks: int = 0
+    bytes_taken: int = 0  # on this connection, as the client's kernel confirmed them when the next ones were written
 
     @property
     def path(self) -> str:
@@ -168,6 +174,7 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport: Any = transport
+        self.socket = transport.get_extra_info("socket")
         self.task = asyncio.get_running_loop().create_task(self._serve())
 
     def data_received(self, data: bytes) -> None:
@@ -201,10 +208,28 @@ class Wire(asyncio.Protocol):
     # What the server does.
 
     async def write(self, data: bytes) -> None:
+        """Waits until the client has taken most of what was written before, and raises `Gone` when it has left."""
+        self._look()
+        self.transport.write(data)
+        if not self.writable.is_set():
+            await self.writable.wait()
+            self._look()
+
+    def _look(self) -> None:
+        """Asks the kernel how the connection is. asyncio cannot be relied on: when the peer resets, it resumes a paused
+        writer first, tells of the loss some turns later, and until then swallows whatever is written without ever
+        filling up (over TLS with an error of its own, `_call_connection_lost` run twice)."""
+        if not self.gone.is_set():
+            if self.socket.fileno() < 0:
+                self._leave()
+            else:
+                state, taken = TCP_INFO.unpack(self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO.size))
+                if self.current is not None:
+                    self.current.bytes_taken = taken
+                if state == TCP_CLOSE:
+                    self._leave()
         if self.gone.is_set():
             raise Gone
-        self.transport.write(data)
-        await self.writable.wait()
 
     async def _more(self) -> None:
         if self.gone.is_set():

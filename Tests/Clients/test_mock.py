@@ -4,7 +4,9 @@
 import http.client
 import socket
 import ssl
+import struct
 import time
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -63,6 +65,27 @@ def test_notices_at_once_that_a_client_left_while_nothing_was_sent(upstream, tru
     tls.close()
     upstream.until(lambda: upstream.last.gone)
     assert upstream.last.gone - left < 0.1
+
+
+@pytest.mark.parametrize("secure", [True, False])
+@pytest.mark.parametrize("resets", [True, False])
+def test_notices_that_a_client_left_an_answer_without_end(upstream, trust, secure, resets):
+    """A reset while the writer waits is what asyncio loses: the rest of the answer would count as sent."""
+    for wanted in (1, 100_000, 5_000_000) * 3:
+        upstream.clear()
+        made = socket.create_connection(("127.0.0.1", upstream.port if secure else urlsplit(upstream.plain_url).port))
+        if secure:
+            made = trust.wrap_socket(made, server_hostname="localhost")
+        body = b'{"model":"do-endless","messages":[]}'
+        made.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+        while wanted > 0:
+            wanted -= len(made.recv(65536))
+        if resets:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        made.close()
+        upstream.until(lambda: upstream.last.gone or upstream.last.answered)
+        assert upstream.last.answered is None
+        assert upstream.last.bytes_taken < 64 << 20
 
 
 @pytest.mark.parametrize("name", mock_behaviours.ECHOES)
