@@ -21,4 +21,16 @@ static inline int csqlite_db_switch(sqlite3 *database, int which, int on) {
     return code != SQLITE_OK ? code : now == on ? SQLITE_OK : SQLITE_ERROR;
 }
 
+// A file of a VFS that is written in Swift. SQLite knows its first member; Swift structures have no fixed layout.
+typedef struct csqlite_file {
+    sqlite3_file base;
+    void *state;
+} csqlite_file;
+
+// Result codes made of two others, which Swift does not compute.
+static const int csqlite_IOERR_READ = SQLITE_IOERR_READ;
+static const int csqlite_IOERR_WRITE = SQLITE_IOERR_WRITE;
+static const int csqlite_IOERR_SHORT_READ = SQLITE_IOERR_SHORT_READ;
+static const int csqlite_IOERR_DATA = SQLITE_IOERR_DATA;
+
 #endif

@@ -20,6 +20,26 @@ package struct SQLiteOptions: Sendable {
     package var busyTimeout = Duration.seconds(5)
     /// Pages of the WAL after which a commit checkpoints it; 0: only `checkpoint` does.
     package var checkpointPages = 1000
+    /// Files that pass through a layer; `nil` is SQLite's own VFS.
+    package var layer: Layer?
+
+    /// A VFS that `SQLiteVFS.register` made known.
+    package struct Layer: Sendable {
+        package let vfs: String
+        /// Told to the VFS when it opens the database: which file is meant, and with what.
+        package let ticket: Int64
+        /// Bytes at the end of each page that are the layer's (sqlite.org/fileformat2.html, 1.3.4).
+        package let reservedBytes: Int
+        /// Bytes of a page; holds for a database that is made.
+        package let pageBytes: Int
+
+        package init(vfs: String, ticket: Int64, reservedBytes: Int, pageBytes: Int) {
+            self.vfs = vfs
+            self.ticket = ticket
+            self.reservedBytes = reservedBytes
+            self.pageBytes = pageBytes
+        }
+    }
 
     package init() {}
 }
@@ -47,8 +67,13 @@ package struct SQLiteOptions: Sendable {
     package init(path: String, options: SQLiteOptions = SQLiteOptions()) throws(SQLiteError) {
         if path != ":memory:" { try SQLiteConnection.prepareFile(at: path) }
         var opened: OpaquePointer?
-        let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
-        let code = unsafe sqlite3_open_v2(path, &opened, flags, nil)
+        var flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
+        var name = path
+        if let layer = options.layer {
+            flags |= SQLITE_OPEN_URI
+            name = SQLiteConnection.uri(of: path) + "?vfs=\(layer.vfs)&ticket=\(layer.ticket)"
+        }
+        let code = unsafe sqlite3_open_v2(name, &opened, flags, nil)
         guard code == SQLITE_OK, let opened = unsafe opened else {
             let error = unsafe SQLiteError(code: code, connection: opened, subject: path)
             unsafe sqlite3_close_v2(opened)
@@ -187,18 +212,49 @@ package struct SQLiteOptions: Sendable {
             let code = unsafe csqlite_db_switch(database, which, CInt(value))
             guard code == SQLITE_OK else { throw unsafe SQLiteError(code: code, connection: database, subject: path) }
         }
-        let journal = try first("PRAGMA journal_mode = WAL") { row throws(SQLiteError) in try row.text(0) }
+        try execute("PRAGMA temp_store = MEMORY")
+        if let layer = options.layer { try prepare(layer) }
+        let journal = try journalMode("journal_mode = WAL")
         guard journal == "wal" || path == ":memory:" else {
             throw SQLiteError(.unavailable, message: "the file system does not allow a WAL", subject: path)
         }
         try execute("PRAGMA synchronous = \(options.synchronous.rawValue)")
         try execute("PRAGMA wal_autocheckpoint = \(options.checkpointPages)")
-        try execute("PRAGMA temp_store = MEMORY")
         try execute("PRAGMA cell_size_check = ON")
         // What is deleted is overwritten in the page.
         try execute("PRAGMA secure_delete = ON")
         // One-time statements are no use in the cache.
         cache = [:]
+    }
+
+    /// A database under a layer: the layer's part of each page, and no rollback journal, which it would refuse. A new file
+    /// becomes a WAL database by way of a journal in memory; one that is a WAL database must not go that way, it would
+    /// be turned back.
+    private func prepare(_ layer: SQLiteOptions.Layer) throws(SQLiteError) {
+        try execute("PRAGMA page_size = \(layer.pageBytes)")
+        var reserved = CInt(clamping: layer.reservedBytes)
+        // The call reads and writes this local only.
+        let code = unsafe sqlite3_file_control(database, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved)
+        guard code == SQLITE_OK else { throw unsafe SQLiteError(code: code, connection: database, subject: path) }
+        if try journalMode("journal_mode") != "wal" { _ = try journalMode("journal_mode = MEMORY") }
+    }
+
+    private func journalMode(_ pragma: String) throws(SQLiteError) -> String? {
+        try first("PRAGMA \(pragma)") { row throws(SQLiteError) in try row.text(0) }
+    }
+
+    /// `path` as a URI (sqlite.org/uri.html): what has a meaning there is escaped.
+    private static func uri(of path: String) -> String {
+        var text = path.utf8.first == UInt8(ascii: "/") ? "file://" : "file:"
+        for scalar in path.unicodeScalars {
+            switch scalar {
+            case "%": text += "%25"
+            case "?": text += "%3f"
+            case "#": text += "%23"
+            default: text.unicodeScalars.append(scalar)
+            }
+        }
+        return text
     }
 
     // MARK: - Statements

@@ -34,16 +34,28 @@ package struct SQLiteError: Error, Equatable, Sendable {
     package let message: String
     /// The statement or the path it is about; empty where there is none.
     package let subject: String
+    /// Which page of which file, where a sealed one did not open.
+    package let damage: PageDamage?
 
-    package init(_ kind: Kind, code: Int32 = 0, message: String, subject: String) {
+    package init(_ kind: Kind, code: Int32 = 0, message: String, subject: String, damage: PageDamage? = nil) {
         self.kind = kind
         self.code = code
         self.message = message
         self.subject = subject
+        self.damage = damage
+    }
+
+    /// A page that was found damaged.
+    package init(_ damage: PageDamage) {
+        self.init(.corrupt, code: csqlite_IOERR_DATA, message: damage.description, subject: "", damage: damage)
     }
 
     /// From a result code, with the connection's own words where there is one.
     init(code: CInt, connection: OpaquePointer?, subject: String) {
+        if code == csqlite_IOERR_DATA, let damage = DamageReports.take() {
+            self.init(.corrupt, code: code, message: damage.description, subject: subject, damage: damage)
+            return
+        }
         // errmsg belongs to the connection and errstr is static; both are copied at once.
         let text = unsafe connection.map { unsafe sqlite3_errmsg($0) } ?? sqlite3_errstr(code)
         let message = unsafe text.map { unsafe String(cString: $0) } ?? "unknown error"
@@ -57,6 +69,10 @@ package struct SQLiteError: Error, Equatable, Sendable {
 
 extension SQLiteError.Kind {
     init(_ code: CInt) {
+        if code == csqlite_IOERR_DATA {
+            self = .corrupt
+            return
+        }
         self =
             switch code & 0xFF {
             case SQLITE_BUSY, SQLITE_LOCKED: .busy

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Crypto
+import Glibc
+import Platform
+package import SQLite
+import Synchronization
+
+/// A sealed database (`PageFormat`): what the connections to one file share. There is one object a file in a process.
+///
+/// Opening blocks and belongs on a store thread. Everything here may be called from any thread.
+package final class SealedFile: Sendable {
+    /// Page size and seal, for `SQLiteOptions`.
+    static let vfs = "gatehouse-pages"
+    /// Reads of one page before it is called damaged, while another thread may be writing it (`PageRewriter`).
+    static let readAttemptsMax = 8
+
+    package let path: String
+    package let identity: FileIdentity
+    private let vfs: String
+    private let below: String
+
+    /// Keys, the one that seals first.
+    private let ring: Mutex<[PageKey]>
+    private let ringVersion = Atomic(0)
+    private let writes = Atomic<UInt64>(0)
+    private let rewriting = Atomic(false)
+    private let log = Mutex(Log())
+
+    /// What is known of the write-ahead log, and how many connections there are.
+    private struct Log {
+        var connections = 0
+        var hasReadMark = false
+        var mark: RecoveryMark?
+        var usesMark = true
+    }
+
+    /// The salts of the log in the order of the file's bytes. They are random; 0 stands for not known.
+    private let logSalts = Atomic<UInt64>(0)
+
+    private static let waiting = Mutex<(next: Int64, files: [Int64: SealedFile])>((1, [:]))
+
+    /// Touches nothing.
+    ///
+    /// - Parameters:
+    ///   - key: seals, and opens.
+    ///   - retired: open what is still sealed with them.
+    ///   - below: the VFS under the layer; another than SQLite's own only in tests.
+    package init(path: String, key: PageKey, retired: [PageKey] = [], identity: FileIdentity, below: String = "unix") {
+        self.path = path
+        self.identity = identity
+        self.below = below
+        vfs = below == "unix" ? SealedFile.vfs : "\(SealedFile.vfs)-\(below)"
+        ring = Mutex([key] + retired.filter { $0.generation != key.generation })
+    }
+
+    // MARK: - Connections
+
+    /// Opens a connection, which belongs to the calling thread. A page that does not open is an error of kind `corrupt` whose
+    /// `damage` names file and page, now or at any later call.
+    ///
+    /// - Parameter mayCreate: makes the database if there is none. Otherwise a file that is gone is an error: to go on with
+    ///   an empty one would be to lose what it held without a word.
+    package func connect(_ options: SQLiteOptions = SQLiteOptions(), mayCreate: Bool = false) throws(SQLiteError)
+        -> SQLiteConnection
+    {
+        try SQLiteVFS.register(name: vfs, over: below, layer: SealedVFS())
+        log.withLock { $0.usesMark = options.synchronous == .full }
+        if log.withLock({ $0.connections }) == 0 {
+            try create(options, mayCreate: mayCreate)
+            try PageRewriter.recover(self)
+        }
+        return try open(path, options)
+    }
+
+    private func open(_ path: String, _ options: SQLiteOptions) throws(SQLiteError) -> SQLiteConnection {
+        var options = options
+        // The ticket is good for this one opening, which happens within the call.
+        let ticket = SealedFile.waiting.withLock { waiting in
+            waiting.next += 1
+            waiting.files[waiting.next] = self
+            return waiting.next
+        }
+        defer { _ = SealedFile.take(ticket: ticket) }
+        options.layer = SQLiteOptions.Layer(
+            vfs: vfs, ticket: ticket, reservedBytes: PageFormat.reservedBytes, pageBytes: PageFormat.pageBytes)
+        return try SQLiteConnection(path: path, options: options)
+    }
+
+    /// Makes the file under another name and gives it its own when it is whole: a database is there, or it is not.
+    private func create(_ options: SQLiteOptions, mayCreate: Bool) throws(SQLiteError) {
+        if let size = try? FileStatus(path: path).size, size > 0 { return }
+        // A log without its database is not the beginning of a new one.
+        let hasLog = (try? FileStatus(path: "\(path)-wal").size).map { $0 > 0 } ?? false
+        guard mayCreate, !hasLog else { throw SQLiteError(PageDamage(file: path, page: 1, reason: .missing)) }
+        let new = "\(path).new"
+        for suffix in ["", "-wal", "-shm"] { unsafe _ = unlink(new + suffix) }
+        do throws(SQLiteError) {
+            _ = try open(new, options)
+        } catch {
+            unsafe _ = unlink(new)
+            throw error
+        }
+        do throws(Errno) {
+            try Errno.check { unsafe rename(new, path) }
+            try AtomicFile.flushDirectory(of: path)
+        } catch {
+            throw SQLiteError(.unavailable, message: "cannot be made: \(error)", subject: path)
+        }
+    }
+
+    static func isWaiting(ticket: Int64) -> Bool { waiting.withLock { $0.files[ticket] != nil } }
+
+    /// What the ticket was made for, once.
+    static func take(ticket: Int64) -> SealedFile? { waiting.withLock { $0.files.removeValue(forKey: ticket) } }
+
+    // MARK: - Keys
+
+    /// Pages sealed since this object was made, with the key in use. The owner of the key keeps the sum, and changes the key
+    /// at `PageKey.writesMax`.
+    package var pageWrites: UInt64 { writes.load(ordering: .relaxed) }
+
+    /// From now on pages are sealed with `key`; those that are sealed with others still open. `PageRewriter` changes them.
+    package func use(_ key: PageKey) {
+        ring.withLock { ring in
+            guard ring.first?.generation != key.generation else { return }
+            ring = [key] + ring.filter { $0.generation != key.generation }
+            writes.store(0, ordering: .relaxed)
+            ringVersion.wrappingAdd(1, ordering: .sequentiallyConsistent)
+        }
+    }
+
+    /// Drops all keys but the one in use.
+    package func forgetRetired() {
+        ring.withLock { ring in
+            ring = Array(ring.prefix(1))
+            ringVersion.wrappingAdd(1, ordering: .sequentiallyConsistent)
+        }
+    }
+
+    var keys: [PageKey] { ring.withLock { $0 } }
+    var keysVersion: Int { ringVersion.load(ordering: .acquiring) }
+
+    func countWrite() { writes.wrappingAdd(1, ordering: .relaxed) }
+
+    /// True while another thread may be writing pages that connections read.
+    var isRewriting: Bool {
+        get { rewriting.load(ordering: .relaxed) }
+        set { rewriting.store(newValue, ordering: .relaxed) }
+    }
+
+    // MARK: - The log
+
+    /// `nil` where no connection of this process has seen the log's head yet.
+    var salts: UInt64? {
+        get {
+            let salts = logSalts.load(ordering: .acquiring)
+            return salts == 0 ? nil : salts
+        }
+        set { logSalts.store(newValue ?? 0, ordering: .releasing) }
+    }
+
+    func didOpen() { log.withLock { $0.connections += 1 } }
+
+    func didClose() {
+        log.withLock { log in
+            log.connections -= 1
+            if log.connections == 0 {
+                log.hasReadMark = false
+                log.mark = nil
+                salts = nil
+            }
+        }
+    }
+
+    /// Before the first connection shares memory: what a killed process left there, and whether the log contradicts it.
+    func readMark() -> PageDamage? {
+        log.withLock { log in
+            guard !log.hasReadMark else { return nil }
+            log.mark = log.usesMark ? RecoveryMark(database: path) : nil
+            if let damage = log.mark?.damage(ofLog: "\(path)-wal") { return damage }
+            log.hasReadMark = true
+            return nil
+        }
+    }
+
+    /// Whether frame `number` of the log is one that had reached the disk.
+    func markCovers(frame number: Int) -> Bool {
+        log.withLock { log in
+            guard let mark = log.mark else { return false }
+            return mark.salts == salts && number <= mark.frames
+        }
+    }
+}
+
+/// The short way to one connection.
+package enum SealedDatabase {
+    /// A connection to a sealed database, as `SealedFile.connect` gives it.
+    package static func open(
+        path: String, key: PageKey, identity: FileIdentity, options: SQLiteOptions = SQLiteOptions(),
+        mayCreate: Bool = false
+    ) throws(SQLiteError) -> SQLiteConnection {
+        try SealedFile(path: path, key: key, identity: identity).connect(options, mayCreate: mayCreate)
+    }
+}
+
+/// Gives each file its layer. Only databases with a ticket and their logs are opened: no rollback journal, no temporary
+/// file, nothing that SQL names (`ATTACH`).
+struct SealedVFS: SQLiteVFSLayer {
+    func accepts(_ kind: SQLiteFileKind, ticket: Int64) -> Bool {
+        switch kind {
+        case .database: SealedFile.isWaiting(ticket: ticket)
+        case .writeAheadLog: true
+        case .other: false
+        }
+    }
+
+    func open(
+        _ kind: SQLiteFileKind, path: String, ticket: Int64, main: (any SQLiteFileLayer)?, below: SQLiteFileBelow
+    ) -> (any SQLiteFileLayer)? {
+        switch kind {
+        case .database:
+            return SealedFile.take(ticket: ticket).map { SealedDatabaseLayer($0, below: below) }
+        case .writeAheadLog:
+            return (main as? SealedDatabaseLayer).map { SealedLogLayer(path: path, $0.file, below: below) }
+        case .other:
+            return nil
+        }
+    }
+
+    func willDelete(path: String) -> SQLiteCode { .ok }
+}
