@@ -121,7 +121,7 @@ let package = Package(
                 dependencies: (below + ["TOML", "Gateway", "Support"]).map { .init(stringLiteral: $0) },
                 path: "Tests/Fuzz/Properties", swiftSettings: settings),
             .target(
-                name: "Support", dependencies: (below + ["CLinux"]).map { .init(stringLiteral: $0) },
+                name: "Support", dependencies: (below + ["CLinux", "Store"]).map { .init(stringLiteral: $0) },
                 path: "Tests/Support", swiftSettings: settings),
         ]
         + (isFuzzing ? fuzzers.map(fuzzer) : application)

@@ -179,6 +179,17 @@ package struct SQLiteOptions: Sendable {
         }
     }
 
+    /// The layer over the database's file; `nil` where there is none. For the thread that owns the connection.
+    package var layer: (any SQLiteFileLayer)? {
+        requireOwner()
+        var file: UnsafeMutablePointer<sqlite3_file>?
+        // The file is the pager's, open as long as the connection is.
+        guard unsafe sqlite3_file_control(database, "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK,
+            let file = unsafe file
+        else { return nil }
+        return unsafe SQLiteVFS.layer(of: file)
+    }
+
     // MARK: - Opening
 
     private static func prepareFile(at path: String) throws(SQLiteError) {

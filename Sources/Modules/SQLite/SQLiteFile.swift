@@ -64,6 +64,13 @@ package enum SQLiteFileKind: Equatable, Sendable {
         unsafe SQLiteCode(file.pointee.pMethods.pointee.xSync(file, flags))
     }
 
+    /// Keeps others from checkpointing, or lets them again, on the connection to a WAL database (sqlite.org/walformat.html,
+    /// 2.2.4, WAL_CKPT_LOCK).
+    package func lockCheckpoints(_ lock: Bool) -> SQLiteCode {
+        let flags = SQLITE_SHM_EXCLUSIVE | (lock ? SQLITE_SHM_LOCK : SQLITE_SHM_UNLOCK)
+        return unsafe SQLiteCode(file.pointee.pMethods.pointee.xShmLock(file, 1, 1, flags))
+    }
+
     /// The size in bytes, into `size`.
     package func getSize(_ size: inout Int64) -> SQLiteCode {
         // The call writes to the caller's variable only.

@@ -34,6 +34,12 @@ import Synchronization
         }
     }
 
+    /// The layer of an open file; `nil` where it belongs to another VFS.
+    static func layer(of file: UnsafeMutablePointer<sqlite3_file>) -> (any SQLiteFileLayer)? {
+        guard unsafe file.pointee.pMethods == UnsafePointer(FileBox.methods) else { return nil }
+        return unsafe FileBox.of(file).layer
+    }
+
     private static func make(over inner: UnsafeMutablePointer<sqlite3_vfs>) -> sqlite3_vfs {
         var vfs = unsafe sqlite3_vfs()
         unsafe vfs.iVersion = 2

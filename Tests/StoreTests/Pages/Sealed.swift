@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Crypto
 import Platform
 import SQLite
 import Store
@@ -37,6 +38,8 @@ struct Sealed: Sendable {
     func connect(_ options: SQLiteOptions = Sealed.options()) throws(SQLiteError) -> SQLiteConnection {
         try file.connect(options, mayCreate: true)
     }
+
+    static func digest(_ bytes: [UInt8]) -> [UInt8] { SHA256.digest(bytes).bytes }
 
     /// Without checkpoints, unless asked for.
     static func options(checkpointPages: Int = 0) -> SQLiteOptions {

@@ -1,36 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Crypto
-import Platform
+package import Platform
 
-/// The key of a file's pages.
-struct PageKey: Sendable {
+/// The key that seals the pages of one database file. A file holds pages of several generations while it changes from one
+/// key to the next.
+package struct PageKey: Sendable {
+    /// Page writes after which a key is to be changed: half of what random nonces allow (SP 800-38D, 8.3).
+    package static let writesMax: UInt64 = 1 << 31
+
     /// Stands in each page; no two keys of one file have the same.
-    let generation: UInt32
+    package let generation: UInt32
     /// 32 bytes.
-    let bytes: SecretBytes
+    package let bytes: SecretBytes
 
-    init(generation: UInt32, bytes: SecretBytes) {
+    package init(generation: UInt32, bytes: SecretBytes) {
         self.generation = generation
         self.bytes = bytes
     }
 }
 
 /// What a file is. All of it is bound to each page, so that a file put in another's place does not open.
-struct FileIdentity: Hashable, Sendable {
-    enum Role: UInt8, Sendable {
+package struct FileIdentity: Hashable, Sendable {
+    package enum Role: UInt8, Sendable {
         case keyring = 1
         case control = 2
         case tenant = 3
     }
 
     /// 16 random bytes.
-    let id: [UInt8]
-    let role: Role
+    package let id: [UInt8]
+    package let role: Role
     /// Empty for what belongs to no tenant.
-    let tenant: String
+    package let tenant: String
 
-    init(id: [UInt8], role: Role, tenant: String) {
+    package init(id: [UInt8], role: Role, tenant: String) {
         self.id = id
         self.role = role
         self.tenant = tenant

@@ -28,7 +28,7 @@ import SQLite
         nonces = [UInt8](repeating: 0, count: PageSealer.nonceStockBytes)
         unsafe associated = .allocate(byteCount: PageFormat.associatedBytesInLog, alignment: 8)
         unsafe associated.initializeMemory(as: UInt8.self, repeating: 0, count: PageFormat.associatedBytesInLog)
-        file.identity.digest.withBytes { digest in
+        PageSealer.digest(of: file.identity).withBytes { digest in
             // 32 bytes into 72.
             unsafe digest.withUnsafeBytes { source in
                 if let base = source.baseAddress { unsafe associated.copyMemory(from: base, byteCount: source.count) }
@@ -38,6 +38,14 @@ import SQLite
     }
 
     deinit { unsafe associated.deallocate() }
+
+    /// What stands for a file in the associated data. Only the last part has no fixed length.
+    private static func digest(of identity: FileIdentity) -> Digest {
+        precondition(identity.id.count == 16, "the id of a file has 16 bytes")
+        return SHA256.digest(
+            Array("gatehouse page file 1".utf8) + identity.id + [identity.role.rawValue]
+                + Array(identity.tenant.utf8))
+    }
 
     // In all of these, `page` points to 4096 bytes and `frame` to 4120.
 

@@ -5,7 +5,7 @@ import SQLite
 /// The layer over a database's main file: pages are sealed on their way down and opened on their way up.
 @safe final class SealedDatabaseLayer: SQLiteFileLayer {
     let file: SealedFile
-    private let below: SQLiteFileBelow
+    let below: SQLiteFileBelow
     private let sealer: PageSealer
     /// A sealed page: what SQLite gives to write must not be changed.
     private let buffer: UnsafeMutableRawBufferPointer
@@ -21,23 +21,32 @@ import SQLite
     deinit { unsafe buffer.deallocate() }
 
     func read(_ target: UnsafeMutableRawBufferPointer, at offset: Int64) -> SQLiteCode {
-        guard let number = SealedDatabaseLayer.page(at: offset), let base = target.baseAddress else { return .read }
+        guard let number = SealedDatabaseLayer.page(at: offset) else { return .read }
         let start = Int(offset % Int64(PageFormat.pageBytes))
         if start == 0, target.count == PageFormat.pageBytes { return unsafe readPage(number, to: target) }
-        // A part of one page: the head of the database, when it is opened. It is believed with its whole page only.
-        guard start + target.count <= PageFormat.pageBytes else { return .read }
-        let code = unsafe readPage(number, to: buffer)
-        guard code == .ok, let page = unsafe buffer.baseAddress else {
-            unsafe target.initializeMemory(as: UInt8.self, repeating: 0)
-            return code
+        // A part of the first page: the head of the database, when it is opened.
+        guard number == 1, start + target.count <= PageFormat.readableBytes else { return .read }
+        let code = unsafe below.read(target, at: offset)
+        // Its page may be torn by a checkpoint that a crash cut off, and whole in the log; so the head is not believed, but
+        // what the format fixes is given in its place. The whole page follows, from where it is whole, and is opened.
+        if code == .ok, start == 0 {
+            let fixed = unsafe UnsafeMutableRawBufferPointer(rebasing: target[..<min(target.count, 24)])
+            unsafe fixed.copyBytes(from: SealedDatabaseLayer.head[..<fixed.count])
         }
-        unsafe base.copyMemory(from: page + start, byteCount: target.count)
-        return .ok
+        return code
     }
+
+    /// Bytes 0 ..< 24 of every sealed database (sqlite.org/fileformat2.html, 1.3).
+    private static let head: [UInt8] =
+        Array("SQLite format 3\0".utf8) + [
+            UInt8(PageFormat.pageBytes >> 8), UInt8(PageFormat.pageBytes & 255), 2, 2, UInt8(PageFormat.reservedBytes),
+            64,
+            32, 32,
+        ]
 
     private func readPage(_ number: UInt32, to target: UnsafeMutableRawBufferPointer) -> SQLiteCode {
         guard let base = target.baseAddress else { return .read }
-        // While pages change to another key, one may be read in the middle of its write.
+        // While pages change to another key, one may be read in the middle of its write: what does not open is read again.
         for attempt in 1... {
             let code = unsafe below.read(target, at: Int64(number - 1) * Int64(PageFormat.pageBytes))
             if code == .shortRead {
@@ -47,7 +56,7 @@ import SQLite
             }
             guard code == .ok else { return code }
             guard let reason = unsafe sealer.openPage(base, number: number) else { return .ok }
-            if !file.isRewriting || attempt == SealedFile.readAttemptsMax { return damaged(number, reason) }
+            if attempt == SealedFile.readAttemptsMax { return damaged(number, reason) }
         }
         return .read
     }
@@ -72,6 +81,34 @@ import SQLite
     func willClose() -> SQLiteCode {
         file.didClose()
         return .ok
+    }
+
+    /// Page `number` sealed with the key in use; `nil` where it is already.
+    func reseal(_ number: UInt32) throws(SQLiteError) -> [UInt8]? {
+        guard let page = unsafe buffer.baseAddress else { return nil }
+        let code = unsafe below.read(buffer, at: Int64(number - 1) * Int64(PageFormat.pageBytes))
+        guard code == .ok else {
+            throw SQLiteError(
+                .unavailable, code: code.rawValue, message: "page \(number) cannot be read", subject: file.path)
+        }
+        if unsafe PageSealer.generation(of: page) == file.keys.first?.generation { return nil }
+        if let reason = unsafe sealer.openPage(page, number: number) {
+            throw SQLiteError(PageDamage(file: file.path, page: number, reason: reason))
+        }
+        var sealed = [UInt8](repeating: 0, count: PageFormat.pageBytes)
+        let isSealed = unsafe sealed.withUnsafeMutableBytes { target in
+            guard let target = target.baseAddress else { return false }
+            return unsafe sealer.sealPage(page, number: number, to: target)
+        }
+        guard isSealed else {
+            throw SQLiteError(.unavailable, message: "page \(number) cannot be sealed", subject: file.path)
+        }
+        return sealed
+    }
+
+    /// Writes a page that is sealed.
+    func put(_ sealed: [UInt8], number: UInt32) -> SQLiteCode {
+        unsafe sealed.withUnsafeBytes { unsafe below.write($0, at: Int64(number - 1) * Int64(PageFormat.pageBytes)) }
     }
 
     private func damaged(_ number: UInt32, _ reason: PageDamage.Reason) -> SQLiteCode {

@@ -12,8 +12,8 @@ import Synchronization
 package final class SealedFile: Sendable {
     /// Page size and seal, for `SQLiteOptions`.
     static let vfs = "gatehouse-pages"
-    /// Reads of one page before it is called damaged, while another thread may be writing it (`PageRewriter`).
-    static let readAttemptsMax = 8
+    /// Reads of one page before it is called damaged: another thread may be writing it (`PageRewriter`).
+    static let readAttemptsMax = 4
 
     package let path: String
     package let identity: FileIdentity
@@ -24,7 +24,6 @@ package final class SealedFile: Sendable {
     private let ring: Mutex<[PageKey]>
     private let ringVersion = Atomic(0)
     private let writes = Atomic<UInt64>(0)
-    private let rewriting = Atomic(false)
     private let log = Mutex(Log())
 
     /// What is known of the write-ahead log, and how many connections there are.
@@ -143,12 +142,6 @@ package final class SealedFile: Sendable {
 
     func countWrite() { writes.wrappingAdd(1, ordering: .relaxed) }
 
-    /// True while another thread may be writing pages that connections read.
-    var isRewriting: Bool {
-        get { rewriting.load(ordering: .relaxed) }
-        set { rewriting.store(newValue, ordering: .relaxed) }
-    }
-
     // MARK: - The log
 
     /// `nil` where no connection of this process has seen the log's head yet.
@@ -159,6 +152,8 @@ package final class SealedFile: Sendable {
         }
         set { logSalts.store(newValue ?? 0, ordering: .releasing) }
     }
+
+    var hasConnections: Bool { log.withLock { $0.connections > 0 } }
 
     func didOpen() { log.withLock { $0.connections += 1 } }
 
@@ -183,6 +178,9 @@ package final class SealedFile: Sendable {
             return nil
         }
     }
+
+    /// Whether a commit waits for the disk, so that the log's order on it is known.
+    var flushesCommits: Bool { log.withLock { $0.usesMark } }
 
     /// Whether frame `number` of the log is one that had reached the disk.
     func markCovers(frame number: Int) -> Bool {

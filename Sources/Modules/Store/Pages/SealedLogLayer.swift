@@ -208,7 +208,7 @@ import SQLite
         guard let base = target.baseAddress, let frame = unsafe scratch.baseAddress, let kept = unsafe last.baseAddress
         else { return .read }
         let result = unsafe load(number, to: base + PageFormat.frameHeadBytes)
-        if case .damaged = result, isRecovering, !file.markCovers(frame: number) {
+        if case .damaged = result, isRecovering, !file.markCovers(frame: number), !hasCommits(after: number) {
             // A torn end, as far as anybody knows: a frame of zeros, which is none.
             unsafe target.initializeMemory(as: UInt8.self, repeating: 0)
             return .ok
@@ -226,6 +226,26 @@ import SQLite
         unsafe kept.copyMemory(from: base, byteCount: PageFormat.frameBytes)
         lastNumber = number
         return .ok
+    }
+
+    /// Whether two commits of this life of the log lie at frame `number` or behind it. The second was begun when the first
+    /// had reached the disk, and all before it (`synchronous = FULL`): so nothing here is torn.
+    private func hasCommits(after number: Int) -> Bool {
+        var size: Int64 = 0
+        guard file.flushesCommits, let salts = file.salts, below.getSize(&size) == .ok else { return false }
+        var commits = 0
+        var next = number
+        while commits < 2, PageFormat.offset(ofFrame: next + 1) <= size {
+            let part = unsafe UnsafeMutableRawBufferPointer(rebasing: scratch[..<PageFormat.checksumOffset])
+            guard unsafe below.read(part, at: PageFormat.offset(ofFrame: next)) == .ok else { return false }
+            if unsafe part.loadUnaligned(fromByteOffset: 8, as: UInt64.self) == salts,
+                unsafe part.loadUnaligned(fromByteOffset: 4, as: UInt32.self) != 0
+            {
+                commits += 1
+            }
+            next += 1
+        }
+        return commits == 2
     }
 
     private func readChecksum(_ number: Int, to target: UnsafeMutableRawBufferPointer) -> SQLiteCode {
