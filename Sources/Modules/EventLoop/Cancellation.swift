@@ -2,8 +2,8 @@
 
 /// A way to say "give up" to whatever works for one request, on one loop.
 ///
-/// For the few hooks of one request: taking one back is a search. Not the cancellation of Swift tasks: firing runs the hooks at once, on the loop, so that an upstream connection is
-/// aborted within the turn in which its client went away.
+/// For the few hooks of one request: taking one back is a search. Not the cancellation of Swift tasks: firing runs the
+/// hooks at once, on the loop, so that an upstream connection is aborted within the turn in which its client went away.
 package final class Cancellation: @unchecked Sendable {
     /// Why it fired.
     package enum Cause: Sendable {
@@ -23,6 +23,8 @@ package final class Cancellation: @unchecked Sendable {
     }
 
     private let loop: EventLoop
+    /// The only hook, as mostly; with a second one both are in `hooks`.
+    private var single: (number: Int, body: () -> Void)?
     private var hooks: [(number: Int, body: () -> Void)] = []
     private var lastNumber = 0
     /// The first cause; nil until it fires.
@@ -41,6 +43,7 @@ package final class Cancellation: @unchecked Sendable {
         loop.checkThread()
         guard self.cause == nil else { return }
         self.cause = cause
+        if let hook = single.take() { return hook.body() }
         // A hook may remove others that have not run yet, so they are taken one by one, from the cheap end.
         hooks.reverse()
         while let hook = hooks.popLast() { hook.body() }
@@ -51,13 +54,22 @@ package final class Cancellation: @unchecked Sendable {
     package func onFire(_ hook: @escaping () -> Void) -> Token {
         loop.checkThread()
         lastNumber += 1
-        if isFired { hook() } else { hooks.append((lastNumber, hook)) }
-        return Token(number: lastNumber)
+        let token = Token(number: lastNumber)
+        if isFired {
+            hook()
+        } else if single == nil, hooks.isEmpty {
+            single = (lastNumber, hook)
+        } else {
+            if let first = single.take() { hooks.append(first) }
+            hooks.append((lastNumber, hook))
+        }
+        return token
     }
 
     /// Takes a hook back. Nothing happens when it has run.
     package func remove(_ token: Token) {
         loop.checkThread()
+        if single?.number == token.number { single = nil }
         guard let index = hooks.lastIndex(where: { $0.number == token.number }) else { return }
         hooks.remove(at: index)
     }

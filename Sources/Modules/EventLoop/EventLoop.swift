@@ -29,9 +29,10 @@ import Synchronization
     /// Guards the thread made by `start`.
     private let thread = Mutex<NamedThread?>(nil)
 
-    // The rest is touched by the loop's thread only.
+    // The rest is touched by the loop's thread only. Where exclusivity is not checked at run time, a property is read
+    // or changed as a whole, or by a step that calls nobody: there is nothing that could overlap.
     private var inbox: [Work] = []
-    private var ready = Queue<Work>()
+    @safe @exclusivity(unchecked) private var ready = Queue<Work>()
     private var nextTurn: [Work] = []
     /// Tasks that go on once nothing else is ready.
     private var writers: [Suspended] = []
@@ -44,8 +45,8 @@ import Synchronization
     package var randomness = RandomReservoir()
     var timers = TimerHeap()
     /// Counts turns; wraps around.
-    private(set) var turn: UInt64 = 0
-    private var cachedNow = Instant.now()
+    @safe @exclusivity(unchecked) private(set) var turn: UInt64 = 0
+    @safe @exclusivity(unchecked) private var cachedNow = Instant.now()
 
     /// Makes a loop that nobody runs yet. What is posted until then waits.
     package init(name: String) throws(Errno) {
@@ -217,8 +218,10 @@ extension EventLoop {
             dispatch(unsafe clinux_epoll_data(events + index), unsafe clinux_epoll_events(events + index))
         }
         fireTimers(until: cachedNow)
-        for work in nextTurn { ready.append(work) }
-        nextTurn.removeAll(keepingCapacity: true)
+        if !nextTurn.isEmpty {
+            for work in nextTurn { ready.append(work) }
+            nextTurn.removeAll(keepingCapacity: true)
+        }
         for _ in 0..<EventLoopLimits.jobsPerTurn {
             if ready.isEmpty { resumeWriters() }
             guard let work = ready.popFirst() else { break }
@@ -230,6 +233,7 @@ extension EventLoop {
     private var isAtRest: Bool { ready.isEmpty && nextTurn.isEmpty && writers.isEmpty }
 
     private func resumeWriters() {
+        guard !writers.isEmpty else { return }
         // Each becomes a job of this turn, behind which others may come to wait.
         for writer in writers { writer.resume() }
         writers.removeAll(keepingCapacity: true)

@@ -32,24 +32,36 @@ package final class Socket: EventSource, @unchecked Sendable {
     package let peerCredentials: PeerCredentials?
 
     private var descriptor: FileDescriptor?
-    private var id: UInt64 = 0
-    private var readiness = Readiness()
-    private var watchesWriting = false
     private var failure: IOFailure?
-    private var reader = Waiter()
-    private var writer = Waiter()
     private var timer: Timer?
-    private var budgetTurn: UInt64 = 0
-    private var budget = 0
+    // Plain values, each read or changed as a whole, or by a step that calls nobody: without the checks at run time of
+    // what cannot overlap, some fifty a request.
+    @safe @exclusivity(unchecked) private var id: UInt64 = 0
+    @safe @exclusivity(unchecked) private var readiness = Readiness()
+    @safe @exclusivity(unchecked) private var watchesWriting = false
+    @safe @exclusivity(unchecked) private var reader = Waiter()
+    @safe @exclusivity(unchecked) private var writer = Waiter()
+    @safe @exclusivity(unchecked) private var budgetTurn: UInt64 = 0
+    @safe @exclusivity(unchecked) private var budget = 0
+    @safe @exclusivity(unchecked) private var readLimit: Instant?
+    @safe @exclusivity(unchecked) private var writeLimit: Instant?
 
     /// Until when the reader waits; nil: as long as it takes. Moving it costs almost nothing.
     package var readDeadline: Instant? {
-        didSet { if reader.isWaiting { arm() } }
+        get { readLimit }
+        set {
+            readLimit = newValue
+            if reader.isWaiting { arm() }
+        }
     }
 
     /// Until when the writer waits; nil: as long as it takes.
     package var writeDeadline: Instant? {
-        didSet { if writer.isWaiting { arm() } }
+        get { writeLimit }
+        set {
+            writeLimit = newValue
+            if writer.isWaiting { arm() }
+        }
     }
 
     /// Both deadlines.
@@ -66,6 +78,9 @@ package final class Socket: EventSource, @unchecked Sendable {
     package var onPeerClosed: ((PeerClosure) -> Void)? {
         didSet { if let closure = readiness.closure { firePeerClosed(closure) } }
     }
+
+    /// True while `onPeerClosed` is set.
+    package var watchesPeer: Bool { onPeerClosed != nil }
 
     /// How the other side has ended, as far as the kernel said so.
     package var peerClosure: PeerClosure? { readiness.closure }

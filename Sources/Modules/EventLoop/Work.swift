@@ -17,34 +17,33 @@ enum Work {
     func resume() { unsafe continuation.resume() }
 }
 
-/// First in, first out; both ends in constant time.
+/// First in, first out; both ends in constant time. A ring that grows by doubling and never shrinks.
 package struct Queue<Element> {
-    private var items: [Element?] = []
+    /// Its length is zero or a power of two.
+    private var ring: [Element?] = []
     private var head = 0
+    package private(set) var count = 0
 
     package init() {}
 
-    package var isEmpty: Bool { head == items.count }
-
-    package var count: Int { items.count - head }
+    package var isEmpty: Bool { count == 0 }
 
     package mutating func append(_ element: Element) {
-        items.append(element)
+        if count == ring.count { grow() }
+        ring[(head &+ count) & (ring.count &- 1)] = element
+        count &+= 1
     }
 
     package mutating func popFirst() -> Element? {
-        guard head < items.count else { return nil }
-        let element = items[head]
-        items[head] = nil
-        head += 1
-        if head == items.count {
-            items.removeAll(keepingCapacity: true)
-            head = 0
-        } else if head >= 1_024 && head > items.count / 2 {
-            // Each item is moved at most once for each that was taken.
-            items.removeFirst(head)
-            head = 0
-        }
+        guard count > 0 else { return nil }
+        let element = ring[head].take()
+        head = (head &+ 1) & (ring.count &- 1)
+        count &-= 1
         return element
+    }
+
+    private mutating func grow() {
+        ring = Array(ring[head...]) + ring[..<head] + Array(repeating: nil, count: max(8, ring.count))
+        head = 0
     }
 }

@@ -54,6 +54,15 @@ extension Duration {
     /// The duration in nanoseconds, stopping at the ends of `Int64` (292 years).
     @inlinable
     package var clampedNanoseconds: Int64 {
+        let attosecondsPerNanosecond: UInt64 = 1_000_000_000
+        let whole = attoseconds
+        let high = Int64(truncatingIfNeeded: whole >> 64)
+        // From zero to 292 years, as nearly all are: one division instead of the standard library's long ones.
+        if high >= 0, UInt64(high) < attosecondsPerNanosecond {
+            let low = UInt64(truncatingIfNeeded: whole)
+            let quotient = attosecondsPerNanosecond.dividingFullWidth((UInt64(high), low)).quotient
+            return Int64(clamping: quotient)
+        }
         let (seconds, attoseconds) = components
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         if overflow { return seconds < 0 ? .min : .max }

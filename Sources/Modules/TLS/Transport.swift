@@ -254,6 +254,9 @@ extension Transport {
         get { socket.onPeerClosed }
         set { socket.onPeerClosed = newValue }
     }
+
+    /// True while `onPeerClosed` is set.
+    package var watchesPeer: Bool { socket.watchesPeer }
 }
 
 // Ending.
