@@ -350,7 +350,7 @@ struct MalformedRequest: Sendable, CustomTestStringConvertible {
                 return
             case .head(let range):
                 #expect(throws: request.defect) {
-                    try RequestHead(complete: Array(request.bytes[range]), limits: HTTPServerLimits())
+                    try RequestHead(in: request.bytes, range, limits: HTTPServerLimits())
                 }
                 return
             }

@@ -18,7 +18,7 @@ package final class Answer {
     /// The fields of an answer: security, request id, cross-origin, then the ones of this answer.
     package func fields(contentType: String?, _ own: Fields) -> Fields {
         var fields = Fields()
-        fields.reserve(bytes: Self.expectedBytes, fields: Self.expectedFields)
+        fields.reserve(bytes: Self.expectedBytes)
         if let contentType { fields.append("content-type", contentType) }
         fields.append("x-request-id", requestID)
         fields.append(contentsOf: SecurityHeaders.always)
@@ -28,7 +28,7 @@ package final class Answer {
     }
 
     /// What most answers have at most, so that room is made once.
-    private static let (expectedBytes, expectedFields) = (1_280, 24)
+    private static let expectedBytes = 1_280
 
     /// Sends a handler's answer.
     func send(_ reply: Reply, _ own: Fields) async -> Outcome {

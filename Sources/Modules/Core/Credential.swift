@@ -21,9 +21,9 @@ package struct Credential: Sendable {
     /// - Throws: `invalid_api_key` for a scheme other than Bearer, an over-long text, or two that differ.
     package static func find(in fields: Fields) throws(Failure) -> Credential? {
         var found: String?
-        for name in ["authorization", "x-api-key", "api-key"] {
+        for name: FieldName in [.authorization, .xAPIKey, .apiKey] {
             for value in fields.all(name) {
-                let text = try name == "authorization" ? bearer(value) : value
+                let text = try name == .authorization ? bearer(value) : value
                 guard text.utf8.count <= bytesMax, !text.isEmpty, found == nil || found == text else {
                     throw Failure(
                         .invalidAPIKey, "the credential is not valid", cause: "several or malformed credentials")

@@ -82,7 +82,7 @@ package final class DoorPolicy: Sendable {
 
     private func allowedOrigin(_ head: RequestHead) -> String? {
         // Two of them are nobody's: which one a browser meant cannot be known.
-        guard head.fields.count(of: "origin") == 1, let origin = head.fields["origin"], origin != "null" else {
+        guard head.fields.count(of: .origin) == 1, let origin = head.fields[.origin], origin != "null" else {
             return nil
         }
         return names.withLock { $0.origins.contains(origin) } ? origin : nil

@@ -43,7 +43,7 @@ package final class Exchange: @unchecked Sendable {
         self.answer = answer
         self.stages = stages
         // Room for what the limiter and a handler mostly add.
-        answerFields.reserve(bytes: 320, fields: 8)
+        answerFields.reserve(bytes: 480)
     }
 
     /// Goes on to a later part of the journey. A handler whose work costs or matters calls this with `.attribute` once it

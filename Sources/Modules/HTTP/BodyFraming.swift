@@ -19,8 +19,8 @@ extension BodyFraming {
     /// refused, which is stricter than RFC 9112 §6.3 in two places: equal Content-Length fields are not merged, and
     /// Transfer-Encoding does not override Content-Length.
     static func request(_ fields: Fields, _ version: Version, bodyBytesMax: Int) throws(RequestDefect) -> BodyFraming {
-        let lengths = fields.count(of: "content-length")
-        let encodings = fields.count(of: "transfer-encoding")
+        let lengths = fields.count(of: .contentLength)
+        let encodings = fields.count(of: .transferEncoding)
         if encodings > 0 {
             guard version == .http11 else { throw .transferEncodingInHTTP10 }
             guard lengths == 0 else { throw .lengthAndTransferEncoding }
@@ -44,8 +44,8 @@ extension BodyFraming {
     /// worthless (RFC 9112 §6.3: a gateway answers 502).
     static func response(_ fields: Fields, _ version: Version, _ status: Status, to method: Method) -> BodyFraming? {
         if method == .head || status.forbidsBody { return BodyFraming.none }
-        let lengths = fields.count(of: "content-length")
-        let encodings = fields.count(of: "transfer-encoding")
+        let lengths = fields.count(of: .contentLength)
+        let encodings = fields.count(of: .transferEncoding)
         if encodings > 0 {
             guard version == .http11, lengths == 0, TransferCoding.of(fields) == .chunked else { return nil }
             return .chunked
@@ -63,7 +63,7 @@ private enum ContentLength {
     case malformed
 
     static func of(_ fields: Fields) -> ContentLength {
-        fields.withValue(of: "content-length") { value in
+        fields.withValue(of: .contentLength) { value in
             guard !value.isEmpty else { return .malformed }
             for index in 0..<value.count where !value[index].isASCIIDigit { return .malformed }
             return value.decimal.map { .bytes($0) } ?? .tooLarge
@@ -80,7 +80,7 @@ private enum TransferCoding {
     case malformed
 
     static func of(_ fields: Fields) -> TransferCoding {
-        let values = fields.all("transfer-encoding")
+        let values = fields.all(.transferEncoding)
         if values.count == 1, values[0].equalsIgnoringASCIICase("chunked") { return .chunked }
         let codings = values.flatMap { $0.split(separator: ",", omittingEmptySubsequences: false) }
             .map { String($0).trimmed }

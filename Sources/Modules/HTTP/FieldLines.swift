@@ -13,19 +13,21 @@ enum FieldDefect: Error, Equatable {
 
 extension Fields {
     /// Reads the field lines of a head that `HeadScanner` has found complete, so that every line ends with CR LF and the
-    /// last one is empty. The fields keep `head` as their storage.
+    /// last one is empty. The fields keep `bytes` as their storage, with whatever stands in front of the head and behind.
     ///
-    /// - Parameter start: where the first field line begins in `head`.
-    init(head: [UInt8], from start: Int) throws(FieldDefect) {
+    /// - Parameter lines: where the first field line begins in `bytes`, and where the head ends.
+    init(in bytes: [UInt8], _ lines: Range<Int>) throws(FieldDefect) {
         var entries: [Entry] = []
-        entries.reserveCapacity(24)
-        let bytes = head.span
-        var lineStart = start
-        while let lineFeed = bytes.firstIndex(of: Octet.lineFeed, from: lineStart), lineFeed > lineStart + 1 {
-            entries.append(try Self.entry(in: bytes, line: lineStart..<(lineFeed - 1)))
+        entries.reserveCapacity(16)
+        let span = bytes.span
+        var lineStart = lines.lowerBound
+        while let lineFeed = span.firstIndex(of: Octet.lineFeed, from: lineStart), lineFeed > lineStart + 1,
+            lineFeed < lines.upperBound
+        {
+            entries.append(try Self.entry(in: span, line: lineStart..<(lineFeed - 1)))
             lineStart = lineFeed + 1
         }
-        self.init(storage: head, entries: entries)
+        self.init(storage: bytes, entries: entries)
     }
 
     /// One field line without its line end: `field-name ":" OWS field-value OWS` (RFC 9112 §5).
@@ -42,9 +44,7 @@ extension Fields {
             throw contentDefect(in: bytes, (index + 1)..<line.upperBound)
         }
         let value = bytes.trimming((index + 1)..<line.upperBound)
-        return Entry(
-            nameStart: Int32(name.lowerBound), nameCount: Int32(name.count), valueStart: Int32(value.lowerBound),
-            valueCount: Int32(value.count), hash: Self.hash(of: bytes.extracting(name)))
+        return Entry(bytes.extracting(name), at: first, valueAt: value.lowerBound, count: value.count)
     }
 
     /// The first of what may not stand in a value.

@@ -5,9 +5,9 @@ import Bytes
 /// The header fields of a message, in order. Names are compared without regard to case (RFC 9110 §5.1); values are kept
 /// byte for byte.
 ///
-/// One array holds all bytes (for a parsed message: its whole head) and another the places of names and values in it,
-/// so a head of twenty fields costs two allocations. What is appended stands there as it does in a message, so that the
-/// fields of an answer are written by copying them once.
+/// One array holds all bytes and another the places of names and values in it. A parsed message keeps the bytes it was
+/// read from. What is appended stands there as it does in a message, so that the fields of an answer are written by
+/// copying them once; where each stands is found out only when somebody asks, which for an answer nobody does.
 ///
 /// What is not a token as a name, or holds a control character in its value, cannot be put in: nobody who copies outside
 /// text into an answer can start a second field or a second answer with it.
@@ -20,66 +20,91 @@ package struct Fields: Sendable {
         let valueCount: Int32
         /// Of the name in lower case: lookups compare it before they compare bytes.
         let hash: UInt32
+        let known: FieldName
 
         var name: Range<Int> { Int(nameStart)..<(Int(nameStart) &+ Int(nameCount)) }
         var value: Range<Int> { Int(valueStart)..<(Int(valueStart) &+ Int(valueCount)) }
     }
 
     private(set) var storage: [UInt8]
-    private(set) var entries: [Entry]
-    /// True while the storage is nothing but the entries in order, each as `name: value` and a line end, and none of them
+    /// Empty in wire form, where `entries` finds them.
+    private var table: [Entry]
+    /// True while the storage is nothing but the fields in order, each as `name: value` and a line end, and none of them
     /// is the message writer's own (`FramingFields`).
     private(set) var isWireForm: Bool
 
     /// No fields.
     package init() {
         storage = []
-        entries = []
+        table = []
         isWireForm = true
     }
 
     /// For the parser, which has checked the entries against the storage.
     init(storage: [UInt8], entries: [Entry]) {
         self.storage = storage
-        self.entries = entries
+        table = entries
         isWireForm = false
     }
 
-    /// Makes room for so many more bytes and fields.
-    package mutating func reserve(bytes: Int, fields: Int) {
+    /// Where the fields stand, in order.
+    var entries: [Entry] { isWireForm ? Self.entries(inWireForm: storage.span) : table }
+
+    /// Makes room for so many more bytes.
+    package mutating func reserve(bytes: Int) {
         storage.reserveCapacity(storage.count + bytes)
-        entries.reserveCapacity(entries.count + fields)
     }
 
     /// The number of field lines.
     package var count: Int { entries.count }
 
     /// True without any field line.
-    package var isEmpty: Bool { entries.isEmpty }
+    package var isEmpty: Bool { isWireForm ? storage.isEmpty : table.isEmpty }
 
     /// The value of the first field with this name. Bytes that are not UTF-8 appear as U+FFFD.
     package subscript(_ name: String) -> String? {
-        firstIndex(of: name).map(value(at:))
+        let entries = entries
+        return firstIndex(of: name, in: entries).map { text(entries[$0].value) }
+    }
+
+    /// The value of the first field with this name. Bytes that are not UTF-8 appear as U+FFFD.
+    package subscript(_ name: FieldName) -> String? {
+        withValue(of: name) { String(decoding: $0) }
     }
 
     /// The values of all fields with this name, in order.
     package func all(_ name: String) -> [String] {
         let hash = Self.hash(of: name)
+        return entries.filter { matches($0, name, hash) }.map { text($0.value) }
+    }
+
+    /// The values of all fields with this name, in order.
+    package func all(_ name: FieldName) -> [String] {
+        let entries = entries
         var values: [String] = []
-        for index in entries.indices where matches(index, name, hash) { values.append(value(at: index)) }
+        for index in entries.indices where entries[index].known == name { values.append(text(entries[index].value)) }
         return values
     }
 
     /// True if there is a field with this name.
     package func contains(_ name: String) -> Bool {
-        firstIndex(of: name) != nil
+        firstIndex(of: name, in: entries) != nil
     }
+
+    /// True if there is a field with this name.
+    package func contains(_ name: FieldName) -> Bool { count(of: name) > 0 }
 
     /// The number of fields with this name.
     package func count(of name: String) -> Int {
         let hash = Self.hash(of: name)
+        return entries.count { matches($0, name, hash) }
+    }
+
+    /// The number of fields with this name.
+    package func count(of name: FieldName) -> Int {
+        let entries = entries
         var count = 0
-        for index in entries.indices where matches(index, name, hash) { count += 1 }
+        for index in entries.indices where entries[index].known == name { count &+= 1 }
         return count
     }
 
@@ -87,18 +112,37 @@ package struct Fields: Sendable {
     /// regard to case (`connection: keep-alive, close`).
     package func contains(token: StaticString, in name: String) -> Bool {
         let hash = Self.hash(of: name)
+        return entries.contains { matches($0, name, hash) && lists($0, token) }
+    }
+
+    /// The same.
+    package func contains(token: StaticString, in name: FieldName) -> Bool {
+        let entries = entries
+        for index in entries.indices where entries[index].known == name && lists(entries[index], token) { return true }
+        return false
+    }
+
+    private func lists(_ entry: Entry, _ token: StaticString) -> Bool {
+        let value = storage.span.extracting(entry.value)
         var isFound = false
-        for index in entries.indices where matches(index, name, hash) {
-            let value = storage.span.extracting(entries[index].value)
-            value.forEachListElement { isFound = isFound || value.extracting($0).equalsIgnoringASCIICase(token) }
-        }
+        value.forEachListElement { isFound = isFound || value.extracting($0).equalsIgnoringASCIICase(token) }
         return isFound
     }
 
     /// Lends the value's bytes of the first field with this name to `body`; nil without calling it if there is none.
     package func withValue<Result>(of name: String, _ body: (Span<UInt8>) -> Result) -> Result? {
-        guard let index = firstIndex(of: name) else { return nil }
+        let entries = entries
+        guard let index = firstIndex(of: name, in: entries) else { return nil }
         return body(storage.span.extracting(entries[index].value))
+    }
+
+    /// Lends the value's bytes of the first field with this name to `body`; nil without calling it if there is none.
+    package func withValue<Result>(of name: FieldName, _ body: (Span<UInt8>) -> Result) -> Result? {
+        let entries = entries
+        for index in entries.indices where entries[index].known == name {
+            return body(storage.span.extracting(entries[index].value))
+        }
+        return nil
     }
 
     /// Adds a field at the end.
@@ -120,6 +164,7 @@ package struct Fields: Sendable {
         guard name.isToken, value.isFieldContent,
             name.count <= Int(Int32.max) / 4, value.count <= Int(Int32.max) / 4, storage.count <= Int(Int32.max) / 4
         else { return false }
+        if isWireForm, FramingFields.contain(name) { leaveWireForm() }
         let start = storage.count
         storage.append(addingCapacity: name.count + value.count + 4) { (output: inout OutputSpan<UInt8>) in
             output.append(name)
@@ -129,11 +174,7 @@ package struct Fields: Sendable {
             output.append(Octet.carriageReturn)
             output.append(Octet.lineFeed)
         }
-        entries.append(
-            Entry(
-                nameStart: Int32(start), nameCount: Int32(name.count), valueStart: Int32(start + name.count + 2),
-                valueCount: Int32(value.count), hash: Self.hash(of: name)))
-        if isWireForm, FramingFields.contain(name) { isWireForm = false }
+        if !isWireForm { table.append(Entry(name, at: start, valueAt: start + name.count + 2, count: value.count)) }
         return true
     }
 
@@ -141,19 +182,16 @@ package struct Fields: Sendable {
     package mutating func append(contentsOf other: Fields) {
         guard !other.isEmpty, storage.count <= Int(Int32.max) / 4, other.storage.count <= Int(Int32.max) / 4
         else { return }
-        if isEmpty {
+        if isEmpty, !other.isWireForm {
             self = other
             return
         }
-        let offset = Int32(storage.count)
-        storage.append(contentsOf: other.storage)
-        isWireForm = isWireForm && other.isWireForm
-        for entry in other.entries {
-            entries.append(
-                Entry(
-                    nameStart: entry.nameStart + offset, nameCount: entry.nameCount,
-                    valueStart: entry.valueStart + offset, valueCount: entry.valueCount, hash: entry.hash))
+        if !isWireForm || !other.isWireForm {
+            leaveWireForm()
+            let offset = Int32(storage.count)
+            table += other.entries.map { $0.moved(by: offset) }
         }
+        storage.append(contentsOf: other.storage)
     }
 
     /// Removes every field with this name, then adds this one at the end.
@@ -163,36 +201,112 @@ package struct Fields: Sendable {
     package mutating func set(_ name: String, _ value: String) -> Bool {
         let present = count(of: name)
         guard append(name, value) else { return false }
-        guard present > 0, let added = entries.popLast() else { return true }
-        isWireForm = false
+        guard present > 0 else { return true }
+        leaveWireForm()
+        guard let added = table.popLast() else { return true }
         remove(name)
-        entries.append(added)
+        table.append(added)
         return true
     }
 
     /// Removes every field with this name.
     package mutating func remove(_ name: String) {
+        guard contains(name) else { return }
+        leaveWireForm()
         let hash = Self.hash(of: name)
-        let kept = entries.indices.filter { !matches($0, name, hash) }
-        guard kept.count < entries.count else { return }
-        entries = kept.map { entries[$0] }
+        table = table.filter { !matches($0, name, hash) }
+    }
+}
+
+// Where the fields stand.
+extension Fields {
+    private mutating func leaveWireForm() {
+        guard isWireForm else { return }
+        table = entries
         isWireForm = false
     }
+
+    /// Finds the fields in what `append` has written: a name without a colon, a value without a line end.
+    private static func entries(inWireForm bytes: Span<UInt8>) -> [Entry] {
+        var entries: [Entry] = []
+        var start = 0
+        while let colon = bytes.firstIndex(of: Octet.colon, from: start),
+            let lineFeed = bytes.firstIndex(of: Octet.lineFeed, from: colon)
+        {
+            entries.append(
+                Entry(bytes.extracting(start..<colon), at: start, valueAt: colon + 2, count: lineFeed - colon - 3))
+            start = lineFeed + 1
+        }
+        return entries
+    }
+
+    private func text(_ range: Range<Int>) -> String { String(decoding: storage.span.extracting(range)) }
+
+    private func firstIndex(of name: String, in entries: [Entry]) -> Int? {
+        let hash = Self.hash(of: name)
+        for index in entries.indices where matches(entries[index], name, hash) { return index }
+        return nil
+    }
+
+    @inline(__always)
+    private func matches(_ entry: Entry, _ name: String, _ hash: UInt32) -> Bool {
+        guard entry.hash == hash else { return false }
+        return storage.span.extracting(entry.name).equalsIgnoringASCIICase(name.utf8.span)
+    }
+
+    /// Length, first and last letter of a name: enough to pass over nearly all others without a loop. It is not keyed:
+    /// lookups are linear in at most `fieldsMax` entries, so collisions made on purpose gain nothing.
+    @inline(__always)
+    fileprivate static func hash(of name: Span<UInt8>) -> UInt32 {
+        guard !name.isEmpty else { return 0 }
+        return UInt32(truncatingIfNeeded: name.count) << 16 | UInt32(name[0].asciiLowercased) << 8
+            | UInt32(name[name.count - 1].asciiLowercased)
+    }
+
+    @inline(__always)
+    private static func hash(of name: String) -> UInt32 { hash(of: name.utf8.span) }
+}
+
+extension Fields.Entry {
+    /// The numbers are below `Int32.max`, which whoever makes an entry has checked.
+    @inline(__always)
+    init(_ name: Span<UInt8>, at start: Int, valueAt valueStart: Int, count: Int) {
+        nameStart = Int32(start)
+        nameCount = Int32(name.count)
+        self.valueStart = Int32(valueStart)
+        valueCount = Int32(count)
+        hash = Fields.hash(of: name)
+        known = FieldName(of: name)
+    }
+
+    private init(_ other: Self, movedBy offset: Int32) {
+        nameStart = other.nameStart + offset
+        nameCount = other.nameCount
+        valueStart = other.valueStart + offset
+        valueCount = other.valueCount
+        hash = other.hash
+        known = other.known
+    }
+
+    fileprivate func moved(by offset: Int32) -> Self { Self(self, movedBy: offset) }
 }
 
 extension Fields: Sequence {
     /// Name, as written, and value of each field line in order.
     package struct Iterator: IteratorProtocol {
         private let fields: Fields
+        private let entries: [Entry]
         private var index = 0
 
-        init(_ fields: Fields) { self.fields = fields }
+        init(_ fields: Fields) {
+            self.fields = fields
+            entries = fields.entries
+        }
 
         package mutating func next() -> (name: String, value: String)? {
-            guard index < fields.entries.count else { return nil }
+            guard index < entries.count else { return nil }
             defer { index += 1 }
-            let name = String(decoding: fields.storage.span.extracting(fields.entries[index].name))
-            return (name, fields.value(at: index))
+            return (fields.text(entries[index].name), fields.text(entries[index].value))
         }
     }
 
@@ -205,38 +319,4 @@ extension Fields: ExpressibleByDictionaryLiteral {
         self.init()
         for (name, value) in elements { append(name, value) }
     }
-}
-
-extension Fields {
-    func value(at index: Int) -> String {
-        String(decoding: storage.span.extracting(entries[index].value))
-    }
-
-    func firstIndex(of name: String) -> Int? {
-        let hash = Self.hash(of: name)
-        for index in entries.indices where matches(index, name, hash) { return index }
-        return nil
-    }
-
-    @inline(__always)
-    private func matches(_ index: Int, _ name: String, _ hash: UInt32) -> Bool {
-        guard entries[index].hash == hash else { return false }
-        return storage.span.extracting(entries[index].name).equalsIgnoringASCIICase(name)
-    }
-
-    /// Length, first and last letter of a name: enough to pass over nearly all others without a loop. It is not keyed:
-    /// lookups are linear in at most `fieldsMax` entries, so collisions made on purpose gain nothing.
-    @inline(__always)
-    static func hash(of name: Span<UInt8>) -> UInt32 {
-        guard !name.isEmpty else { return 0 }
-        return UInt32(truncatingIfNeeded: name.count) << 16 | UInt32(name[0].asciiLowercased) << 8
-            | UInt32(name[name.count - 1].asciiLowercased)
-    }
-
-    @inline(__always)
-    static func hash(of name: String) -> UInt32 { hash(of: name.utf8.span) }
-}
-
-extension Span where Element == UInt8 {
-    func equalsIgnoringASCIICase(_ text: String) -> Bool { equalsIgnoringASCIICase(text.utf8.span) }
 }

@@ -23,10 +23,8 @@ package struct Host: Hashable, Sendable {
         } else {
             port = nil
         }
-        var lowercased: [UInt8] = []
-        lowercased.reserveCapacity(nameEnd)
-        for index in 0..<nameEnd { lowercased.append(text[index].asciiLowercased) }
-        name = String(decoding: lowercased, as: UTF8.self)
+        let written = String(decoding: text.extracting(0..<nameEnd))
+        name = written.utf8.contains { $0.asciiLowercased != $0 } ? written.asciiLowercased : written
     }
 
     /// Nil where `init(_: Span)` would say so.

@@ -28,7 +28,7 @@ enum MessageEncoder {
         _ status: Status, _ fields: Fields, _ body: Body, _ persistence: Persistence, date: [UInt8],
         to output: inout [UInt8]
     ) {
-        output.reserveCapacity(output.count + fields.storage.count + fields.count * 4 + 192)
+        output.reserveCapacity(output.count + fields.storage.count + 192)
         output.append(utf8: "HTTP/1.1 ")
         output.append(decimal: status.code)
         output.append(Octet.space)
@@ -51,7 +51,7 @@ enum MessageEncoder {
     static func appendHead(
         _ method: Method, target: String, authority: String, _ fields: Fields, bodyBytes: Int?, to output: inout [UInt8]
     ) {
-        output.reserveCapacity(output.count + fields.storage.count + fields.count * 4 + target.utf8.count + 128)
+        output.reserveCapacity(output.count + fields.storage.count + target.utf8.count + 128)
         output.append(utf8: method.name)
         output.append(Octet.space)
         output.append(utf8: target)
@@ -65,8 +65,12 @@ enum MessageEncoder {
 
     /// True if the text can stand in a request line: visible ASCII that begins with `/`, and no `#`.
     static func isValidTarget(_ target: String) -> Bool {
-        target.utf8.first == Octet.slash
-            && target.utf8.allSatisfy { $0 == Octet.percent || CharacterSet128.query.contains($0) }
+        let bytes = target.utf8.span
+        guard !bytes.isEmpty, bytes[0] == Octet.slash else { return false }
+        for index in 0..<bytes.count where bytes[index] != Octet.percent {
+            guard CharacterSet128.query.contains(bytes[index]) else { return false }
+        }
+        return true
     }
 
     /// Appends a chunk with this data; nothing for no data, since an empty chunk would end the body.

@@ -3,8 +3,8 @@
 import Bytes
 
 /// The head of a request that has passed the parser: nothing in it is malformed or ambiguous, and the framing of what
-/// follows is decided. There is no other way to make one.
-package struct RequestHead: Sendable {
+/// follows is decided. There is no other way to make one. An object, since it goes from hand to hand and never changes.
+package final class RequestHead: Sendable {
     package let method: Method
     package let version: Version
     /// Decoded from the target once: begins with `/`, is valid UTF-8, and holds no dot segments, no controls and no
@@ -23,57 +23,70 @@ package struct RequestHead: Sendable {
     private let queryRange: Range<Int>?
 
     /// The target as received.
-    package var target: String { String(decoding: fields.storage.span.extracting(targetRange)) }
+    package var target: String {
+        let bytes = fields.storage
+        return String(decoding: bytes.span.extracting(targetRange))
+    }
 
     /// The raw query without its `?`; nil if the target has none.
-    package var query: String? { queryRange.map { String(decoding: fields.storage.span.extracting($0)) } }
+    package var query: String? {
+        let bytes = fields.storage
+        return queryRange.map { String(decoding: bytes.span.extracting($0)) }
+    }
 
     /// The decoded pairs of the query, in order, at most `queryItemsMax`.
     package var queryItems: [QueryItem] {
-        queryRange.map { QueryItem.items(in: fields.storage.span.extracting($0)) } ?? []
+        let bytes = fields.storage
+        return queryRange.map { QueryItem.items(in: bytes.span.extracting($0)) } ?? []
     }
 
     /// Parses the first head in `bytes`; what follows it is ignored. For tests and fuzzers: a connection finds the end of
     /// a head as it comes in.
     ///
     /// - Throws: what is wrong; `malformedRequestLine` if the head is not complete.
-    package init(parsing bytes: [UInt8], limits: HTTPServerLimits = HTTPServerLimits()) throws(RequestDefect) {
+    package convenience init(
+        parsing bytes: [UInt8], limits: HTTPServerLimits = HTTPServerLimits()
+    ) throws(RequestDefect) {
         var scanner = HeadScanner(limits)
         switch scanner.scan(bytes.span) {
         case .wait: throw .malformedRequestLine
         case .refuse(let defect): throw RequestDefect(defect)
-        case .head(let range): try self.init(complete: Array(bytes[range]), limits: limits)
+        case .head(let range): try self.init(in: bytes, range, limits: limits)
         }
     }
 
-    /// Parses exactly one head that `HeadScanner` has found complete. It keeps the bytes.
-    init(complete bytes: [UInt8], limits: HTTPServerLimits) throws(RequestDefect) {
-        let line = try RequestLine(bytes.span)
+    /// Parses the head that `HeadScanner` has found complete at `range`. It keeps `bytes`, and looks at nothing in it but
+    /// the head.
+    init(in bytes: [UInt8], _ range: Range<Int>, limits: HTTPServerLimits) throws(RequestDefect) {
+        let line = try RequestLine(bytes.span, range)
         let target = try RequestTarget(
             in: bytes.span, line.target, method: line.method, queryItemsMax: limits.queryItemsMax)
+        let fields: Fields
         do throws(FieldDefect) {
-            fields = try Fields(head: bytes, from: line.end)
+            fields = try Fields(in: bytes, line.end..<range.upperBound)
         } catch {
             throw RequestDefect(error)
         }
-        method = line.method
-        version = line.version
-        targetRange = line.target
-        queryRange = target.query
-        path = target.path
+        let version = line.version
         host = try Self.host(fields, version, absolute: target.host)
         framing = try .request(fields, version, bodyBytesMax: limits.bodyBytesMax)
         expectsContinue = try Self.expectsContinue(fields, version)
         keepsAlive =
-            !fields.contains(token: "close", in: "connection")
-            && (version == .http11 || fields.contains(token: "keep-alive", in: "connection"))
+            !fields.contains(token: "close", in: .connection)
+            && (version == .http11 || fields.contains(token: "keep-alive", in: .connection))
+        method = line.method
+        self.version = version
+        targetRange = line.target
+        queryRange = target.query
+        path = target.path
+        self.fields = fields
     }
 
     /// RFC 9112 §3.2: exactly one valid Host in HTTP/1.1, at most one in HTTP/1.0, also beside an absolute target, which
     /// then decides.
     private static func host(_ fields: Fields, _ version: Version, absolute: Host?) throws(RequestDefect) -> Host? {
-        guard fields.count(of: "host") <= 1 else { throw .duplicateHost }
-        guard let parsed = fields.withValue(of: "host", { Host($0) }) else {
+        guard fields.count(of: .host) <= 1 else { throw .duplicateHost }
+        guard let parsed = fields.withValue(of: .host, { Host($0) }) else {
             guard version == .http10 else { throw .missingHost }
             return absolute
         }
@@ -82,8 +95,8 @@ package struct RequestHead: Sendable {
     }
 
     private static func expectsContinue(_ fields: Fields, _ version: Version) throws(RequestDefect) -> Bool {
-        guard version == .http11, let expectation = fields["expect"] else { return false }
-        guard fields.count(of: "expect") == 1, expectation.equalsIgnoringASCIICase("100-continue") else {
+        guard version == .http11, let expectation = fields[.expect] else { return false }
+        guard fields.count(of: .expect) == 1, expectation.equalsIgnoringASCIICase("100-continue") else {
             throw .unsupportedExpectation
         }
         return true
@@ -98,18 +111,22 @@ private struct RequestLine {
     /// Where the next line begins.
     let end: Int
 
-    init(_ bytes: Span<UInt8>) throws(RequestDefect) {
-        guard let lineFeed = bytes.firstIndex(of: Octet.lineFeed), lineFeed > 0 else { throw .malformedRequestLine }
+    /// - Parameter head: where the head stands in `bytes`, complete.
+    init(_ bytes: Span<UInt8>, _ head: Range<Int>) throws(RequestDefect) {
+        let start = head.lowerBound
+        guard let lineFeed = bytes.firstIndex(of: Octet.lineFeed, from: start), lineFeed > start,
+            lineFeed < head.upperBound
+        else { throw .malformedRequestLine }
         end = lineFeed + 1
-        let line = bytes.extracting(0..<(lineFeed - 1))
+        let line = bytes.extracting(start..<(lineFeed - 1))
         guard line.firstIndex(of: Octet.carriageReturn) == nil else { throw .bareCarriageReturn }
         guard let first = line.firstIndex(of: Octet.space), let method = Method(line.extracting(0..<first)),
             let second = line.firstIndex(of: Octet.space, from: first + 1),
             line.firstIndex(of: Octet.space, from: second + 1) == nil
         else { throw .malformedRequestLine }
-        target = (first + 1)..<second
+        target = (start + first + 1)..<(start + second)
         version = try Self.version(line.extracting((second + 1)..<line.count))
-        if method == .other("CONNECT") || method == .other("TRACE") { throw .methodRefused }
+        if case .other(let name) = method, name == "CONNECT" || name == "TRACE" { throw .methodRefused }
         self.method = method
     }
 

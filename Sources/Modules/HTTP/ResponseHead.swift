@@ -4,7 +4,7 @@ import Bytes
 
 /// The head of an upstream's response. As strict as the server's parser where framing is concerned; a status line
 /// without a phrase, with or without the space in front of it, is accepted.
-package struct ResponseHead: Sendable {
+package final class ResponseHead: Sendable {
     package let status: Status
     package let version: Version
     package let fields: Fields
@@ -35,29 +35,37 @@ package struct ResponseHead: Sendable {
     /// fuzzers.
     ///
     /// - Throws: what is wrong; `malformedStatusLine` if the head is not complete.
-    package init(parsing bytes: [UInt8], method: Method, limits: Limits = Limits()) throws(Defect) {
+    package convenience init(parsing bytes: [UInt8], method: Method, limits: Limits = Limits()) throws(Defect) {
         var scanner = HeadScanner(limits)
         switch scanner.scan(bytes.span) {
         case .wait: throw .malformedStatusLine
         case .refuse(let defect): throw Defect(defect)
-        case .head(let range): try self.init(complete: Array(bytes[range]), method: method)
+        case .head(let range): try self.init(in: bytes, range, method: method)
         }
     }
 
-    /// Parses exactly one head that `HeadScanner` has found complete. It keeps the bytes.
-    init(complete bytes: [UInt8], method: Method) throws(Defect) {
-        guard let lineFeed = bytes.span.firstIndex(of: Octet.lineFeed), lineFeed > 0 else { throw .malformedStatusLine }
-        (version, status) = try Self.statusLine(bytes.span.extracting(0..<(lineFeed - 1)))
+    /// Parses the head that `HeadScanner` has found complete at `range`. It keeps `bytes`, and looks at nothing in it but
+    /// the head.
+    init(in bytes: [UInt8], _ range: Range<Int>, method: Method) throws(Defect) {
+        let start = range.lowerBound
+        guard let lineFeed = bytes.span.firstIndex(of: Octet.lineFeed, from: start), lineFeed > start,
+            lineFeed < range.upperBound
+        else { throw .malformedStatusLine }
+        let (version, status) = try Self.statusLine(bytes.span.extracting(start..<(lineFeed - 1)))
+        let fields: Fields
         do throws(FieldDefect) {
-            fields = try Fields(head: bytes, from: lineFeed + 1)
+            fields = try Fields(in: bytes, (lineFeed + 1)..<range.upperBound)
         } catch {
             throw .malformedField
         }
         guard let framing = BodyFraming.response(fields, version, status, to: method) else { throw .ambiguousFraming }
+        self.version = version
+        self.status = status
+        self.fields = fields
         self.framing = framing
         keepsAlive =
-            framing != .untilClose && !fields.contains(token: "close", in: "connection")
-            && (version == .http11 || fields.contains(token: "keep-alive", in: "connection"))
+            framing != .untilClose && !fields.contains(token: "close", in: .connection)
+            && (version == .http11 || fields.contains(token: "keep-alive", in: .connection))
     }
 
     /// `HTTP-version SP status-code SP [ reason-phrase ]` (RFC 9112 §4). The phrase is not kept: it is upstream's text,

@@ -46,7 +46,7 @@ private enum RequestHeads {
             case .head(let range):
                 try demand(range.upperBound == count, "the head ends at \(range.upperBound), found at \(count)")
                 try demand(range.count <= limits.headBytesMax, "the head is longer than headBytesMax")
-                return try? RequestHead(complete: Array(bytes[range]), limits: limits)
+                return try? RequestHead(in: bytes, range, limits: limits)
             }
         }
         return nil

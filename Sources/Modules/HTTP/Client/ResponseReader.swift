@@ -22,7 +22,7 @@ struct ResponseReader {
     private var interimResponses = 0
     private var bodyBytes = 0
     /// Received and not consumed yet.
-    private var input: [UInt8] = []
+    private var input = InputBuffer()
     /// True once a byte has come.
     private(set) var hasBegun = false
 
@@ -40,6 +40,12 @@ struct ResponseReader {
         return false
     }
 
+    /// True once the last byte has come, taken or not, as far as that can be told without taking.
+    var hasAll: Bool {
+        if case .length(let remaining) = phase { return input.count >= remaining }
+        return isAtEnd
+    }
+
     /// True if nothing has come behind the end of the answer. What comes there was not asked for, and makes everything
     /// that follows on this connection doubtful.
     var isClean: Bool { isAtEnd && input.isEmpty }
@@ -47,7 +53,7 @@ struct ResponseReader {
     /// Puts in what a read gave.
     mutating func receive(_ bytes: [UInt8]) {
         hasBegun = hasBegun || !bytes.isEmpty
-        if input.isEmpty { input = bytes } else { input.append(contentsOf: bytes) }
+        input.append(bytes)
     }
 
     /// The connection has ended in good order.
@@ -64,16 +70,17 @@ struct ResponseReader {
     /// The head of the answer; nil until it is complete. Interim heads are passed over (RFC 9110 §15.2).
     mutating func nextHead() throws(ClientFailure) -> ResponseHead? {
         while true {
-            guard input.span.beginsLikeAnAnswer else { throw .malformed("not an HTTP/1 answer") }
-            var scanner = scanner
-            let action = scanner.scan(input.span)
-            self.scanner = scanner
+            let bytes = input.bytes
+            let received = bytes.span.extracting(input.range)
+            guard received.beginsLikeAnAnswer else { throw .malformed("not an HTTP/1 answer") }
+            let action = scanner.scan(received)
             switch action {
             case .wait: return nil
             case .refuse(let defect): throw ClientFailure(ResponseHead.Defect(defect))
             case .head(let range):
-                let head = try parse(Array(input[range]))
-                input.removeSubrange(..<range.upperBound)
+                let start = input.start
+                let head = try parse(bytes, start + range.lowerBound..<start + range.upperBound)
+                input.consume(range.upperBound)
                 guard head.status.isInterim else {
                     begin(head.framing)
                     return head
@@ -107,11 +114,12 @@ struct ResponseReader {
             data.reserveCapacity(input.count)
             let consumed: Int
             do throws(ChunkedDecoder.Defect) {
-                consumed = try decoder.decode(input.span, into: &data, outputMax: .max)
+                consumed = try decoder.decode(
+                    input.bytes.span.extracting(input.range), into: &data, outputMax: .max)
             } catch {
                 throw error == .trailersTooLarge ? .tooLarge : .malformed("chunked body")
             }
-            _ = take(consumed)
+            input.consume(consumed)
             phase = decoder.isAtEnd ? .end : .chunked(decoder)
             return data.isEmpty ? nil : try count(data)
         case .untilClose:
@@ -120,9 +128,9 @@ struct ResponseReader {
         }
     }
 
-    private func parse(_ bytes: [UInt8]) throws(ClientFailure) -> ResponseHead {
+    private func parse(_ bytes: [UInt8], _ range: Range<Int>) throws(ClientFailure) -> ResponseHead {
         do throws(ResponseHead.Defect) {
-            return try ResponseHead(complete: bytes, method: method)
+            return try ResponseHead(in: bytes, range, method: method)
         } catch {
             throw ClientFailure(error)
         }
@@ -137,16 +145,7 @@ struct ResponseReader {
         }
     }
 
-    /// Takes up to `max` bytes off the front of the input; all of it, mostly, and then without a copy.
-    private mutating func take(_ max: Int) -> [UInt8] {
-        guard max < input.count else {
-            defer { input = [] }
-            return input
-        }
-        let front = Array(input[..<max])
-        input.removeSubrange(..<max)
-        return front
-    }
+    private mutating func take(_ max: Int) -> [UInt8] { input.take(max) }
 
     private mutating func count(_ data: [UInt8]) throws(ClientFailure) -> [UInt8] {
         bodyBytes += data.count

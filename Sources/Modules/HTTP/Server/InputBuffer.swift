@@ -28,6 +28,18 @@ struct InputBuffer {
         if isEmpty { removeAll() }
     }
 
+    /// Takes up to `most` bytes off the front; without a copy where that is all there is.
+    mutating func take(_ most: Int) -> [UInt8] {
+        if start == 0, most >= bytes.count {
+            defer { removeAll() }
+            return bytes
+        }
+        let end = start + Swift.min(most, count)
+        let front = Array(bytes[start..<end])
+        consume(front.count)
+        return front
+    }
+
     mutating func removeAll() {
         bytes = []
         start = 0

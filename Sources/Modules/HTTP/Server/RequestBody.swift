@@ -59,6 +59,14 @@ struct RequestBody {
         }
     }
 
+    /// Takes data of a body whose length is known, without a copy where nothing else stands in the input; nil for chunks.
+    mutating func takeKnown(from input: inout InputBuffer) -> [UInt8]? {
+        guard case .length(let remaining) = state else { return nil }
+        let bytes = input.take(remaining)
+        state = bytes.count == remaining ? .complete : .length(remaining: remaining - bytes.count)
+        return bytes
+    }
+
     /// The bytes of the body that are still to come behind `input`; nil if that cannot be told.
     func bytesLeft(behind input: Span<UInt8>) -> Int? {
         var rest = self

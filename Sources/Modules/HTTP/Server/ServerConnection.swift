@@ -83,9 +83,13 @@ final class ServerConnection: @unchecked Sendable {
     func run(_ context: TLSServerContext?) async {
         do throws(IOFailure) {
             if transport == nil {
-                transport = try await Transport.accept(
+                let transport = try await Transport.accept(
                     socket, context, deadline: loop.now + limits.handshakeTimeout)
+                self.transport = transport
                 isSecure = context != nil
+                // Once for the connection: a request that comes later finds what has been told before it. Both ends of
+                // a connection, `close` and `abort`, forget it, and one of them comes before this object goes away.
+                transport.onPeerClosed = { [unowned self] _ in request?.cancellation.fire(.peerGone) }
             }
             try await serve()
             guard !isResting else { return }
@@ -144,12 +148,13 @@ extension ServerConnection {
             case .refuse(let defect): return try await refuse(RequestDefect(defect))
             case .head(let range):
                 phase = .active
-                let complete = Array(input.bytes[input.start + range.lowerBound..<input.start + range.upperBound])
+                let bytes = input.bytes
+                let place = input.start + range.lowerBound..<input.start + range.upperBound
                 input.consume(range.upperBound)
                 do throws(RequestDefect) {
-                    return try RequestHead(complete: complete, limits: limits)
+                    return try RequestHead(in: bytes, place, limits: limits)
                 } catch {
-                    return try await refuse(error, isHEAD: Self.isHEAD(complete[...]))
+                    return try await refuse(error, isHEAD: Self.isHEAD(bytes[place]))
                 }
             }
             if server.isDraining || isLeaving, !hasBegun { return try await closeIdle() }
@@ -231,9 +236,8 @@ extension ServerConnection {
         let request = Request(head, on: self)
         let response = ResponseWriter(to: head, on: self)
         self.request = request
-        transport?.onPeerClosed = { _ in request.cancellation.fire(.peerGone) }
+        if transport?.peerClosure != nil { request.cancellation.fire(.peerGone) }
         await server.responder.respond(to: request, with: response)
-        transport?.onPeerClosed = nil
         request.detach()
         response.detach()
         self.request = nil
@@ -253,6 +257,7 @@ extension ServerConnection {
         var chunk: [UInt8] = []
         while !body.isComplete {
             if !input.isEmpty {
+                if let bytes = body.takeKnown(from: &input) { return bytes }
                 do throws(RequestDefect) {
                     let taken = try body.take(input.bytes.span.extracting(input.range), into: &chunk)
                     input.consume(taken)
