@@ -10,6 +10,8 @@ package struct Origin: Hashable, Sendable {
     package let host: String
     /// 1…65,535.
     package let port: Int
+    /// What stands in a Host field: the port only where it is not the scheme's (RFC 9110 §7.2).
+    package let authority: String
 
     /// Nil unless `url` is an `http` or `https` origin alone, or followed by `/`: no user information, path, query or
     /// fragment, and its host a name or address.
@@ -32,12 +34,17 @@ package struct Origin: Hashable, Sendable {
         self.isSecure = isSecure
         self.host = host.name.first == "[" ? String(host.name.dropFirst().dropLast()) : host.name
         self.port = port
+        authority = port == (isSecure ? 443 : 80) ? host.name : "\(host.name):\(port)"
     }
 
-    /// What stands in a Host field: the port only where it is not the scheme's (RFC 9110 §7.2).
-    package var authority: String {
-        let name = host.utf8.contains(Octet.colon) ? "[\(host)]" : host
-        return port == (isSecure ? 443 : 80) ? name : "\(name):\(port)"
+    package static func == (left: Origin, right: Origin) -> Bool {
+        left.port == right.port && left.isSecure == right.isSecure && left.host == right.host
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(host)
+        hasher.combine(port)
+        hasher.combine(isSecure)
     }
 }
 

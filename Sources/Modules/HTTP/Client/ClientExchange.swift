@@ -31,9 +31,12 @@ final class ClientExchange: @unchecked Sendable {
     private let request: ClientRequest
     private let key: ConnectionKey
 
-    /// Wakes whoever waits for a slot, a name or a connection.
-    private let stop: Cancellation
+    /// Wakes whoever waits for a slot, a name or a connection; nil while nobody had to.
+    private var stop: Cancellation?
     private var callersCancellation: (cancellation: Cancellation, token: Cancellation.Token)?
+    /// The end of the time for the whole. Every wait ends at it at the latest, and nothing is given out behind it.
+    private let totalDeadline: Instant
+    /// Ends an answer of which nobody reads what is still to come. One that has come in whole needs none.
     private var totalTimer: Timer?
 
     private var slot: HTTPClient.Slot?
@@ -47,14 +50,14 @@ final class ClientExchange: @unchecked Sendable {
     /// True once the slot is given back and nothing can happen any more.
     private var hasEnded = false
 
-    init(_ request: ClientRequest, on client: HTTPClient) {
+    init(_ request: consuming ClientRequest, on client: HTTPClient) {
         self.client = client
         loop = client.loop
-        self.request = request
-        key = ConnectionKey(request)
-        stop = Cancellation(on: client.loop)
+        key = request.key
+        totalDeadline = client.loop.now + request.limits.total
         reader = ResponseReader(
             answering: request.method, client.limits.head, bodyBytesMax: request.limits.bodyBytesMax)
+        self.request = request
     }
 
     /// Does everything up to the head of the answer.
@@ -67,7 +70,7 @@ final class ClientExchange: @unchecked Sendable {
             let head = try await answer()
             self.head = head
             if head.status.code >= 400 { sender?.cease() }
-            if reader.isAtEnd { conclude() }
+            if reader.isAtEnd { conclude() } else if !reader.hasAll { scheduleEnd() }
             return head
         } catch {
             fail(error)
@@ -80,6 +83,7 @@ final class ClientExchange: @unchecked Sendable {
         loop.checkThread()
         if let failure { throw failure }
         do throws(ClientFailure) {
+            guard hasEnded || loop.now < totalDeadline else { throw .timedOut(.total) }
             while true {
                 let data = try reader.nextData()
                 if reader.isAtEnd { conclude() }
@@ -112,26 +116,66 @@ extension ClientExchange {
         if let cancellation {
             callersCancellation = (cancellation, cancellation.onFire { self.fail(.cancelled) })
         }
-        totalTimer = loop.schedule(after: request.limits.total) { self.fail(.timedOut(.total)) }
+    }
+
+    private func scheduleEnd() {
+        let timer = loop.makeTimer { self.fail(.timedOut(.total)) }
+        timer.reschedule(at: totalDeadline)
+        totalTimer = timer
+    }
+
+    /// What wakes whoever waits for a slot, a name or a connection.
+    private func stopper() -> Cancellation {
+        if let stop { return stop }
+        let stop = Cancellation(on: loop)
+        self.stop = stop
+        return stop
+    }
+
+    private func connectDeadline() -> Instant { min(loop.now + request.limits.connect, totalDeadline) }
+
+    /// The limit that is over: the one of a phase, or the one of the whole.
+    private func timedOut(_ phase: ClientFailure.Phase) -> ClientFailure {
+        .timedOut(loop.now < totalDeadline ? phase : .total)
     }
 
     private func answer() async throws(ClientFailure) -> ResponseHead {
-        var deadline = loop.now + request.limits.connect
-        let lease = try await client.acquire(key, deadline: deadline, stop: stop)
+        var deadline = connectDeadline()
+        let lease = try await lease(before: deadline)
         try hold(lease.slot)
         if case .reuse(let slot) = lease, let idle = client.take(slot) {
             if let head = try await ask(idle, mayBeStale: true) { return head }
             transport = nil
             idle.abort()
-            deadline = loop.now + request.limits.connect
+            deadline = connectDeadline()
         }
-        let fresh = try await client.connector.connect(key, deadline: deadline, stop: stop)
+        let fresh = try await connect(before: deadline)
         guard failure == nil else {
             fresh.abort()
             throw .cancelled
         }
         guard let head = try await ask(fresh, mayBeStale: false) else { throw .interrupted }
         return head
+    }
+
+    private func lease(before deadline: Instant) async throws(ClientFailure) -> HTTPClient.Pool.Lease {
+        switch try client.leaseNow(key) {
+        case .lease(let lease): return lease
+        case .wait(let ticket):
+            do throws(ClientFailure) {
+                return try await client.wait(for: ticket, until: deadline, stop: stopper())
+            } catch {
+                throw error == .timedOut(.connect) ? timedOut(.connect) : error
+            }
+        }
+    }
+
+    private func connect(before deadline: Instant) async throws(ClientFailure) -> Transport {
+        do throws(ClientFailure) {
+            return try await client.connector.connect(key, deadline: deadline, stop: stopper())
+        } catch {
+            throw error == .timedOut(.connect) ? timedOut(.connect) : error
+        }
     }
 
     /// Notes the slot, or gives it back where the exchange was given up meanwhile.
@@ -159,7 +203,7 @@ extension ClientExchange {
                 client.release(slot)
             }
         }
-        stop.fire()
+        stop?.fire()
     }
 
     /// The last byte of the answer has been taken.
@@ -180,7 +224,7 @@ extension ClientExchange {
     private func ask(_ transport: Transport, mayBeStale: Bool) async throws(ClientFailure) -> ResponseHead? {
         self.transport = transport
         transport.readDeadline = nil
-        let sender = RequestSender(transport, stall: request.limits.idle)
+        let sender = RequestSender(transport, stall: request.limits.idle, until: totalDeadline)
         self.sender = sender
         let begun = loop.now
         let head = request.head
@@ -212,24 +256,24 @@ extension ClientExchange {
         do throws(IOFailure) {
             try await sender.send(head, request.body)
         } catch {
-            if error == .timedOut, self.sender === sender { fail(.timedOut(.idle)) }
+            if error == .timedOut, self.sender === sender { fail(timedOut(.idle)) }
             // Otherwise reading shows what has become of the connection, and whether an answer was left there.
         }
         guard self.sender === sender, self.head == nil, !hasEnded else { return }
-        transport?.readDeadline = loop.now + request.limits.firstByte
+        transport?.readDeadline = min(loop.now + request.limits.firstByte, totalDeadline)
     }
 
     /// Reads once, into the reader.
     private func read(_ phase: ClientFailure.Phase, until deadline: Instant?) async throws(ClientFailure) {
         guard let transport else { throw failure ?? .interrupted }
-        transport.readDeadline = deadline
+        transport.readDeadline = deadline.map { min($0, totalDeadline) } ?? totalDeadline
         let bytes: [UInt8]
         do throws(IOFailure) {
             bytes = try await transport.read()
         } catch {
             if let failure { throw failure }
             switch error {
-            case .timedOut: throw .timedOut(phase)
+            case .timedOut: throw timedOut(phase)
             case .cancelled: throw .cancelled
             case .tls(let reason): throw .tls(reason)
             case .closed, .reset, .truncated, .system: throw .interrupted
@@ -252,7 +296,7 @@ extension Fields {
     func idleTimeout(atMost most: Duration) -> Duration? {
         let prefix: StaticString = "timeout="
         let seconds: Int? =
-            withValue(of: "keep-alive") { value in
+            withValue(of: .keepAlive) { value in
                 var seconds: Int?
                 value.forEachListElement { range in
                     let element = value.extracting(range)

@@ -36,9 +36,13 @@ package struct ClientRequest: Sendable {
 
     /// True if it can stand in a request line. CONNECT is not for here: what follows its answer is no body.
     var isSendable: Bool {
-        let name = method.name
-        return !name.isEmpty && name.utf8.allSatisfy(CharacterSet128.token.contains) && name != "CONNECT"
-            && MessageEncoder.isValidTarget(target)
+        if case .other(let name) = method, !name.utf8.span.isToken || name == "CONNECT" { return false }
+        return MessageEncoder.isValidTarget(target)
+    }
+
+    /// What its connection must have.
+    var key: ConnectionKey {
+        ConnectionKey(origin: origin, addresses: addresses, tls: origin.isSecure ? tls : nil)
     }
 
     /// The head in bytes. A method that is defined with a body says how long it is, even if it is empty
@@ -47,7 +51,7 @@ package struct ClientRequest: Sendable {
         let expectsBody = method == .post || method == .put || method == .patch
         var fields = fields
         // The body follows at once; nobody waits for leave to send it.
-        if fields.contains("expect") { fields.remove("expect") }
+        if fields.contains(.expect) { fields.remove("expect") }
         var head: [UInt8] = []
         MessageEncoder.appendHead(
             method, target: target, authority: origin.authority, fields,
@@ -62,12 +66,6 @@ struct ConnectionKey: Hashable {
     let addresses: AddressPolicy
     /// Held, so that no other context can come to have the same identity meanwhile.
     let tls: TLSClientContext?
-
-    init(_ request: ClientRequest) {
-        origin = request.origin
-        addresses = request.addresses
-        tls = request.origin.isSecure ? request.tls : nil
-    }
 
     static func == (left: ConnectionKey, right: ConnectionKey) -> Bool {
         left.origin == right.origin && left.addresses == right.addresses && left.tls === right.tls

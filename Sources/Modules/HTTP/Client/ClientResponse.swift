@@ -5,16 +5,15 @@
 /// Read it to the end or close it; one that is dropped closes itself, from whatever thread. One task reads at a time, on
 /// the client's loop.
 package final class ClientResponse: Sendable {
-    package let status: Status
-    package let version: Version
-    package let fields: Fields
+    package var status: Status { head.status }
+    package var version: Version { head.version }
+    package var fields: Fields { head.fields }
 
+    private let head: ResponseHead
     private let exchange: ClientExchange
 
     init(_ head: ResponseHead, _ exchange: ClientExchange) {
-        status = head.status
-        version = head.version
-        fields = head.fields
+        self.head = head
         self.exchange = exchange
     }
 

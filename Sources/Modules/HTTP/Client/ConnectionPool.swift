@@ -25,6 +25,11 @@ struct ConnectionPool<Key: Hashable> {
     /// Names a slot, for as long as it exists. Never used twice.
     struct Slot: Hashable {
         fileprivate let number: UInt64
+        /// Its place among the slots that exist at one time, below `slotsMax`.
+        let place: Int
+
+        static func == (left: Slot, right: Slot) -> Bool { left.number == right.number }
+        func hash(into hasher: inout Hasher) { hasher.combine(number) }
     }
 
     /// Names somebody who waits. Later ones are larger.
@@ -64,7 +69,16 @@ struct ConnectionPool<Key: Hashable> {
         case idle(until: Instant, stamp: UInt64)
     }
 
+    /// A slot that exists.
+    private struct Entry {
+        let slot: Slot
+        let group: Int
+        var state: State
+    }
+
+    /// What there is for one key.
     private struct Group {
+        let key: Key
         var slots = 0
         /// Oldest first; the youngest is used first, so that what is not needed gets old.
         var idle: [Slot] = []
@@ -73,9 +87,15 @@ struct ConnectionPool<Key: Hashable> {
     }
 
     private let limits: Limits
-    private var slots: [Slot: (key: Key, state: State)] = [:]
-    private var groups: [Key: Group] = [:]
-    private var tickets: [Ticket: Key] = [:]
+    /// By place. A request of a key that was asked for before reads and writes arrays, and hashes nothing.
+    private var slots: [Entry?] = []
+    private var freePlaces: [Int] = []
+    private var groups: [Group?] = []
+    private var freeGroups: [Int] = []
+    private var groupOfKey: [Key: Int] = [:]
+    /// The group that was asked for last, which is mostly the next one too.
+    private var lastGroup = 0
+    private var tickets: [Ticket: Int] = [:]
     private var lastNumber: UInt64 = 0
 
     /// An empty pool.
@@ -84,31 +104,40 @@ struct ConnectionPool<Key: Hashable> {
     }
 
     /// Slots that exist, leased or idle.
-    var slotCount: Int { slots.count }
+    var slotCount: Int { slots.count - freePlaces.count }
     /// Slots that are idle.
-    var idleCount: Int { groups.values.reduce(0) { $0 + $1.idle.count } }
+    var idleCount: Int { groups.reduce(0) { $0 + ($1?.idle.count ?? 0) } }
     /// Those who wait.
     var waiterCount: Int { tickets.count }
 
+    /// True for a slot that exists and is idle.
+    func isIdle(_ slot: Slot) -> Bool {
+        if case .idle? = entry(slot)?.state { return true }
+        return false
+    }
+
     /// Asks for a connection to `key`.
     mutating func acquire(_ key: Key) -> Answer {
-        if let (lease, closing) = lease(key) {
+        let group = group(for: key)
+        if let (lease, closing) = lease(group) {
             return closing.map { .leaseClosing(lease, closing: $0) } ?? .lease(lease)
         }
-        guard tickets.count < limits.waitersMax else { return .busy }
+        guard tickets.count < limits.waitersMax else {
+            forgetIfUnused(group)
+            return .busy
+        }
         let ticket = Ticket(number: nextNumber())
-        tickets[ticket] = key
-        groups[key, default: Group()].waiters.append(ticket)
+        tickets[ticket] = group
+        groups[group]?.waiters.append(ticket)
         return .wait(ticket)
     }
 
     /// No longer waits.
     /// - Returns: false when the ticket was granted before: then there is a slot to release.
     mutating func abandon(_ ticket: Ticket) -> Bool {
-        guard let key = tickets.removeValue(forKey: ticket) else { return false }
-        change(key) { group in
-            if let place = group.waiters.firstIndex(of: ticket) { group.waiters.remove(at: place) }
-        }
+        guard let group = tickets.removeValue(forKey: ticket) else { return false }
+        if let place = groups[group]?.waiters.firstIndex(of: ticket) { groups[group]?.waiters.remove(at: place) }
+        forgetIfUnused(group)
         return true
     }
 
@@ -116,118 +145,144 @@ struct ConnectionPool<Key: Hashable> {
     /// - Parameter idleUntil: when the connection in it is to be closed if nobody has used it; nil when it is closed
     ///   already.
     mutating func release(_ slot: Slot, idleUntil: Instant?) -> [Order] {
-        guard let (key, state) = slots[slot], case .leased = state else { preconditionFailure("a lease ends once") }
+        guard let entry = entry(slot), case .leased = entry.state else { preconditionFailure("a lease ends once") }
         if let idleUntil {
-            slots[slot] = (key, .idle(until: idleUntil, stamp: nextNumber()))
-            change(key) { $0.idle.append(slot) }
+            let stamp = nextNumber()
+            slots[slot.place]?.state = .idle(until: idleUntil, stamp: stamp)
+            groups[entry.group]?.idle.append(slot)
         } else {
-            forget(slot, of: key)
+            forget(entry)
         }
         return settle()
     }
 
     /// An idle connection has been closed from outside. Nothing happens when the slot is not idle.
     mutating func drop(_ slot: Slot) -> [Order] {
-        guard let (key, state) = slots[slot], case .idle = state else { return [] }
-        forget(slot, of: key)
+        guard let entry = entry(slot), case .idle = entry.state else { return [] }
+        forget(entry)
         return settle()
     }
 
     /// The idle connections whose time is over; their slots are gone. Nobody can be waiting for these slots, so nobody
     /// is woken.
     mutating func expire(at now: Instant) -> [Slot] {
-        let expired = slots.compactMap { slot, entry -> Slot? in
-            if case .idle(let until, _) = entry.state, until <= now { return slot }
+        let expired = slots.compactMap { entry -> Entry? in
+            if let entry, case .idle(let until, _) = entry.state, until <= now { return entry }
             return nil
         }
-        for slot in expired { if let key = slots[slot]?.key { forget(slot, of: key) } }
-        return expired
+        for entry in expired { forget(entry) }
+        return expired.map(\.slot)
     }
 
     /// When `expire` will next have something to give.
     var nextExpiry: Instant? {
         var next: Instant?
-        for (_, state) in slots.values {
-            if case .idle(let until, _) = state { next = min(next ?? until, until) }
+        for entry in slots {
+            if case .idle(let until, _)? = entry?.state { next = min(next ?? until, until) }
         }
         return next
     }
 
     // MARK: Helpers
 
-    /// A slot for `key`, if it can have one now.
-    private mutating func lease(_ key: Key) -> (Lease, closing: Slot?)? {
-        if let slot = groups[key]?.idle.last {
-            change(key) { $0.idle.removeLast() }
-            slots[slot] = (key, .leased)
+    private func entry(_ slot: Slot) -> Entry? {
+        guard slot.place < slots.count, let entry = slots[slot.place], entry.slot == slot else { return nil }
+        return entry
+    }
+
+    /// The group of a key, made if there is none.
+    private mutating func group(for key: Key) -> Int {
+        if lastGroup < groups.count, let last = groups[lastGroup], last.key == key { return lastGroup }
+        if let group = groupOfKey[key] {
+            lastGroup = group
+            return group
+        }
+        let group = freeGroups.popLast() ?? groups.count
+        if group == groups.count { groups.append(nil) }
+        groups[group] = Group(key: key)
+        groupOfKey[key] = group
+        lastGroup = group
+        return group
+    }
+
+    /// A group without slots and waiters leaves no trace.
+    private mutating func forgetIfUnused(_ group: Int) {
+        guard let unused = groups[group], unused.slots == 0, unused.waiters.isEmpty else { return }
+        groupOfKey[unused.key] = nil
+        groups[group] = nil
+        freeGroups.append(group)
+    }
+
+    /// A slot for a group, if it can have one now.
+    private mutating func lease(_ group: Int) -> (Lease, closing: Slot?)? {
+        if let slot = groups[group]?.idle.popLast() {
+            slots[slot.place]?.state = .leased
             return (.reuse(slot), nil)
         }
-        guard groups[key]?.slots ?? 0 < limits.slotsPerKeyMax else { return nil }
+        guard groups[group]?.slots ?? 0 < limits.slotsPerKeyMax else { return nil }
         var closing: Slot?
-        if slots.count >= limits.slotsMax {
-            guard let (slot, owner) = oldestIdle() else { return nil }
-            forget(slot, of: owner)
-            closing = slot
+        if slotCount >= limits.slotsMax {
+            guard let oldest = oldestIdle() else { return nil }
+            // Counted first, so that a group which gives a slot to itself does not seem unused in between.
+            groups[group]?.slots += 1
+            forget(oldest)
+            closing = oldest.slot
+        } else {
+            groups[group]?.slots += 1
         }
-        let slot = Slot(number: nextNumber())
-        slots[slot] = (key, .leased)
-        change(key) { $0.slots += 1 }
+        let place = freePlaces.popLast() ?? slots.count
+        if place == slots.count { slots.append(nil) }
+        let slot = Slot(number: nextNumber(), place: place)
+        slots[place] = Entry(slot: slot, group: group, state: .leased)
         return (.open(slot), closing)
     }
 
     /// Serves those who can be served, first come first.
     private mutating func settle() -> [Order] {
+        guard !tickets.isEmpty else { return [] }
         var orders: [Order] = []
-        while let (ticket, key) = firstServable(), let (lease, closing) = lease(key) {
+        while let (ticket, group) = firstServable(), let (lease, closing) = lease(group) {
             tickets[ticket] = nil
-            change(key) { $0.waiters.removeFirst() }
+            groups[group]?.waiters.removeFirst()
             if let closing { orders.append(.close(closing)) }
             orders.append(.grant(ticket, lease))
         }
         return orders
     }
 
-    private func firstServable() -> (Ticket, Key)? {
+    private func firstServable() -> (Ticket, Int)? {
         guard !tickets.isEmpty else { return nil }
-        let mayOpen = slots.count < limits.slotsMax || groups.values.contains { !$0.idle.isEmpty }
-        var first: (ticket: Ticket, key: Key)?
-        for (key, group) in groups {
-            guard let ticket = group.waiters.first, first.map({ ticket.number < $0.ticket.number }) ?? true,
+        let mayOpen = slotCount < limits.slotsMax || groups.contains { $0?.idle.isEmpty == false }
+        var first: (ticket: Ticket, group: Int)?
+        for (index, group) in groups.enumerated() {
+            guard let group, let ticket = group.waiters.first,
+                first.map({ ticket.number < $0.ticket.number }) ?? true,
                 !group.idle.isEmpty || (mayOpen && group.slots < limits.slotsPerKeyMax)
             else { continue }
-            first = (ticket, key)
+            first = (ticket, index)
         }
         return first
     }
 
-    private func oldestIdle() -> (Slot, Key)? {
-        var oldest: (slot: Slot, key: Key, stamp: UInt64)?
-        for (key, group) in groups {
-            guard let slot = group.idle.first, case .idle(_, let stamp)? = slots[slot]?.state,
+    private func oldestIdle() -> Entry? {
+        var oldest: (entry: Entry, stamp: UInt64)?
+        for case let group? in groups {
+            guard let slot = group.idle.first, let entry = slots[slot.place], case .idle(_, let stamp) = entry.state,
                 oldest.map({ stamp < $0.stamp }) ?? true
             else { continue }
-            oldest = (slot, key, stamp)
+            oldest = (entry, stamp)
         }
-        return oldest.map { ($0.slot, $0.key) }
+        return oldest?.entry
     }
 
-    private mutating func forget(_ slot: Slot, of key: Key) {
-        slots[slot] = nil
-        change(key) { group in
-            group.slots -= 1
-            if let place = group.idle.firstIndex(of: slot) { group.idle.remove(at: place) }
+    private mutating func forget(_ entry: Entry) {
+        slots[entry.slot.place] = nil
+        freePlaces.append(entry.slot.place)
+        groups[entry.group]?.slots -= 1
+        if let place = groups[entry.group]?.idle.firstIndex(of: entry.slot) {
+            groups[entry.group]?.idle.remove(at: place)
         }
-    }
-
-    /// Changes a group; one without slots and waiters leaves no trace.
-    private mutating func change(_ key: Key, _ body: (inout Group) -> Void) {
-        if !Self.change(&groups[key, default: Group()], body) { groups[key] = nil }
-    }
-
-    /// Changes a group in its place. True if it is still needed.
-    private static func change(_ group: inout Group, _ body: (inout Group) -> Void) -> Bool {
-        body(&group)
-        return group.slots > 0 || !group.waiters.isEmpty
+        forgetIfUnused(entry.group)
     }
 
     private mutating func nextNumber() -> UInt64 {

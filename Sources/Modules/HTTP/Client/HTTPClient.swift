@@ -17,8 +17,8 @@ package final class HTTPClient: @unchecked Sendable {
     let connector: Connector
 
     private var pool: Pool
-    /// The connections of idle slots.
-    private var resting: [Slot: Transport] = [:]
+    /// The connections of idle slots, by the slots' places.
+    private var resting: [Transport?] = []
     private var waiting: [Pool.Ticket: OneShot<Result<Pool.Lease, ClientFailure>>] = [:]
     private var expiry: Timer?
     private var isClosed = false
@@ -40,7 +40,7 @@ package final class HTTPClient: @unchecked Sendable {
     /// When `cancellation` fires, in whatever phase, the connection is broken off within the call, and who waits here or
     /// for a piece of the body gets `.cancelled`. A request may be sent twice in the one case `ClientExchange` explains.
     package func send(
-        _ request: ClientRequest, cancellation: Cancellation? = nil
+        _ request: consuming ClientRequest, cancellation: Cancellation? = nil
     ) async throws(ClientFailure) -> ClientResponse {
         loop.checkThread()
         guard !isClosed else { throw .cancelled }
@@ -66,21 +66,28 @@ package final class HTTPClient: @unchecked Sendable {
 
 // For exchanges.
 extension HTTPClient {
-    /// Waits for a slot.
-    func acquire(_ key: ConnectionKey, deadline: Instant, stop: Cancellation) async throws(ClientFailure) -> Pool.Lease
-    {
+    /// A slot, where nobody has to wait for it.
+    func leaseNow(_ key: ConnectionKey) throws(ClientFailure) -> Acquisition {
         switch pool.acquire(key) {
-        case .lease(let lease): return lease
+        case .lease(let lease): return .lease(lease)
         case .leaseClosing(let lease, let closing):
             retire(closing)
-            return lease
+            return .lease(lease)
         case .busy: throw .busy
-        case .wait(let ticket): return try await wait(ticket, deadline, stop)
+        case .wait(let ticket): return .wait(ticket)
         }
     }
 
-    private func wait(
-        _ ticket: Pool.Ticket, _ deadline: Instant, _ stop: Cancellation
+    /// What a request for a slot comes to.
+    enum Acquisition {
+        case lease(Pool.Lease)
+        /// To be waited for.
+        case wait(Pool.Ticket)
+    }
+
+    /// Waits for a slot.
+    func wait(
+        for ticket: Pool.Ticket, until deadline: Instant, stop: Cancellation
     ) async throws(ClientFailure) -> Pool.Lease {
         let turn = OneShot<Result<Pool.Lease, ClientFailure>>(on: loop)
         waiting[ticket] = turn
@@ -102,8 +109,7 @@ extension HTTPClient {
     /// The idle connection of a slot that was leased for reuse; nil when it has ended meanwhile, or says something that
     /// nobody has asked for.
     func take(_ slot: Slot) -> Transport? {
-        guard let transport = resting.removeValue(forKey: slot) else { return nil }
-        transport.onPeerClosed = nil
+        guard let transport = removeResting(slot) else { return nil }
         guard transport.isQuiet else {
             transport.abort()
             return nil
@@ -124,10 +130,12 @@ extension HTTPClient {
             return
         }
         let until = loop.now + idleTimeout
-        resting[slot] = transport
+        while resting.count <= slot.place { resting.append(nil) }
+        resting[slot.place] = transport
         transport.deadline = nil
         follow(pool.release(slot, idleUntil: until))
-        transport.onPeerClosed = { [weak self] _ in self?.discard(slot) }
+        // Once for the connection: while it is in use, its end is seen by whoever reads, and this does nothing.
+        if !transport.watchesPeer { transport.onPeerClosed = { [weak self] _ in self?.discard(slot) } }
         let timer = expiry ?? loop.makeTimer { [weak self] in self?.expire() }
         expiry = timer
         if !timer.isScheduled || until < timer.due { timer.reschedule(at: until) }
@@ -155,8 +163,13 @@ extension HTTPClient {
 
     /// The other side has closed an idle connection.
     private func discard(_ slot: Slot) {
-        resting.removeValue(forKey: slot)?.abort()
+        guard pool.isIdle(slot) else { return }
+        removeResting(slot)?.abort()
         follow(pool.drop(slot))
+    }
+
+    private func removeResting(_ slot: Slot) -> Transport? {
+        slot.place < resting.count ? resting[slot.place].take() : nil
     }
 
     private func expire() {
@@ -165,7 +178,7 @@ extension HTTPClient {
     }
 
     private func retire(_ slot: Slot) {
-        if let transport = resting.removeValue(forKey: slot) { retire(transport) }
+        if let transport = removeResting(slot) { retire(transport) }
     }
 
     /// Closes a connection in good order, beside whatever is going on.

@@ -19,12 +19,15 @@ final class RequestSender: @unchecked Sendable {
     private(set) var state = State.underWay
     private let transport: Transport
     private let stall: Duration
+    private let deadline: Instant
     private var isCeasing = false
 
     /// - Parameter stall: the longest wait for the upstream to take the next slice.
-    init(_ transport: Transport, stall: Duration) {
+    /// - Parameter deadline: the end of the time for the whole.
+    init(_ transport: Transport, stall: Duration, until deadline: Instant) {
         self.transport = transport
         self.stall = stall
+        self.deadline = deadline
     }
 
     /// Writes head and body, in slices that each have the time of `stall`.
@@ -34,7 +37,7 @@ final class RequestSender: @unchecked Sendable {
             var start = 0
             repeat {
                 let end = min(body.count, start + HTTPMaxima.writeSliceBytes)
-                transport.writeDeadline = transport.loop.now + stall
+                transport.writeDeadline = min(transport.loop.now + stall, deadline)
                 // A body of one slice, as nearly all are, is not copied.
                 try await transport.write(head, end - start == body.count ? body : Array(body[start..<end]))
                 head = []
