@@ -10,6 +10,7 @@
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <openssl/pem.h>
+#include <openssl/sha.h>
 
 // OSSL_PARAM arrays hold pointers to locals; in Swift each of them would be a nested closure. EVP_KDF-HKDF(7).
 static inline int copenssl_hkdf_sha256(
@@ -25,14 +26,50 @@ static inline int copenssl_hkdf_sha256(
     return EVP_KDF_derive(context, output, outputCount, parameters);
 }
 
-// The same: the digest's name is a parameter. Keys the context; later calls of EVP_MAC_init without a key keep it. EVP_MAC-HMAC(7).
-static inline int copenssl_hmac_sha256_init(EVP_MAC_CTX *context, const unsigned char *key, size_t keyCount) {
-    OSSL_PARAM parameters[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA256", 0),
-        OSSL_PARAM_construct_end(),
-    };
-    return EVP_MAC_init(context, key, keyCount, parameters);
+// HMAC-SHA256 with its key worked in: the states behind the two padded keys (RFC 2104 §4). A code is then two short
+// hashes on copies of them, on any thread. EVP_MAC would find, allocate and lock its way to the same. The functions are
+// deprecated in favour of EVP and part of every OpenSSL 3. SHA256_Init(3).
+typedef struct {
+    SHA256_CTX inner, outer;
+} copenssl_hmac_sha256;
+
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wdeprecated-declarations"
+
+static inline void copenssl_hmac_sha256_key(copenssl_hmac_sha256 *state, const unsigned char *key, size_t keyCount) {
+    unsigned char inner[64] = {0}, outer[64];
+    if (keyCount > sizeof inner) {
+        SHA256(key, keyCount, inner);
+    } else {
+        for (size_t index = 0; index < keyCount; index++) inner[index] = key[index];
+    }
+    for (size_t index = 0; index < sizeof inner; index++) {
+        outer[index] = inner[index] ^ 0x5c;
+        inner[index] ^= 0x36;
+    }
+    SHA256_Init(&state->inner);
+    SHA256_Update(&state->inner, inner, sizeof inner);
+    SHA256_Init(&state->outer);
+    SHA256_Update(&state->outer, outer, sizeof outer);
+    OPENSSL_cleanse(inner, sizeof inner);
+    OPENSSL_cleanse(outer, sizeof outer);
 }
+
+// Writes 32 bytes to code.
+static inline void copenssl_hmac_sha256_code(
+    const copenssl_hmac_sha256 *state, const unsigned char *message, size_t messageCount, unsigned char *code) {
+    SHA256_CTX context = state->inner;
+    unsigned char digest[32];
+    SHA256_Update(&context, message, messageCount);
+    SHA256_Final(digest, &context);
+    context = state->outer;
+    SHA256_Update(&context, digest, sizeof digest);
+    SHA256_Final(code, &context);
+    OPENSSL_cleanse(&context, sizeof context);
+    OPENSSL_cleanse(digest, sizeof digest);
+}
+
+#pragma clang diagnostic pop
 
 // EVP_PKEY_Q_keygen is variadic. EVP_PKEY_Q_keygen(3).
 static inline EVP_PKEY *copenssl_p256_generate(void) { return EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256"); }
