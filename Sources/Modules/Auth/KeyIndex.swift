@@ -104,10 +104,10 @@ package final class KeyIndex: Sendable {
         let digests = peppers.digests(of: key)
         let handle = key.handle
         return state.withLock { state in
-            guard let index = KeyIndex.match(digests, in: state.entries[handle] ?? KeyIndex.decoys) else {
-                return .unknown(isKey: true)
-            }
-            return KeyIndex.use(&state, handle, index, now)
+            let place = state.entries.index(forKey: handle)
+            let index = KeyIndex.match(digests, in: place.map { state.entries.values[$0] } ?? KeyIndex.decoys)
+            guard let place, let index else { return .unknown(isKey: true) }
+            return KeyIndex.use(&state, place, index, now)
         }
     }
 
@@ -130,22 +130,26 @@ package final class KeyIndex: Sendable {
     /// Where a digest agrees. Every entry is compared with the digest of its generation, also behind one that agreed.
     private static func match(_ digests: [(digest: Digest, generation: Int)], in entries: [Entry]) -> Int? {
         var found: Int?
-        for (index, entry) in entries.enumerated() {
-            for candidate in digests where candidate.generation == entry.record.pepperGeneration {
-                if candidate.digest == entry.record.digest { found = index }
+        // By index: an entry is large, and copying it costs more than the comparison.
+        for index in entries.indices {
+            for candidate in digests where candidate.generation == entries[index].record.pepperGeneration {
+                if candidate.digest == entries[index].record.digest { found = index }
             }
         }
         return found
     }
 
-    private static func use(_ state: inout State, _ handle: UInt64, _ index: Int, _ now: WallTime) -> Authentication {
-        guard let entry = state.entries[handle]?[index] else { return .unknown(isKey: true) }
+    /// - Parameter index: of an entry of those at `place`.
+    private static func use(
+        _ state: inout State, _ place: Dictionary<UInt64, [Entry]>.Index, _ index: Int, _ now: WallTime
+    ) -> Authentication {
+        let entry = state.entries.values[place][index]
         if entry.record.revokedAt != nil { return .revoked(entry.record) }
         if let expiry = entry.record.expiresAt, expiry <= now { return .expired(entry.record) }
-        state.entries[handle]?[index].record.lastUsedAt = now
+        state.entries.values[place][index].record.lastUsedAt = now
         if !entry.isUsed {
-            state.entries[handle]?[index].isUsed = true
-            state.used.append(handle)
+            state.entries.values[place][index].isUsed = true
+            state.used.append(state.entries.keys[place])
         }
         return .valid(entry.record)
     }
