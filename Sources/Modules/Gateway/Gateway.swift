@@ -170,7 +170,7 @@ package final class Gateway: Module {
     private func node(named name: String, for principal: Principal?) async throws(Failure) -> (
         alias: String, model: NodeModel
     )? {
-        guard name.hasPrefix(NodePrompt.prefix) else { return nil }
+        guard name.utf8.starts(with: NodePrompt.prefix.utf8) else { return nil }
         guard let nodes = nodes.withLock({ $0 }), let principal, principal.mayUse(model: name) else {
             throw Failure(.modelNotFound, "this key knows no model of that name", param: "model")
         }
@@ -236,7 +236,8 @@ package final class Gateway: Module {
     /// A model and its fallbacks. A key bound to some models is not taken to others by a fallback: the bond may be there for
     /// where they are.
     func attempts(for model: Model, by principal: Principal?) -> [Model] {
-        catalog.withLock { $0.attempts(for: model) }.enumerated().filter { index, model in
+        if model.settings.fallback.isEmpty { return [model] }
+        return catalog.withLock { $0.attempts(for: model) }.enumerated().filter { index, model in
             index == 0 || principal?.mayUse(model: model.name) ?? false
         }.map(\.element)
     }

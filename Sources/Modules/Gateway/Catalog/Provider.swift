@@ -12,6 +12,8 @@ final class Model: Sendable {
     let provider: Provider
     /// What the encoders must know of it.
     let upstream: UpstreamModel
+    /// The fields of an answer that name it and its provider, laid out once.
+    let answerFields: Fields
 
     var name: String { settings.name }
 
@@ -21,6 +23,10 @@ final class Model: Sendable {
         upstream = UpstreamModel(
             name: settings.upstream, outputTokensMax: settings.outputTokensMax, reasoning: settings.reasoning,
             schemas: settings.schemas, dialect: provider.settings.dialect, tellsStore: provider.settings.tellsStore)
+        var fields = Fields()
+        fields.append("x-gatehouse-provider", provider.name)
+        fields.append("x-gatehouse-model", settings.name)
+        answerFields = fields
     }
 }
 
@@ -33,6 +39,8 @@ final class Provider: Sendable {
     var waitsForKey: Bool { key == nil && settings.key != nil }
     /// Verifies its certificate; `nil` before ``connected(_:)`` and for plain HTTP.
     let tls: TLSClientContext?
+    /// Where its routes are, by the client's route.
+    private let targets: [ModelRoute: String]
 
     var name: String { settings.name }
     var kind: ProviderKind { settings.kind }
@@ -41,7 +49,13 @@ final class Provider: Sendable {
         self.settings = settings
         self.key = key
         self.tls = tls
+        let base = settings.base?.path ?? ""
+        targets = Dictionary(
+            uniqueKeysWithValues: ModelRoute.allCases.map { ($0, base + $0.path.dropFirst("/v1".count)) })
     }
+
+    /// The target of a request for that route.
+    func target(of route: ModelRoute) -> String { targets[route] ?? route.path }
 
     /// The same with its key read.
     ///

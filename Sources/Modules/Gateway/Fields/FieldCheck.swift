@@ -25,7 +25,7 @@ package struct FieldTable: Sendable {
     ) throws(Fault) -> JSONObject {
         guard root.kind == .object else { throw .invalid(nil, "The body must be a JSON object.") }
         var check = FieldCheck(kind: kind, pass: pass, isNative: native == kind)
-        try check.members(of: root, fields, at: "")
+        try check.members(of: root, fields)
         return check.extras
     }
 }
@@ -36,6 +36,8 @@ struct FieldCheck {
     let pass: Set<String>
     let isNative: Bool
     var extras = JSONObject()
+    /// The names of the members in which the walk stands.
+    private var route: [String] = []
 
     init(kind: ProviderKind, pass: Set<String>, isNative: Bool) {
         self.kind = kind
@@ -43,61 +45,72 @@ struct FieldCheck {
         self.isNative = isNative
     }
 
-    /// `route` is the path of the object without indices, for `pass`.
-    mutating func members(of node: JSONNode, _ fields: [Field], tag: String? = nil, at route: String) throws(Fault) {
+    mutating func members(of node: JSONNode, _ fields: [Field], tag: String? = nil) throws(Fault) {
+        // Of the members that must be there: how many are. No name stands twice in a request.
+        var requiredCount = 0
         for member in node.members {
             if let tag, member.nameEquals(tag) { continue }
-            // By index: a row is large, and copying those that are passed over is most of the work.
             guard let index = fields.indices.first(where: { member.nameEquals(fields[$0].name) }) else {
-                try allow(member, at: route, unless: Fault.unknown(member.name))
+                try allow(member, unless: { Fault.unknown(member.name) })
                 continue
             }
+            let field = fields[index]
+            if field.isRequired { requiredCount += 1 }
             do throws(Fault) {
-                try value(member.value, of: fields[index], member, at: route)
+                try value(member.value, of: field, member)
             } catch {
-                throw error.within(fields[index].name)
+                throw error.within(field.name)
             }
         }
+        guard fields.indices.count(where: { fields[$0].isRequired }) > requiredCount else { return }
         for index in fields.indices where fields[index].isRequired && node[fields[index].name] == nil {
             throw .invalid(fields[index].name, "Missing required parameter.")
         }
     }
 
     /// A member of the table: its treatment first, then its shape.
-    private mutating func value(
-        _ node: JSONNode, of field: Field, _ member: JSONMember, at route: String
-    ) throws(Fault) {
-        let path = route.isEmpty ? field.name : "\(route).\(field.name)"
+    private mutating func value(_ node: JSONNode, of field: Field, _ member: JSONMember) throws(Fault) {
         if node.isNull && !field.isRequired { return }
         switch field.treatment(for: kind) {
         case .pass, .hint:
-            try shape(node, field.shape, at: path)
+            try shape(node, field.shape, of: field)
         case .within(let narrower):
-            try shape(node, field.shape, at: path)
-            try shape(node, narrower, at: path)
+            try shape(node, field.shape, of: field)
+            try shape(node, narrower, of: field)
         case .only(let values, let code, let reason):
-            try shape(node, field.shape, at: path)
+            try shape(node, field.shape, of: field)
             guard !values.contains(where: { $0.means(node.value) }) else { return }
             let fault = Fault(code, "This value \(reason).", param: "")
             if code == .consentRequired { throw fault }
-            try allow(member, at: route, unless: fault)
+            try allow(member, unless: { fault })
         case .refused(let reason):
-            try allow(member, at: route, unless: Fault(.invalidParameter, "This parameter \(reason).", param: ""))
+            try allow(member, unless: { Fault(.invalidParameter, "This parameter \(reason).", param: "") })
         case .unknown:
             try allow(
-                member, at: route,
-                unless: Fault(.unknownParameter, "Unknown parameter for this model's provider.", param: ""))
+                member,
+                unless: { Fault(.unknownParameter, "Unknown parameter for this model's provider.", param: "") })
         }
     }
 
     /// Lets a member pass if the provider's configuration says so.
-    private mutating func allow(_ member: JSONMember, at route: String, unless fault: Fault) throws(Fault) {
+    private mutating func allow(_ member: JSONMember, unless fault: () -> Fault) throws(Fault) {
         let name = member.name
-        guard pass.contains(route.isEmpty ? name : "\(route).\(name)"), route.isEmpty || isNative else { throw fault }
+        guard pass.contains(path(of: name)), route.isEmpty || isNative else { throw fault() }
         if route.isEmpty { extras[name] = member.value.value }
     }
 
-    private mutating func shape(_ node: JSONNode, _ shape: Shape, at route: String) throws(Fault) {
+    /// A member's path without indices, as `pass` names it.
+    private func path(of name: String) -> String { (route + [name]).joined(separator: ".") }
+
+    /// The shape of a member's value. What is wrong ends the walk, so the route is only put right behind what is not.
+    private mutating func shape(_ node: JSONNode, _ shape: Shape, of field: Field) throws(Fault) {
+        guard node.kind == .object || node.kind == .array else { return try self.shape(node, shape) }
+        route.append(field.name)
+        try self.shape(node, shape)
+        route.removeLast()
+    }
+
+    private mutating func shape(_ node: JSONNode, _ shape: Shape) throws(Fault) {
         switch shape {
         case .any: return
         case .bool:
@@ -126,16 +139,16 @@ struct FieldCheck {
             guard let text = node.string else { throw .shape("must be a string") }
             if text.utf8.prefix(16).contains(UInt8(ascii: ":")) { try MediaAddress.check(text) }
         case .array(let element, let range):
-            try elements(of: node, element, range, at: route)
+            try elements(of: node, element, range)
         case .object(let fields):
             guard node.kind == .object else { throw .shape("must be an object") }
-            try members(of: node, fields, at: route)
+            try members(of: node, fields)
         case .map(let element, let range):
             guard node.kind == .object, range.contains(node.count) else {
                 throw .shape("must be an object with at most \(range.upperBound) members")
             }
             for member in node.members {
-                do throws(Fault) { try self.shape(member.value, element, at: route) } catch {
+                do throws(Fault) { try self.shape(member.value, element) } catch {
                     throw error.within(String(member.name.prefix(64)))
                 }
             }
@@ -145,14 +158,14 @@ struct FieldCheck {
             guard let match = shapes.first(where: { $0.takes(node.kind) }) else {
                 throw .shape("must be \(shapes.map(\.noun).joined(separator: " or "))")
             }
-            try self.shape(node, match, at: route)
+            try self.shape(node, match)
         case .tagged(let name, let fallback, let tags):
-            try tagged(node, by: name, or: fallback, tags, at: route)
+            try tagged(node, by: name, or: fallback, tags)
         }
     }
 
     private mutating func elements(
-        of node: JSONNode, _ element: Shape, _ range: ClosedRange<Int>, at route: String
+        of node: JSONNode, _ element: Shape, _ range: ClosedRange<Int>
     ) throws(Fault) {
         guard node.kind == .array else { throw .shape("must be an array") }
         guard range.contains(node.count) else {
@@ -160,30 +173,30 @@ struct FieldCheck {
         }
         var index = 0
         for child in node.elements {
-            do throws(Fault) { try shape(child, element, at: route) } catch { throw error.within("[\(index)]") }
+            do throws(Fault) { try shape(child, element) } catch { throw error.within("[\(index)]") }
             index += 1
         }
     }
 
     private mutating func tagged(
-        _ node: JSONNode, by name: String, or fallback: String?, _ tags: [Tag], at route: String
+        _ node: JSONNode, by name: String, or fallback: String?, _ tags: [Tag]
     ) throws(Fault) {
         guard node.kind == .object else { throw .shape("must be an object") }
         let value: String? =
             if let tag = node[name], !(tag.isNull && fallback != nil) { tag.string } else { fallback }
         guard let value else { throw .invalid(name, "Missing or not a string.") }
         let kind = kind
-        guard let tag = tags.indices.first(where: { tags[$0].name == value }).map({ tags[$0] }) else {
+        guard let tag = tags.first(where: { $0.name == value }) else {
             let known = tags.lazy.filter { if case .pass = $0.treatment(for: kind) { true } else { false } }
             throw .invalid(name, "Must be one of: \(known.prefix(16).map(\.name).joined(separator: ", ")).")
         }
         switch tag.treatment(for: kind) {
         case .refused(let reason):
-            guard isNative, pass.contains("\(route).\(value)") else { throw .invalid(name, "This \(name) \(reason).") }
+            guard isNative, pass.contains(path(of: value)) else { throw .invalid(name, "This \(name) \(reason).") }
         case .unknown, .only:
             throw .invalid(name, "This \(name) is not supported by this model's provider.")
         case .pass, .hint, .within:
-            try members(of: node, tag.fields, tag: name, at: route)
+            try members(of: node, tag.fields, tag: name)
         }
     }
 }

@@ -41,8 +41,9 @@ package indirect enum Shape: Sendable {
     case tagged(by: String, or: String?, [Tag])
 }
 
-/// A row of a field table: a member of an object, its shape, and what it means for each kind of provider.
-package struct Field: Sendable {
+/// A row of a field table: a member of an object, its shape, and what it means for each kind of provider. A class, since
+/// each check passes many of them by.
+package final class Field: Sendable {
     package let name: String
     package let shape: Shape
     /// Whether the member must be there. Optional members may also be `null`.
@@ -74,7 +75,7 @@ package struct Field: Sendable {
 }
 
 /// One of the objects a tagged shape may be: the value of its tag, its other members, and for whom it exists.
-package struct Tag: Sendable {
+package final class Tag: Sendable {
     package let name: String
     package let fields: [Field]
     let openai: Treatment

@@ -21,6 +21,22 @@ package enum OpenAIChatDecoder {
         return request
     }
 
+    /// Whether ``decode(_:)`` would refuse nothing of a body that the table has passed, and finds no schema in it: text
+    /// from the roles that every provider knows. Anything else is decoded to be judged.
+    package static func isPlain(_ root: JSONNode) -> Bool {
+        if let format = root["response_format"], !format.isNull, format["type"]?.stringEquals("text") != true {
+            return false
+        }
+        guard let messages = root["messages"] else { return false }
+        return messages.elements.allSatisfy { message in
+            guard let role = message["role"], plainRoles.contains(where: role.stringEquals) else { return false }
+            guard let content = message["content"], content.kind == .array else { return true }
+            return content.elements.allSatisfy { $0["type"]?.stringEquals("text") == true }
+        }
+    }
+
+    private static let plainRoles = ["user", "assistant", "system", "tool", "developer"]
+
     private static func messages(_ node: JSONNode?) throws(Fault) -> [ChatMessage] {
         var messages: [ChatMessage] = []
         for (index, node) in node.elements.enumerated() {
@@ -117,7 +133,7 @@ package enum OpenAIChatDecoder {
 enum OpenAISettings {
     static func read(_ root: JSONNode, into request: inout ChatRequest) {
         request.isStreamed = root["stream"]?.bool ?? false
-        request.showsUsage = root["stream_options"]?["include_usage"]?.bool ?? false
+        request.showsUsage = showsUsage(root)
         request.choices = root["n"]?.int ?? 1
         request.stops = root["stop"]?.string.map { [$0] } ?? root["stop"].elements.compactMap(\.string)
         request.sampling.temperature = root["temperature"]?.double
@@ -129,6 +145,11 @@ enum OpenAISettings {
         request.allowsParallelToolCalls = root["parallel_tool_calls"]?.bool
         request.user = root["user"]?.string ?? root["safety_identifier"]?.string
         if case .object(let metadata)? = root["metadata"]?.value { request.metadata = metadata }
+    }
+
+    /// Whether a streamed answer shows its usage.
+    static func showsUsage(_ root: JSONNode) -> Bool {
+        root["stream_options"]?["include_usage"]?.bool ?? false
     }
 
     static func tool(_ node: JSONNode) -> ChatTool {

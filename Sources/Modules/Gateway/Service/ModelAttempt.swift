@@ -15,7 +15,7 @@ struct ModelAttempt {
     let needles: SecretNeedles
     /// Fields that only the provider's `pass` list allows; a translated request carries them along.
     private let extras: JSONObject
-    /// The conversation; `nil` for embeddings, which hold none.
+    /// The conversation; `nil` for embeddings, which hold none, and for a plain chat whose bytes pass as they are.
     private let request: ChatRequest?
     private let strict: StrictAnswer?
 
@@ -31,7 +31,10 @@ struct ModelAttempt {
             throw .invalid("stream_options", "This is only for streamed answers.")
         }
         // Embeddings of a kind that has none end here, with a sentence that says so.
-        request = call.route == .embeddings && provider.kind != .anthropic ? nil : try call.route.decode(call.root)
+        let hasNone = call.route == .embeddings && provider.kind != .anthropic
+        // Decoding refuses what the table cannot express: where there is nothing of that kind, native bytes need none.
+        let isPlain = call.route == .chat && provider.kind == .openai && OpenAIChatDecoder.isPlain(call.root)
+        request = hasNone || isPlain ? nil : try call.route.decode(call.root)
         strict = try request.flatMap { request throws(Fault) in try StrictAnswer(request.format) }
     }
 
@@ -107,7 +110,7 @@ struct ModelAttempt {
     private func relay(answerTool: String?) -> AnswerRelay {
         let route = call.route
         guard !isNative, let request else {
-            let showsUsage = request?.showsUsage ?? true
+            let showsUsage = request?.showsUsage ?? (route != .chat || OpenAISettings.showsUsage(call.root))
             return AnswerRelay(
                 AnswerTap(route, requestID: call.exchange.id, showsUsage: showsUsage, strict: strict, secrets: needles),
                 needles)
@@ -159,8 +162,7 @@ struct ModelAttempt {
     /// Sets the fields of the answer; before its head leaves.
     func note(_ summary: AnswerSummary, _ overhead: Duration) {
         call.exchange.answerFields.append("x-gatehouse-overhead-ms", overhead.milliseconds)
-        call.exchange.answerFields.append("x-gatehouse-provider", model.provider.name)
-        call.exchange.answerFields.append("x-gatehouse-model", model.name)
+        call.exchange.answerFields.append(contentsOf: model.answerFields)
         if let usage = summary.usage, let cost = model.settings.price?.cost(of: usage), !call.isStreamed {
             call.exchange.answerFields.append("x-gatehouse-cost", NanoDollars.text(cost))
         }

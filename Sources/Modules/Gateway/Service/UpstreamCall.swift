@@ -39,9 +39,8 @@ struct UpstreamCall {
         var fields = isStreamed ? Self.streamedFields : Self.wholeFields
         fields.append(contentsOf: protocolFields)
         try addCredential(to: &fields)
-        let target = base.path + route.path.dropFirst("/v1".count)
         return ClientRequest(
-            method: .post, origin: base.origin, target: target, fields: fields, body: body,
+            method: .post, origin: base.origin, target: provider.target(of: route), fields: fields, body: body,
             limits: provider.settings.limits,
             addresses: .configured, tls: provider.tls)
     }

@@ -135,6 +135,8 @@ extension AnswerTap {
         _ body: [UInt8], _ route: ModelRoute, strict: StrictAnswer? = nil
     ) throws(Fault) -> AnswerSummary {
         switch route {
+        case .chat where strict == nil, .completions where strict == nil:
+            return try OpenAIChatReader.summary(ofWhole: body)
         case .chat, .completions, .responses, .messages:
             let events = try AnswerReader.whole(body, from: route.isAnthropic ? .anthropic : .openai)
             if var strict, let fault = strict.check(events) { throw fault }
