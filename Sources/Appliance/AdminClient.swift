@@ -14,8 +14,8 @@ struct AdminClient {
 
     /// Longer answers are refused; the longest lists have pages.
     static let answerBytesMax = 16 << 20
-    /// How long a server may take to answer.
-    static let timeoutSeconds = 30
+    /// How long a server may take to answer; to check a large file takes it minutes.
+    static let timeoutSeconds = 3600
 
     /// Why there is no answer.
     enum Failure: Error {

@@ -51,7 +51,7 @@ let commandTable = CommandTable(
             "key revoke", "refuse an API key from the next request on",
             operands: [CommandOperand("id", "the key's id: key_…")], options: [jsonOption],
             examples: ["gatehouse key revoke key_01JD0000000000000000000000"]),
-    ] + providerCommands + tenantCommands + planCommands + nodeCommands + storeCommands,
+    ] + providerCommands + tenantCommands + planCommands + nodeCommands + storeCommands + storeFileCommands,
     examples: ["gatehouse dev", "gatehouse check", "gatehouse serve", "gatehouse key create --name laptop"])
 
 let jsonOption = CommandOption(flag: "json", "print JSON instead of text for people")

@@ -51,6 +51,8 @@ struct Main {
         case "plan list": try PlanCommands(invocation).list()
         case "plan show": try PlanCommands(invocation).show()
         case "plan set": try PlanCommands(invocation).set()
+        case "store verify": try StoreFileCommands(invocation).verify()
+        case "store inventory": try StoreFileCommands(invocation).inventory()
         default: try runNodes(invocation)
         }
     }

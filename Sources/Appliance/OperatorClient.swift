@@ -26,6 +26,17 @@ struct OperatorClient {
         }
     }
 
+    /// The same; `nil` where no server runs.
+    func callIfRunning(_ method: HTTP.Method, _ path: String) throws(CommandFailure) -> JSONValue? {
+        do throws(AdminClient.Failure) {
+            return try client.call(method, path)
+        } catch .notRunning {
+            return nil
+        } catch {
+            throw CommandFailure(error)
+        }
+    }
+
     /// Every element of a list, page by page.
     ///
     /// - Parameter query: what else stands in it (`tenant=acme`).

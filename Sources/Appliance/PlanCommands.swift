@@ -72,7 +72,7 @@ extension Quantity {
     /// A size for people: three digits or so.
     static func rounded(bytes: Int) -> String {
         for (unit, shift) in [("GiB", 30), ("MiB", 20), ("KiB", 10)] where bytes >= 1 << shift {
-            let tenths = (bytes >> (shift - 4)) * 10 >> 4
+            let tenths = ((bytes >> (shift - 4)) * 10) >> 4
             return tenths >= 1000 || tenths % 10 == 0 ? "\(tenths / 10)\(unit)" : "\(tenths / 10).\(tenths % 10)\(unit)"
         }
         return "\(bytes)B"

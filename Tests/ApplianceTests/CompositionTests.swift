@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Arguments
+import Bytes
 import Configuration
 import Glibc
 import Log
@@ -32,6 +33,14 @@ import Testing
         _ = try Composition(configuration, log: .disabled)
         #expect(configuration.keysTaken.count > 30)
         #expect(ExampleFile.disagreements(text, configuration.keysTaken) == [])
+    }
+
+    @Test(arguments: [
+        (0, "0B"), (1023, "1023B"), (1024, "1KiB"), (1536, "1.5KiB"), (20 << 30, "20GiB"), (103_000, "100KiB"),
+        (Int.max, "8589934591GiB"),
+    ])
+    func `a size is written for people`(_ bytes: Int, _ text: String) {
+        #expect(Quantity.rounded(bytes: bytes) == text)
     }
 
     @Test func `the table of commands has no mistake in it`() {

@@ -91,6 +91,9 @@ final class House {
     /// Where the operator's door is.
     var socketPath: String? { appliance.composition.roles.socketPath }
 
+    /// What the modules play for one another.
+    var roles: ModuleKind.Roles { appliance.composition.roles }
+
     var routes: [Route] { appliance.composition.routes.routes }
 
     struct Answer: Sendable {

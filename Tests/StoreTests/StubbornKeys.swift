@@ -57,6 +57,8 @@ final class StubbornKeys: TenantKeys {
         try keys.erase(objects, of: tenant)
     }
 
+    func checkKeyring(as file: String) -> FileCheck { keys.checkKeyring(as: file) }
+
     func digest(_ label: StaticString, _ text: String, of tenant: TenantID) -> [UInt8] {
         keys.digest(label, text, of: tenant)
     }

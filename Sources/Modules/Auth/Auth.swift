@@ -47,6 +47,8 @@ package final class Auth: Module {
         tenants.onDeletion { [self] tenant in keys.withLock { $0 }?.index.removeAll(of: tenant) }
     }
 
+    package var schemas: [Schema] { [KeyTables.schema] }
+
     package var stages: [any Stage] {
         [IdentifyStage(index: { [self] in keys.withLock { $0 }?.index }, directory: directory)]
     }

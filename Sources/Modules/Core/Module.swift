@@ -19,6 +19,9 @@ package protocol Module: AnyObject, Sendable {
     /// The steps it takes with every exchange.
     var stages: [any Stage] { get }
 
+    /// The tables it keeps, each column with what is in it.
+    var schemas: [Schema] { get }
+
     /// Opens what it needs. Runs on the main thread before any loop; may block.
     func start() throws(StartFailure)
 
@@ -35,6 +38,7 @@ package protocol Module: AnyObject, Sendable {
 extension Module {
     package var routes: [Route] { [] }
     package var stages: [any Stage] { [] }
+    package var schemas: [Schema] { [] }
     package func start() throws(StartFailure) {}
     package func stop(by deadline: Instant) {}
 }

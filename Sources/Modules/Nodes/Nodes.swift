@@ -33,6 +33,8 @@ package final class Nodes: Module {
     /// What clients name with `node/<alias>`, for the gateway.
     package var names: any NodeDirectory { NodeNames(context: context) }
 
+    package var schemas: [Schema] { [NodesSchema.schema] }
+
     package var routes: [Route] {
         NodeRoutes(context: context).all + ChatRoutes(context: context).all + InvocationRoutes(context: context).all
             + ChitRoutes(context: context).all + ThreadRoutes(context: context).all + FileRoutes(context: context).all

@@ -51,9 +51,11 @@ package final class Store: Module {
         log.debug("store open", ["data": .string(directory.path)])
     }
 
+    package var schemas: [Schema] { StoreSchemas.all }
+
     package var routes: [Route] {
         let opened: @Sendable () throws(Failure) -> OpenStore = { [self] () throws(Failure) in try self.opened() }
-        return TenantRoutes(tenants: tenants).all + PlanRoutes(tenants: tenants).all
+        return TenantRoutes(tenants: tenants).all + PlanRoutes(tenants: tenants).all + CheckRoutes(tenants: tenants).all
             + StoreRoutes(store: opened, settings: settings, work: work).all
             + SlotRoutes(store: opened, settings: settings).all
             + SecretRoutes(store: opened, log: log, changed: { [self] in changed($0) }).all

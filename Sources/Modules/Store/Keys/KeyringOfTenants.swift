@@ -63,6 +63,16 @@ final class KeyringOfTenants: TenantKeys {
         try failing { () throws(KeyringFailure) in try keyring.erase(tenant, objects) }
     }
 
+    func checkKeyring(as file: String) -> FileCheck {
+        do throws(SQLiteError) {
+            return try failing { () throws(KeyringFailure) in
+                try keyring.read { connection throws(KeyringFailure) in FileCheck.run(file, on: connection) }
+            }
+        } catch {
+            return FileCheck(file: file, error: error)
+        }
+    }
+
     func digest(_ label: StaticString, _ text: String, of tenant: TenantID) -> [UInt8] {
         guard let keys = opened.withLock({ $0[tenant] }) else {
             preconditionFailure("a digest is made in a transaction, and that on an open file")

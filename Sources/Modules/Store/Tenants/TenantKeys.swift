@@ -30,6 +30,9 @@ protocol TenantKeys: Sendable {
     /// Deletes keys and leaves a tombstone for each; durable when it returns, harmless twice.
     func erase(_ objects: [ObjectID], of tenant: TenantID) throws(SQLiteError)
 
+    /// Looks at everything in the keyring's own file.
+    func checkKeyring(as file: String) -> FileCheck
+
     /// 16 bytes under the tenant's index key.
     func digest(_ label: StaticString, _ text: String, of tenant: TenantID) -> [UInt8]
 }

@@ -29,7 +29,10 @@ package final class Tenants: Sendable {
         let database: DatabaseThread
         let keys: any TenantKeys
         let directory: String
+        /// Where tenants and plans are changed.
         let worker: Worker
+        /// Where files are checked, which may take minutes.
+        let checker: Worker
         let threads: [StoreThread]
 
         /// The thread that owns a tenant's file: always the same one.
@@ -65,6 +68,7 @@ package final class Tenants: Sendable {
             let services = Services(
                 database: database, keys: keys, directory: directory,
                 worker: try Worker(name: "tenants", queueMax: 256),
+                checker: try Worker(name: "check", queueMax: 16),
                 threads: try makeThreads(directory, keys))
             self.services.withLock { $0 = services }
         } catch {
@@ -79,8 +83,10 @@ package final class Tenants: Sendable {
             return services
         }
         guard let services else { return }
-        services.worker.stop()
-        services.worker.join()
+        for worker in [services.worker, services.checker] {
+            worker.stop()
+            worker.join()
+        }
         for thread in services.threads { thread.stop() }
     }
 

@@ -84,7 +84,7 @@ struct TenantRoutes: Sendable {
             let body = try await OperatorBody(exchange, known: ["confirm"])
             let tenant = try tenants.named(in: exchange)
             guard try body.string("confirm") == tenant.name else {
-                throw Failure(.invalidParameter, "must be the tenant's name", param: "confirm")
+                throw Failure(.invalidParameter, "to confirm, give the tenant's name", param: "confirm")
             }
             try await tenants.delete(tenant.id)
             return .json(["id": .string(tenant.id.text), "object": "tenant.deleted", "deleted": true])
