@@ -12,11 +12,8 @@ import Testing
 
 /// What is stored is listed: every column of every table, of every module.
 @Suite(.serialized) struct InventoryTests {
-    /// Every module that keeps tables.
-    private static let configuration = House.configuration + "\n[nodes]\n"
-
     private func schemas() throws -> [Schema] {
-        let text = "mode = \"development\"\n[store]\n" + Self.configuration
+        let text = "mode = \"development\"\n[store]\n" + House.configuration
         return try Composition(Configuration(text: text), log: .disabled).modules.flatMap(\.module.schemas)
     }
 
@@ -48,7 +45,7 @@ import Testing
     }
 
     @Test func `the files of a running server have these tables and no other`() throws {
-        let house = try House(Self.configuration)
+        let house = try House()
         let listed = Dictionary(grouping: try Inventory(try schemas()).rows, by: \.place).mapValues {
             Set($0.map { "\($0.table).\($0.column)" })
         }

@@ -81,6 +81,47 @@ import Testing
         #expect(named(keyring, try FileMark.read(database)) == nil)
     }
 
+    /// The tenant's file and the keyring are looked at when the file is opened; the server has started by then.
+    @Test(arguments: ["keyring.db", "the tenant's"])
+    func `an older copy of a tenant's file, or of the keyring beside it, is refused`(_ which: String) throws {
+        let directory = try TemporaryDirectory()
+        var harness = try TenantHarness(in: directory)
+        let tenant = try harness.tenants.ensureBlocking(name: "acme").id
+        let path = directory(which == "keyring.db" ? which : "tenants/\(tenant.text).db")
+        try note("one", harness)
+        harness.stop()
+        let old = try AtomicFile.read(path: path, bytesMax: 1 << 28)
+        harness = try TenantHarness(in: directory)
+        try note("two", harness)
+        harness.stop()
+        let new = try AtomicFile.read(path: path, bytesMax: 1 << 28)
+        try AtomicFile.write(path: path, bytes: old, mode: 0o600)
+        harness = try TenantHarness(in: directory)
+        #expect(throws: DatabaseFailure.self) { try notes(harness) }
+        harness.stop()
+        // The control: with the newest back, everything is there.
+        try AtomicFile.write(path: path, bytes: new, mode: 0o600)
+        harness = try TenantHarness(in: directory)
+        #expect(try notes(harness).count == 2)
+        harness.stop()
+    }
+
+    /// With a key of its own: a keyring that differs by nothing but the last mark is as good as the newest.
+    private func note(_ text: String, _ harness: TenantHarness) throws {
+        let database = try harness.database("acme")
+        try onLoop { _ in
+            try await database.write { transaction throws(SQLiteError) in
+                try transaction.createKey(of: ObjectID("thr_\(text)"))
+                try transaction.note(text)
+            }
+        }
+    }
+
+    private func notes(_ harness: TenantHarness) throws -> [String] {
+        let database = try harness.database("acme")
+        return try onLoop { _ in try await database.notes() }
+    }
+
     private func named(_ keyring: Keyring, _ mark: FileMark?) -> String? {
         do throws(KeyringFailure) {
             try keyring.check(mark, of: "control.db")

@@ -3,6 +3,7 @@
 import Core
 import Platform
 import Support
+import Synchronization
 import Testing
 
 @testable import Store
@@ -113,5 +114,57 @@ import Testing
         #expect(try keyring.objectIDs(of: .red, after: nil, limit: 1000).count == 150)
         keyring.close()
         #expect(house.refusal() == nil)
+    }
+
+    /// Row D5: whoever works on while keys are renewed sees no failure, and everything written before is read after.
+    @Test func `work goes on while every kind of key is renewed`() throws {
+        let house = try KeyringHouse()
+        let keyring = try house.open()
+        try keyring.createTenant(.red)
+        try keyring.createTenant(.blue)
+        let secrets = UnlockSecret.atHand([.file(house.keyFile)])
+        let cell = Cell(table: "messages", column: "content", row: "msg_1")
+        let isOver = Atomic(false)
+        let failures = Mutex<[String]>([])
+        let made = Mutex<[(TenantID, ObjectID, [UInt8])]>([])
+        try withThreads(5) { thread in
+            do {
+                if thread == 0 {
+                    defer { isOver.store(true, ordering: .sequentiallyConsistent) }
+                    for _ in 0..<3 {
+                        _ = try keyring.roll()
+                        _ = try keyring.rotateTenant(.red)
+                        _ = try keyring.rotateMaster(secrets)
+                        try keyring.rotateKeyringPages()
+                    }
+                    return
+                }
+                let tenant = thread.isMultiple(of: 2) ? TenantID.red : .blue
+                var number = 0
+                while !isOver.load(ordering: .sequentiallyConsistent), number < 5000 {
+                    let object = ObjectID(number: thread * 10_000 + number)
+                    let key = try keyring.createObjectKey(tenant, object)
+                    let frame = try key.seal(Array(object.text.utf8).span, in: cell, of: tenant)
+                    made.withLock { $0.append((tenant, object, frame)) }
+                    if number.isMultiple(of: 7) {
+                        try keyring.erase(tenant, [ObjectID(number: thread * 1_000_000 + number)])
+                    }
+                    let opened = try keyring.objectKey(tenant, object)?.open(frame, in: cell, of: tenant)
+                    guard opened == Array(object.text.utf8) else { throw KeyringFailure.damaged(object.text) }
+                    number += 1
+                }
+            } catch {
+                failures.withLock { $0.append("\(thread): \(error)") }
+            }
+        }
+        #expect(failures.withLock { $0 } == [])
+        #expect(keyring.master.generation == 4)
+        keyring.close()
+        let again = try house.open()
+        defer { again.close() }
+        for (tenant, object, frame) in made.withLock({ $0 }) {
+            let key = try #require(try again.objectKey(tenant, object))
+            #expect(try key.open(frame, in: cell, of: tenant) == Array(object.text.utf8))
+        }
     }
 }

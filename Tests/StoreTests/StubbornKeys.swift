@@ -42,6 +42,14 @@ final class StubbornKeys: TenantKeys {
         return try keys.openFile(at: path, of: tenant, options: options, mayCreate: mayCreate)
     }
 
+    func check(_ connection: SQLiteConnection, of tenant: TenantID) throws(SQLiteError) {
+        try keys.check(connection, of: tenant)
+    }
+
+    func mark(_ connection: SQLiteConnection, of tenant: TenantID) throws(SQLiteError) {
+        try keys.mark(connection, of: tenant)
+    }
+
     func begin(_ object: ObjectID, of tenant: TenantID) throws(SQLiteError) -> NewObjectKey {
         try keys.begin(object, of: tenant)
     }

@@ -6,7 +6,7 @@ extension NodesSchema {
     static let schema = Schema(
         .tenant, migrations,
         notes: [
-            nodes, versions, threads, messages, files, chunks, remains, consents, creations, access,
+            nodes, versions, threads, messages, files, chunks, remains, consents, creations, access, invocations,
         ])
 
     private static let nodes = TableNote(
@@ -119,5 +119,21 @@ extension NodesSchema {
             ColumnNote("action", "what was done"),
             ColumnNote("thread", "number of the thread"),
             ColumnNote("reason", "the reason that was given"),
+        ])
+
+    private static let invocations = TableNote(
+        "nodes_invocations", kept: "a day, or until the thread or the node is deleted",
+        [
+            ColumnNote("id", "the receipt's id"),
+            ColumnNote("node_id", "which node was asked"),
+            ColumnNote("created_at", "when"),
+            ColumnNote("finished_at", "when the run ended"),
+            ColumnNote("code", "why it failed: a code of the closed list"),
+            ColumnNote("thread_id", "the thread in which the answer stands, if it is stored"),
+            ColumnNote("sequence", "which message of it"),
+            ColumnNote("is_refusal", "whether the model refused"),
+            ColumnNote("input_tokens", "what the provider counted"),
+            ColumnNote("output_tokens", "what the provider counted"),
+            ColumnNote("cost", "in nano-dollars"),
         ])
 }

@@ -88,6 +88,5 @@ enum KeyringNotes {
         [
             ColumnNote("file", "a file that must not be older than this"),
             ColumnNote("generation", "how often it has been marked"),
-            ColumnNote("pending", "the mark that is being written"),
         ])
 }

@@ -4,7 +4,22 @@ import Core
 
 /// What the store itself keeps in the files of tenants and in `control.db`.
 enum StoreSchemas {
-    static let all = [keyring, control, tenant]
+    static let all = [keyring, control, tenant, mark(.control), mark(.tenant)]
+
+    /// What shows that a file is not an older copy of itself.
+    private static func mark(_ place: Schema.Place) -> Schema {
+        Schema(
+            place, FileMark.migrations,
+            notes: [
+                TableNote(
+                    "mark", kept: "as long as the file",
+                    [
+                        ColumnNote("id", "always 1"),
+                        ColumnNote("generation", "how often the file has been marked"),
+                        ColumnNote("keyring", "the generation of the keyring at that time"),
+                    ])
+            ])
+    }
 
     private static let control = Schema(
         .control, TenantTables.migrations,

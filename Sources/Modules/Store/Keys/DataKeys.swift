@@ -60,7 +60,7 @@ extension Keyring {
     /// A key for one purpose, in all its generations: the API-key pepper, a root of blind indices, a signing key's seed.
     /// 32 bytes each, random; made where there is none.
     func dataKeys(_ label: String) throws(KeyringFailure) -> [Int: SecretBytes] {
-        let master = master
+        // The master key is asked for inside: while a read goes on, no other one comes into force.
         let keys = try read { connection throws(KeyringFailure) in try DataKeys.all(label, master, connection) }
         guard keys.isEmpty else { return keys }
         // Another thread may have been first; it is asked again where only one writes.

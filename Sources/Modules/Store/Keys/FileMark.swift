@@ -18,9 +18,10 @@ import Synchronization
 //     below the one the database has seen                        an older copy of the keyring
 //     n one above                                                a crash between the two writings
 //
-// Databases are marked when they are opened and closed, and while they change every few seconds: what is not noticed is a
-// copy younger than the last mark. The keyring's other files are bound to it by numbers of their own (EpochFiles,
-// UnlockSlots). If everything is put back together, only a witness outside the directory can know.
+// control.db is marked at start, at stop and every few seconds while it changes, a tenant's file whenever its log is
+// emptied: as soon as it is quiet, and when it is closed. What is not noticed is a copy younger than the last mark. The
+// keyring's other files are bound to it by numbers of their own (EpochFiles, UnlockSlots). If everything is put back
+// together, only a witness outside the directory can know.
 
 /// What a database says about its age.
 struct FileMark: Sendable, Equatable {
@@ -87,6 +88,8 @@ extension Keyring {
         try failing { () throws(SQLiteError) in try write(mark) }
         steps.reached("\(file) is marked")
         try writer.run { connection throws(KeyringFailure) in
+            // A tenant that was deleted meanwhile leaves no name behind.
+            if file != OpenStore.control, try TenantRow.find(TenantID(file), connection) == nil { throw .unknownTenant }
             try failing { () throws(SQLiteError) in
                 try connection.execute(
                     "INSERT OR REPLACE INTO keyring_marks VALUES (?, ?)", file, mark.generation)

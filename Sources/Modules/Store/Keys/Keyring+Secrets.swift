@@ -14,8 +14,9 @@ extension Keyring {
 
     /// The value of a secret; `nil` where there is none of that name. For the module that uses it; no route gives it back.
     func secret(named name: String) throws(KeyringFailure) -> SecretBytes? {
-        let master = master
-        return try read { connection throws(KeyringFailure) in
+        try read { connection throws(KeyringFailure) in
+            // Asked for in here: while a read goes on, no other master key comes into force.
+            let master = master
             let row = try failing { () throws(SQLiteError) in
                 try connection.first("SELECT generation, wrapped FROM keyring_secrets WHERE name = ?", name) {
                     row throws(SQLiteError) in (generation: try row.int(0), wrapped: try row.blob(1))

@@ -45,6 +45,19 @@ final class KeyringOfTenants: TenantKeys {
         return try SQLiteConnection(path: path, options: options)
     }
 
+    func check(_ connection: SQLiteConnection, of tenant: TenantID) throws(SQLiteError) {
+        let mark = try FileMark.read(connection)
+        try failing { () throws(KeyringFailure) in try keyring.check(mark, of: tenant.text) }
+    }
+
+    func mark(_ connection: SQLiteConnection, of tenant: TenantID) throws(SQLiteError) {
+        try failing { () throws(KeyringFailure) in
+            try keyring.mark(tenant.text) { mark throws(SQLiteError) in
+                try connection.transaction { () throws(SQLiteError) in try mark.write(connection) }
+            }
+        }
+    }
+
     func begin(_ object: ObjectID, of tenant: TenantID) throws(SQLiteError) -> NewObjectKey {
         try failing { () throws(KeyringFailure) in try keyring.beginObjectKey(tenant, object) }
     }

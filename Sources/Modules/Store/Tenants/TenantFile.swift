@@ -25,6 +25,8 @@ final class TenantFile {
     /// The log is not empty. Once the thread has nothing else to do it is emptied, so that what was deleted does not stay
     /// in it.
     private(set) var wantsCheckpoint = false
+    /// Nothing has changed since the last mark (`FileMark`).
+    private var isMarked = true
     /// The disk failed or the file is damaged: close it and start afresh.
     private(set) var isDoubtful = false
 
@@ -43,8 +45,9 @@ final class TenantFile {
         // Only a check or a copy on another thread ever holds a lock here.
         options.busyTimeout = .milliseconds(100)
         connection = try plan.keys.openFile(at: path, of: tenant, options: options, mayCreate: false)
-        try connection.migrate([TenantFile.migrations] + plan.migrations())
+        try connection.migrate([TenantFile.migrations, FileMark.migrations] + plan.migrations())
         try requireOwner()
+        try requireNewest()
         try replayOutbox()
     }
 
@@ -54,17 +57,40 @@ final class TenantFile {
         guard !writes.isEmpty else { return }
         while !writes.isEmpty { writes = write(writes) }
         wantsCheckpoint = true
+        isMarked = false
         if walBytes > TenantLimit.walBytes { checkpoint() }
     }
 
     /// The one place in which a log is written into its database: whoever ships the log (a backup) does it before.
     func checkpoint() {
+        mark()
         do throws(SQLiteError) {
             try connection.checkpoint()
             wantsCheckpoint = false
         } catch {
             // A reader on another thread stands in the way, or the disk has no room: the log stays and is tried again.
             if error.kind != .busy { log("a log cannot be written into its database", error) }
+        }
+    }
+
+    /// An older copy of the file, put back, or an older keyring beside it, is refused.
+    private func requireNewest() throws(SQLiteError) {
+        do throws(SQLiteError) {
+            try plan.keys.check(connection, of: tenant)
+        } catch {
+            log("a tenant's file and the keyring are not of one age", error)
+            throw error
+        }
+    }
+
+    /// An older copy of the file, put back later, is noticed if it is from before this.
+    private func mark() {
+        guard !isMarked, !isDoubtful else { return }
+        do throws(SQLiteError) {
+            try plan.keys.mark(connection, of: tenant)
+            isMarked = true
+        } catch {
+            log("a file is not marked", error)
         }
     }
 

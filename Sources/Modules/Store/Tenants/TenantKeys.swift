@@ -18,6 +18,12 @@ protocol TenantKeys: Sendable {
         at path: String, of tenant: TenantID, options: SQLiteOptions, mayCreate: Bool
     ) throws(SQLiteError) -> SQLiteConnection
 
+    /// Refuses a file that is older than the keyring has seen it, or a keyring that is older than the file has seen.
+    func check(_ connection: SQLiteConnection, of tenant: TenantID) throws(SQLiteError)
+
+    /// Marks a file that has changed, in itself and in the keyring, outside a transaction.
+    func mark(_ connection: SQLiteConnection, of tenant: TenantID) throws(SQLiteError)
+
     /// Makes an object's key, which seals at once; what it seals must not be committed before `finish`.
     func begin(_ object: ObjectID, of tenant: TenantID) throws(SQLiteError) -> NewObjectKey
 
