@@ -68,6 +68,8 @@ struct NativeRequestTests {
 
     @Test func `every prompt of a legacy completion is a choice`() throws {
         #expect(RequestFacts(try document(#"{"model":"m","prompt":["a","b","c"],"n":2}"#), .completions).choices == 6)
+        let many = try document(#"{"model":"m","prompt":["a","b"],"n":9223372036854775807}"#)
+        #expect(RequestFacts(many, .completions).choices == .max)
         #expect(RequestFacts(try document(#"{"model":"m","prompt":[1,2,3]}"#), .completions).choices == 1)
         #expect(RequestFacts(try document(#"{"model":"m","prompt":"a"}"#), .completions).choices == 1)
     }

@@ -16,7 +16,7 @@ import Testing
             ("bytes=99999999999999999999999-", .unsatisfiable), ("bytes=0-99999999999999999999999", .part(0..<10_000)),
             ("bytes=5-4", .whole), ("bytes=", .whole), ("bytes=-", .whole), ("bytes=a-b", .whole), ("bytes=1", .whole),
             ("lines=1-2", .whole), ("bytes=0-1,3-4", .whole), ("bytes=+1-2", .whole), ("bytes=1--2", .whole),
-            ("bytes 1-2", .whole), ("", .whole),
+            ("bytes 1-2", .whole), ("", .whole), ("bytes=\u{301}1-2", .whole),
         ] as [(String?, ByteRange)])
     func `what a field asks of ten thousand bytes`(_ field: String?, _ range: ByteRange) {
         #expect(ByteRange(field, count: 10_000) == range)

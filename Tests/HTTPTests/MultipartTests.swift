@@ -87,6 +87,8 @@ import Testing
             ),
             ("--b\r\n\(head.dropLast(2))content-transfer-encoding: base64\r\n\r\nx\r\n--b--", .malformedHead),
             ("--b\r\n\(head.dropLast(2))x: a\nb\r\n\r\nx\r\n--b--", .malformedHead),
+            ("--b\r\n\(head.dropLast(2))--b: x\r\n\r\nx\r\n--b--", .malformedHead),
+            ("--b\r\n--b: x\r\n\(head)x\r\n--b--", .malformedHead),
             ("--b\r\nx: \(String(repeating: "a", count: 5_000))\r\n\r\n", .headTooLarge),
             (String(repeating: "a", count: 2_000) + "\r\n--b--", .strayBytes),
             ("--b\r\n\(head)x\r\n--b--" + String(repeating: "a", count: 2_000), .strayBytes),
@@ -125,6 +127,11 @@ import Testing
             let text = "--b\r\ncontent-disposition: form-data; name=\"f\"; filename=\"\(written)\"\r\n\r\n\r\n--b--"
             #expect(try read(text).parts.first?.filename == name)
         }
+    }
+
+    @Test func `the mark behind a colon belongs to the value`() throws {
+        let text = "--b\r\ncontent-disposition: form-data; name=f\r\ncontent-type:\u{301}a \r\n\r\n\r\n--b--"
+        #expect(try read(text).parts.first?.contentType.map { Array($0.utf8) } == Array("\u{301}a".utf8))
     }
 
     @Test func `no bytes stop it`() throws {

@@ -38,7 +38,8 @@ package enum ByteRange: Equatable, Sendable {
         guard let field, let equals = field.utf8.firstIndex(of: UInt8(ascii: "=")),
             field[..<equals].equalsIgnoringASCIICase("bytes")
         else { return nil }
-        let numbers = field[field.index(after: equals)...]
+        // By bytes: the character `=` would take a combining mark behind it along.
+        let numbers = field[field.utf8.index(after: equals)...]
             .split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
         guard numbers.count == 2, let first = number(numbers[0]), let last = number(numbers[1]) else { return nil }
         return (first, last)

@@ -13,6 +13,7 @@ package struct RequestFacts: Equatable, Sendable {
     package let user: String?
     /// Most output tokens of one choice, if the client set a limit.
     package let outputTokensMax: Int?
+    /// Answers that are asked for: at least 1, and saturated.
     package let choices: Int
     /// The body's bytes without those of `media`: since a token has at least one byte, and the frame a provider puts around
     /// a turn fewer tokens than JSON has bytes around it, an upper bound of the input's tokens beside the media.
@@ -40,7 +41,8 @@ package struct RequestFacts: Equatable, Sendable {
             }
         // Each prompt of a legacy completion has its own choices.
         let prompts = route == .completions ? Self.prompts(root["prompt"]) : 1
-        choices = max(root["n"]?.int ?? 1, 1) * prompts
+        let (product, isOverflowing) = max(root["n"]?.int ?? 1, 1).multipliedReportingOverflow(by: prompts)
+        choices = isOverflowing ? .max : product
         var media = MediaCount()
         for name in ["messages", "input", "system"] {
             if let node = root[name] { media.add(node) }

@@ -8,7 +8,7 @@ struct ResponseReader {
     private enum Phase {
         case head
         case length(remaining: Int)
-        case chunked(ChunkedDecoder)
+        case chunked
         case untilClose
         case end
     }
@@ -18,6 +18,9 @@ struct ResponseReader {
     private let bodyBytesMax: Int
 
     private var phase = Phase.head
+    /// Of a chunked body. It stands beside its phase: taken out of it and put back, the line it collects would be copied
+    /// for each piece in which it comes.
+    private var decoder: ChunkedDecoder
     private var scanner: HeadScanner
     private var interimResponses = 0
     private var bodyBytes = 0
@@ -32,6 +35,7 @@ struct ResponseReader {
         self.limits = limits
         self.bodyBytesMax = bodyBytesMax
         scanner = HeadScanner(limits)
+        decoder = ChunkedDecoder(trailersMax: limits.fieldsMax)
     }
 
     /// True once the last byte of the answer has been taken.
@@ -108,19 +112,21 @@ struct ResponseReader {
             let data = take(remaining)
             phase = data.count == remaining ? .end : .length(remaining: remaining - data.count)
             return try count(data)
-        case .chunked(var decoder):
+        case .chunked:
             guard !input.isEmpty else { return nil }
             var data: [UInt8] = []
             data.reserveCapacity(input.count)
+            // A span of the property would keep the decoder beside it from changing.
+            let bytes = input.bytes
+            let received = bytes.span.extracting(input.range)
             let consumed: Int
             do throws(ChunkedDecoder.Defect) {
-                consumed = try decoder.decode(
-                    input.bytes.span.extracting(input.range), into: &data, outputMax: .max)
+                consumed = try decoder.decode(received, into: &data, outputMax: .max)
             } catch {
                 throw error == .trailersTooLarge ? .tooLarge : .malformed("chunked body")
             }
             input.consume(consumed)
-            phase = decoder.isAtEnd ? .end : .chunked(decoder)
+            if decoder.isAtEnd { phase = .end }
             return data.isEmpty ? nil : try count(data)
         case .untilClose:
             guard !input.isEmpty else { return nil }
@@ -140,7 +146,7 @@ struct ResponseReader {
         switch framing {
         case .none: phase = .end
         case .length(let bytes): phase = .length(remaining: bytes)
-        case .chunked: phase = .chunked(ChunkedDecoder(trailersMax: limits.fieldsMax))
+        case .chunked: phase = .chunked
         case .untilClose: phase = .untilClose
         }
     }

@@ -159,7 +159,12 @@ package struct MultipartParser: Sendable {
         }
         parts += 1
         guard parts <= MultipartLimits.partsMax else { throw .tooManyParts }
-        guard let part = MultipartPart(head: Array(buffer[start..<found.lowerBound])) else { throw .malformedHead }
+        let head = Array(buffer[start..<found.lowerBound])
+        // A line of the head that begins like a delimiter is one, as readers see that look for it first: taken for a field,
+        // it would hide a part from us that they find.
+        guard (Array("\r\n".utf8) + head).span.firstRange(of: delimiter.span) == nil,
+            let part = MultipartPart(head: head)
+        else { throw .malformedHead }
         // The last CRLF of the head stays: without content, it begins the delimiter.
         start = found.upperBound - 2
         isAtContent = false

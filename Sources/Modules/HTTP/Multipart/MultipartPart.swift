@@ -20,8 +20,9 @@ package struct MultipartPart: Sendable, Equatable {
         var fields = Fields()
         for line in String(decoding: head, as: UTF8.self).split(separator: "\r\n", omittingEmptySubsequences: false) {
             guard let colon = line.utf8.firstIndex(of: UInt8(ascii: ":")) else { return nil }
-            let value = line[line.index(after: colon)...]
-            guard fields.append(String(line[..<colon]), String(Self.trimmed(value))) else { return nil }
+            // By bytes: the character `:` would take a combining mark behind it along.
+            let value = Self.trimmed(line.utf8[line.utf8.index(after: colon)...])
+            guard fields.append(String(line[..<colon]), String(value)) else { return nil }
         }
         guard fields.count(of: "content-disposition") == 1, fields.count(of: "content-type") <= 1,
             let disposition = fields["content-disposition"].flatMap(HeaderParameters.init),
@@ -47,10 +48,10 @@ package struct MultipartPart: Sendable, Equatable {
         return String(decoding: text, as: UTF8.self)
     }
 
-    private static func trimmed(_ value: Substring) -> Substring {
+    private static func trimmed(_ value: Substring.UTF8View) -> Substring {
         var value = value
-        while let first = value.first, first == " " || first == "\t" { value.removeFirst() }
-        while let last = value.last, last == " " || last == "\t" { value.removeLast() }
-        return value
+        while let first = value.first, first == 0x20 || first == 0x09 { value.removeFirst() }
+        while let last = value.last, last == 0x20 || last == 0x09 { value.removeLast() }
+        return Substring(value)
     }
 }
