@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 OPERATORS = [{"$gt": ""}, {"$ne": None}, {"$where": "1"}, ["x"], {"__proto__": {}}, {"toString": "x"}]
 
-text = st.text(max_size=40) | st.sampled_from(["", "echo", "/echo hi", "%00", "' OR 1=1 --", "../../etc/passwd", "\ud83d\ude00"])
+# The built-in model fails when it is told to, which is no failure of the server: no text of these tells it.
+text = st.text(max_size=40).filter(lambda drawn: "/fail" not in drawn) | st.sampled_from(["", "echo", "/echo hi", "%00", "' OR 1=1 --", "../../etc/passwd", "\ud83d\ude00"])
 numbers = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
 anything = st.recursive(
     st.none() | st.booleans() | numbers | text,
@@ -110,8 +111,7 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str, Any]]:
 
 
 def is_answer(answer: httpx2.Response) -> None:
-    # The built-in model fails when it is told to (`/fail 500`), which is no failure of the server.
-    assert answer.status_code < 500 or "/fail" in answer.request.content.decode(errors="replace"), answer.text
+    assert answer.status_code < 500, f"{answer.status_code} to {answer.request.content!r}: {answer.text}"
     if answer.status_code >= 400:
         error = answer.json()["error"]
         assert error["message"] and error["type"]

@@ -124,7 +124,7 @@ def test_healthy_clients_hardly_notice(make_gateway, request):
         assert attack.until(lambda state: state["built"], 300), attack.state
         # A fifth are half handshakes, which end after ten seconds whatever else is said.
         assert attack.state["refused"] == 0 and attack.state["open"] >= count * 0.75, attack.state
-        # The machine may be busy with other things: the best of a few rounds, each beside a calm one of its own.
+        # The machine may be busy with other things, more than it was when calm was measured: the best of a few rounds.
         ratios = []
         for _ in range(5):
             ratios.append(healthy.median() / calm)
