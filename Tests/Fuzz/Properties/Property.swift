@@ -19,16 +19,30 @@ package struct Property: Sendable {
     /// One per fuzzer.
     package static let all: [Property] = [
         .requestHead, .responseHead, .chunkedBody, .fieldLines, .target, .json, .jsonEdit, .schema, .toml, .eventStream,
-        .answer, .chatRequest, .multipart,
+        .answer, .chatRequest, .multipart, .byteRange,
     ]
+
+    /// The longest that one input may take, in the processor's time: a busy machine, or one that paused us, does not count.
+    /// What never ends is libFuzzer's to find.
+    fileprivate static let stepMillisecondsMax = 1_000
+
+    fileprivate static func millisecondsOfWork() -> Int {
+        var time = timespec()
+        // `time` is written during the call.
+        _ = unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return time.tv_sec * 1_000 + time.tv_nsec / 1_000_000
+    }
 
     /// One run of a fuzzer. What does not hold is said on standard error and ends the process, which is how libFuzzer
     /// learns of it and keeps the input.
     package func run(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         // libFuzzer lends `count` bytes for the time of the call; they are copied.
         let bytes = unsafe Array(UnsafeBufferPointer(start: start, count: count))
+        let begun = Self.millisecondsOfWork()
         do throws(Broken) {
             _ = try check(bytes)
+            let taken = Self.millisecondsOfWork() - begun
+            try demand(taken <= Self.stepMillisecondsMax, "a step of \(taken) ms")
         } catch {
             let line = Array("\(name): broken: \(error.sentence)\n".utf8)
             // The array's bytes are alive during the call.
@@ -52,11 +66,27 @@ func demand(_ condition: Bool, _ sentence: @autoclosure () -> String) throws(Bro
     throw Broken(sentence())
 }
 
-/// How long the pieces are in which an input comes once more, as its own bytes choose: one byte, in which every place is a
-/// cut, a few, or half.
-func step(for bytes: [UInt8]) -> Int {
-    let sum = bytes.reduce(0) { $0 &+ Int($1) }
-    return [1, 2, 3, 7, max(1, bytes.count / 2)][sum % 5]
+/// The input in pieces, cut where its own bytes choose: at up to four places, or at every place of a short stretch. A fuzzer
+/// tries the other cuts with the next inputs, which is cheaper than to try them all with each.
+func pieces(_ bytes: [UInt8]) -> [[UInt8]] {
+    guard bytes.count > 1 else { return [bytes] }
+    // FNV-1a, then Knuth's linear congruence: any other byte is another cut.
+    var state = bytes.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    func choice(below bound: Int) -> Int {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return Int(state >> 33) % bound
+    }
+    let stretch = choice(below: 2) == 0 ? choice(below: bytes.count) : nil
+    let places =
+        stretch.map { Array($0..<min($0 + 16, bytes.count)) }
+        ?? (0...choice(below: 4)).map { _ in choice(below: bytes.count) }.sorted()
+    var result: [[UInt8]] = []
+    var start = 0
+    for place in places where place > start {
+        result.append(Array(bytes[start..<place]))
+        start = place
+    }
+    return result + [Array(bytes[start...])]
 }
 
 /// The input in pieces of `step` bytes.
@@ -78,4 +108,11 @@ struct Choices {
 /// A property that does not hold, for the rig's own test.
 package enum Planted {
     package static let property = Property("Planted") { (_) throws(Broken) -> Bool in throw Broken("planted") }
+
+    /// Works for longer than a step may.
+    package static let slow = Property("Planted") { (_) throws(Broken) -> Bool in
+        let begun = Property.millisecondsOfWork()
+        while Property.millisecondsOfWork() - begun <= Property.stepMillisecondsMax {}
+        return true
+    }
 }

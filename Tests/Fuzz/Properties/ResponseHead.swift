@@ -9,13 +9,12 @@ extension Property {
     package static let responseHead = Property("ResponseHead") { (bytes) throws(Broken) -> Bool in
         var accepted = false
         for method in [Method.get, .head] {
-            let whole = Reading(bytes, step: max(1, bytes.count), method)
-            let step = step(for: bytes)
-            let cut = Reading(bytes, step: step, method)
-            try demand(whole.hasFailed == cut.hasFailed, "refused whole or in pieces of \(step), but not both")
-            try demand(whole.hasFailed || whole.body == cut.body, "in pieces of \(step), the body differs")
-            try demand(whole.hasFailed || whole.isAtEnd == cut.isAtEnd, "in pieces of \(step), the end differs")
-            try demand(whole.hasFailed || whole.isClean == cut.isClean, "in pieces of \(step), the rest differs")
+            let whole = Reading([bytes], method)
+            let cut = Reading(pieces(bytes), method)
+            try demand(whole.hasFailed == cut.hasFailed, "refused whole or in pieces, but not both")
+            try demand(whole.hasFailed || whole.body == cut.body, "in pieces, the body differs")
+            try demand(whole.hasFailed || whole.isAtEnd == cut.isAtEnd, "in pieces, the end differs")
+            try demand(whole.hasFailed || whole.isClean == cut.isClean, "in pieces, the rest differs")
             try demand(cut.body.count <= Reading.bodyBytesMax, "a body longer than bodyBytesMax")
             if let head = whole.head {
                 accepted = true
@@ -48,7 +47,7 @@ extension Property {
     }
 }
 
-/// What a client makes of an answer that comes in pieces of `step` bytes.
+/// What a client makes of an answer that comes in these pieces.
 private struct Reading {
     static let bodyBytesMax = 60
 
@@ -58,13 +57,13 @@ private struct Reading {
     var isAtEnd = false
     var isClean = false
 
-    init(_ bytes: [UInt8], step: Int, _ method: Method) {
+    init(_ pieces: [[UInt8]], _ method: Method) {
         var limits = ResponseHead.Limits()
         limits.headBytesMax = 200
         limits.fieldsMax = 5
         var reader = ResponseReader(answering: method, limits, bodyBytesMax: Self.bodyBytesMax)
         do throws(ClientFailure) {
-            for piece in pieces(bytes, step) {
+            for piece in pieces {
                 reader.receive(piece)
                 if head == nil { head = try reader.nextHead() }
                 guard head != nil else { continue }
