@@ -80,7 +80,8 @@ import Testing
         ] {
             #expect(!changed.isWireForm)
             var head: [UInt8] = []
-            MessageEncoder.appendHead(.get, target: "/", authority: "x", changed, bodyBytes: nil, to: &head)
+            let opening = MessageEncoder.opening(.get, target: "/", authority: "x")
+            MessageEncoder.appendHead(opening, changed, bodyBytes: nil, to: &head)
             #expect(String(decoding: head, as: UTF8.self) == "GET / HTTP/1.1\r\nhost: x\r\n\(expected)\r\n")
         }
     }

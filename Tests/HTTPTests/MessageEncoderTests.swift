@@ -6,7 +6,7 @@ import Testing
 @testable import HTTP
 
 @Suite struct MessageEncoderTests {
-    private let date = HTTPDate.bytes(of: WallTime(seconds: 784_111_777))
+    private let date = DateLine(WallTime(seconds: 784_111_777))
 
     private func head(
         _ status: Status, _ fields: Fields, _ body: MessageEncoder.Body,
@@ -18,7 +18,7 @@ import Testing
     }
 
     @Test func `writes the date of RFC 9110`() {
-        #expect(String(decoding: date, as: UTF8.self) == "Sun, 06 Nov 1994 08:49:37 GMT")
+        #expect(String(decoding: date.line, as: UTF8.self) == "\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n")
         #expect(
             String(decoding: HTTPDate.bytes(of: WallTime(seconds: 1_709_164_800)), as: UTF8.self)
                 == "Thu, 29 Feb 2024 00:00:00 GMT")
@@ -79,8 +79,8 @@ import Testing
     @Test func `writes requests that the parser reads`() throws {
         var output: [UInt8] = []
         MessageEncoder.appendHead(
-            .post, target: "/v1/x?y=%20", authority: "api.example:8080", ["a": "b", "host": "evil"], bodyBytes: 5,
-            to: &output)
+            MessageEncoder.opening(.post, target: "/v1/x?y=%20", authority: "api.example:8080"),
+            ["a": "b", "host": "evil", "expect": "100-continue"], bodyBytes: 5, to: &output)
         let head = try RequestHead(parsing: output)
         #expect(head.target == "/v1/x?y=%20")
         #expect(head.host == Host("api.example:8080"))

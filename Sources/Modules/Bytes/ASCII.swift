@@ -70,10 +70,14 @@ extension Span where Element == UInt8 {
         // A literal's memory lives as long as the program.
         let literal = unsafe UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
         guard count == literal.count else { return false }
-        for index in 0..<count where unsafe self[index].asciiLowercased != literal[index].asciiLowercased {
-            return false
+        return unsafe withUnsafeBufferPointer { bytes in
+            // Without an exit in the loop: the compiler looks at many bytes at a time. Both have `count` of them.
+            var difference: UInt8 = 0
+            for index in 0..<literal.count {
+                difference |= unsafe bytes[index].asciiLowercased ^ literal[index].asciiLowercased
+            }
+            return difference == 0
         }
-        return true
     }
 
     /// True if the bytes are exactly those of `text`; allocates nothing.
@@ -102,6 +106,11 @@ extension Span where Element == UInt8 {
 }
 
 extension Array where Element == UInt8 {
+    /// The bytes of a span.
+    @inlinable package init(copying span: Span<UInt8>) {
+        self = unsafe span.withUnsafeBufferPointer { unsafe Self($0) }
+    }
+
     /// Appends the UTF-8 of `text`.
     @inlinable package mutating func append(utf8 text: String) { append(text.utf8.span) }
 

@@ -21,17 +21,22 @@ package struct Credential: Sendable {
     /// - Throws: `invalid_api_key` for a scheme other than Bearer, an over-long text, or two that differ.
     package static func find(in fields: Fields) throws(Failure) -> Credential? {
         var found: String?
-        for name: FieldName in [.authorization, .xAPIKey, .apiKey] {
-            for value in fields.all(name) {
-                let text = try name == .authorization ? bearer(value) : value
-                guard text.utf8.count <= bytesMax, !text.isEmpty, found == nil || found == text else {
-                    throw Failure(
-                        .invalidAPIKey, "the credential is not valid", cause: "several or malformed credentials")
-                }
-                found = text
-            }
+        // Nearly all have one authorization field and no other.
+        if fields.count(of: .xAPIKey) == 0, fields.count(of: .apiKey) == 0, fields.count(of: .authorization) <= 1 {
+            guard let value = fields[.authorization] else { return nil }
+            found = try checked(bearer(value), beside: nil)
+        } else {
+            for value in fields.all(.authorization) { found = try checked(bearer(value), beside: found) }
+            for value in fields.all(.xAPIKey) + fields.all(.apiKey) { found = try checked(value, beside: found) }
         }
         return found.map(Credential.init(text:))
+    }
+
+    private static func checked(_ text: String, beside other: String?) throws(Failure) -> String {
+        guard text.utf8.count <= bytesMax, !text.isEmpty, other == nil || other == text else {
+            throw Failure(.invalidAPIKey, "the credential is not valid", cause: "several or malformed credentials")
+        }
+        return text
     }
 
     /// Whether a request carries something meant as a credential, well-formed or not. The plain-HTTP listener asks this.

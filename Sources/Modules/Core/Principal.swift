@@ -19,8 +19,8 @@ package struct KeyID: Hashable, Sendable {
 }
 
 /// Who is calling, as the authenticator found it. Only an authenticator makes one from a credential, and only the admin
-/// socket from its peer.
-package struct Principal: Sendable {
+/// socket from its peer. An object, since it goes from hand to hand and never changes.
+package final class Principal: Sendable {
     /// What kind of caller this is.
     package enum Kind: Sendable, Equatable {
         /// A program with an API key.

@@ -7,9 +7,9 @@ package struct RouteTable: Sendable {
     /// In the order of registration.
     package let routes: [Route]
     private let router: Router<Route>
-    /// Routes whose patterns have no parameters, by their paths. The router would come to them first as well, segment by
-    /// segment.
-    private let literal: [String: [Route]]
+    /// Routes whose patterns have no parameters, by the lengths of their paths. The router would come to them first as
+    /// well, segment by segment.
+    private let literal: [[Route]]
 
     /// - Throws: if two routes have the same method and path; that is a fault of the composition.
     package init(_ routes: [Route]) throws(RouterError) {
@@ -19,11 +19,19 @@ package struct RouteTable: Sendable {
         }
         self.routes = routes
         self.router = router
-        literal = Dictionary(grouping: routes.filter { !$0.pattern.utf8.contains(UInt8(ascii: "{")) }, by: \.pattern)
+        let plain = routes.filter { !$0.pattern.utf8.contains(UInt8(ascii: "{")) }
+        var literal = [[Route]](repeating: [], count: 1 + (plain.map(\.pattern.utf8.count).max() ?? 0))
+        for route in plain { literal[route.pattern.utf8.count].append(route) }
+        self.literal = literal
     }
 
     func match(_ head: RequestHead) -> RouteMatch<Route> {
-        for route in literal[head.path] ?? [] where route.method == head.method { return .found(route, .none) }
+        let length = head.path.utf8.count
+        if length < literal.count {
+            for route in literal[length] where route.pattern == head.path && route.method == head.method {
+                return .found(route, .none)
+            }
+        }
         return router.match(head.method, head.path)
     }
 

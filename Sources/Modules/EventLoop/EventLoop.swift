@@ -29,10 +29,9 @@ import Synchronization
     /// Guards the thread made by `start`.
     private let thread = Mutex<NamedThread?>(nil)
 
-    // The rest is touched by the loop's thread only. Where exclusivity is not checked at run time, a property is read
-    // or changed as a whole, or by a step that calls nobody: there is nothing that could overlap.
+    // The rest is touched by the loop's thread only.
     private var inbox: [Work] = []
-    @safe @exclusivity(unchecked) private var ready = Queue<Work>()
+    private var ready = Queue<Work>()
     private var nextTurn: [Work] = []
     /// Tasks that go on once nothing else is ready.
     private var writers: [Suspended] = []
@@ -45,8 +44,8 @@ import Synchronization
     package var randomness = RandomReservoir()
     var timers = TimerHeap()
     /// Counts turns; wraps around.
-    @safe @exclusivity(unchecked) private(set) var turn: UInt64 = 0
-    @safe @exclusivity(unchecked) private var cachedNow = Instant.now()
+    private(set) var turn: UInt64 = 0
+    private var cachedNow = Instant.now()
 
     /// Makes a loop that nobody runs yet. What is posted until then waits.
     package init(name: String) throws(Errno) {

@@ -34,17 +34,15 @@ package final class Socket: EventSource, @unchecked Sendable {
     private var descriptor: FileDescriptor?
     private var failure: IOFailure?
     private var timer: Timer?
-    // Plain values, each read or changed as a whole, or by a step that calls nobody: without the checks at run time of
-    // what cannot overlap, some fifty a request.
-    @safe @exclusivity(unchecked) private var id: UInt64 = 0
-    @safe @exclusivity(unchecked) private var readiness = Readiness()
-    @safe @exclusivity(unchecked) private var watchesWriting = false
-    @safe @exclusivity(unchecked) private var reader = Waiter()
-    @safe @exclusivity(unchecked) private var writer = Waiter()
-    @safe @exclusivity(unchecked) private var budgetTurn: UInt64 = 0
-    @safe @exclusivity(unchecked) private var budget = 0
-    @safe @exclusivity(unchecked) private var readLimit: Instant?
-    @safe @exclusivity(unchecked) private var writeLimit: Instant?
+    private var id: UInt64 = 0
+    private var readiness = Readiness()
+    private var watchesWriting = false
+    private var reader = Waiter()
+    private var writer = Waiter()
+    private var budgetTurn: UInt64 = 0
+    private var budget = 0
+    private var readLimit: Instant?
+    private var writeLimit: Instant?
 
     /// Until when the reader waits; nil: as long as it takes. Moving it costs almost nothing.
     package var readDeadline: Instant? {

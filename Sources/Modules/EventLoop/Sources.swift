@@ -18,12 +18,13 @@ struct SourceTable {
     /// The number of the loop's own eventfd; no slot has it.
     static let wakeID = UInt64.max
 
-    private struct Slot {
-        var generation: UInt32 = 0
+    /// A weak reference by itself: read out of a larger value, it would be copied with it.
+    private struct Reference {
         weak var source: EventSource?
     }
 
-    private var slots: [Slot] = []
+    private var generations: [UInt32] = []
+    private var references: [Reference] = []
     private var free: [UInt32] = []
 
     mutating func insert(_ source: EventSource) -> UInt64 {
@@ -32,26 +33,27 @@ struct SourceTable {
             index = last
         } else {
             // A descriptor is a CInt, so there are fewer slots than that.
-            index = UInt32(slots.count)
-            slots.append(Slot())
+            index = UInt32(references.count)
+            references.append(Reference())
+            generations.append(0)
         }
-        slots[Int(index)].source = source
-        return UInt64(slots[Int(index)].generation) << 32 | UInt64(index)
+        references[Int(index)].source = source
+        return UInt64(generations[Int(index)]) << 32 | UInt64(index)
     }
 
     mutating func remove(_ id: UInt64) {
         let index = UInt32(truncatingIfNeeded: id)
-        precondition(slots[Int(index)].generation == UInt32(id >> 32), "a source leaves once")
-        slots[Int(index)].source = nil
-        slots[Int(index)].generation &+= 1
+        precondition(generations[Int(index)] == UInt32(id >> 32), "a source leaves once")
+        references[Int(index)].source = nil
+        generations[Int(index)] &+= 1
         free.append(index)
     }
 
     subscript(id: UInt64) -> EventSource? {
         let slot = Int(UInt32(truncatingIfNeeded: id))
-        guard slot < slots.count, slots[slot].generation == UInt32(id >> 32) else { return nil }
-        return slots[slot].source
+        guard slot < generations.count, generations[slot] == UInt32(id >> 32) else { return nil }
+        return unsafe references.withUnsafeBufferPointer { unsafe $0[slot].source }
     }
 
-    var all: [EventSource] { slots.compactMap(\.source) }
+    var all: [EventSource] { references.compactMap(\.source) }
 }

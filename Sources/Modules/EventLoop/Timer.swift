@@ -4,9 +4,9 @@ package import Platform
 /// Something to do at a time, on one loop. It can be moved and cancelled at any time, on the loop's thread.
 package final class Timer {
     /// When it is due, or was.
-    @safe @exclusivity(unchecked) package fileprivate(set) var due = Instant(nanoseconds: 0)
+    package fileprivate(set) var due = Instant(nanoseconds: 0)
     /// Its place in the heap; negative when it is not in there.
-    @safe @exclusivity(unchecked) fileprivate var place = -1
+    fileprivate var place = -1
     private let body: () -> Void
     private unowned let loop: EventLoop
 

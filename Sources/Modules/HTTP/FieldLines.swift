@@ -34,8 +34,7 @@ extension Fields {
     static func entry(in bytes: Span<UInt8>, line: Range<Int>) throws(FieldDefect) -> Entry {
         guard let first = line.first, line.upperBound <= Int(Int32.max) else { throw .malformed }
         guard bytes[first] != Octet.space, bytes[first] != Octet.tab else { throw .obsoleteFold }
-        var index = first
-        while index < line.upperBound, CharacterSet128.token.contains(bytes[index]) { index &+= 1 }
+        let index = first + bytes.extracting(first..<line.upperBound).tokenPrefixCount
         let name = first..<index
         guard index < line.upperBound, bytes[index] == Octet.colon, !name.isEmpty else {
             throw nameDefect(in: bytes, line: line, at: index)

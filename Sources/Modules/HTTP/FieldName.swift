@@ -32,21 +32,27 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
     init(of name: Span<UInt8>) {
         self = .other
         guard !name.isEmpty else { return }
-        let candidate: FieldName
         switch (name.count, name[0] | 0x20) {
-        case (4, UInt8(ascii: "h")): candidate = .host
-        case (6, UInt8(ascii: "e")): candidate = .expect
-        case (6, UInt8(ascii: "o")): candidate = .origin
-        case (7, UInt8(ascii: "a")): candidate = .apiKey
-        case (9, UInt8(ascii: "x")): candidate = .xAPIKey
-        case (10, UInt8(ascii: "c")): candidate = .connection
-        case (10, UInt8(ascii: "k")): candidate = .keepAlive
-        case (12, UInt8(ascii: "c")): candidate = .contentType
-        case (13, UInt8(ascii: "a")): candidate = .authorization
-        case (14, UInt8(ascii: "c")): candidate = .contentLength
-        case (17, UInt8(ascii: "t")): candidate = .transferEncoding
+        case (4, UInt8(ascii: "h")): if name.equalsIgnoringASCIICase("host") { self = .host }
+        case (6, UInt8(ascii: "e")): if name.equalsIgnoringASCIICase("expect") { self = .expect }
+        case (6, UInt8(ascii: "o")): if name.equalsIgnoringASCIICase("origin") { self = .origin }
+        case (7, UInt8(ascii: "a")): if name.equalsIgnoringASCIICase("api-key") { self = .apiKey }
+        case (9, UInt8(ascii: "x")): if name.equalsIgnoringASCIICase("x-api-key") { self = .xAPIKey }
+        case (10, UInt8(ascii: "c")): if name.equalsIgnoringASCIICase("connection") { self = .connection }
+        case (10, UInt8(ascii: "k")): if name.equalsIgnoringASCIICase("keep-alive") { self = .keepAlive }
+        case (12, UInt8(ascii: "c")): if name.equalsIgnoringASCIICase("content-type") { self = .contentType }
+        case (13, UInt8(ascii: "a")): if name.equalsIgnoringASCIICase("authorization") { self = .authorization }
+        case (14, UInt8(ascii: "c")): if name.equalsIgnoringASCIICase("content-length") { self = .contentLength }
+        case (17, UInt8(ascii: "t")): if name.equalsIgnoringASCIICase("transfer-encoding") { self = .transferEncoding }
         default: return
         }
-        if let text = candidate.text, name.equalsIgnoringASCIICase(text) { self = candidate }
+    }
+
+    /// True for the names that the writer of a message keeps to itself (`FramingFields`).
+    var isFraming: Bool {
+        switch self {
+        case .host, .expect, .connection, .keepAlive, .contentLength, .transferEncoding: true
+        case .other, .origin, .authorization, .apiKey, .xAPIKey, .contentType: false
+        }
     }
 }

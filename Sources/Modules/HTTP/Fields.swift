@@ -102,6 +102,7 @@ package struct Fields: Sendable {
 
     /// The number of fields with this name.
     package func count(of name: FieldName) -> Int {
+        if isWireForm, name.isFraming { return 0 }
         let entries = entries
         var count = 0
         for index in entries.indices where entries[index].known == name { count &+= 1 }
@@ -117,6 +118,7 @@ package struct Fields: Sendable {
 
     /// The same.
     package func contains(token: StaticString, in name: FieldName) -> Bool {
+        if isWireForm, name.isFraming { return false }
         let entries = entries
         for index in entries.indices where entries[index].known == name && lists(entries[index], token) { return true }
         return false
@@ -166,14 +168,12 @@ package struct Fields: Sendable {
         else { return false }
         if isWireForm, FramingFields.contain(name) { leaveWireForm() }
         let start = storage.count
-        storage.append(addingCapacity: name.count + value.count + 4) { (output: inout OutputSpan<UInt8>) in
-            output.append(name)
-            output.append(Octet.colon)
-            output.append(Octet.space)
-            output.append(value)
-            output.append(Octet.carriageReturn)
-            output.append(Octet.lineFeed)
-        }
+        storage.append(name)
+        storage.append(Octet.colon)
+        storage.append(Octet.space)
+        storage.append(value)
+        storage.append(Octet.carriageReturn)
+        storage.append(Octet.lineFeed)
         if !isWireForm { table.append(Entry(name, at: start, valueAt: start + name.count + 2, count: value.count)) }
         return true
     }

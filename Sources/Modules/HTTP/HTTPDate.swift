@@ -41,16 +41,29 @@ package enum HTTPDate {
     }
 }
 
+/// The date field of an answer, as the bytes of its head.
+struct DateLine {
+    /// From the line end before the field to its own.
+    let line: [UInt8]
+    /// The same behind the status line of nearly all answers.
+    let behindOK: [UInt8]
+
+    init(_ time: WallTime) {
+        line = Array("\r\ndate: ".utf8) + HTTPDate.bytes(of: time) + [Octet.carriageReturn, Octet.lineFeed]
+        behindOK = Array("HTTP/1.1 200 OK".utf8) + line
+    }
+}
+
 /// The date as it is now, made again once a second. One for each loop.
 struct DateCache {
     private var second: Int64 = .min
-    private var text: [UInt8] = []
+    private var current = DateLine(WallTime.now())
 
-    mutating func bytes(at time: WallTime) -> [UInt8] {
+    mutating func line(at time: WallTime) -> DateLine {
         if time.seconds != second {
             second = time.seconds
-            text = HTTPDate.bytes(of: time)
+            current = DateLine(time)
         }
-        return text
+        return current
     }
 }

@@ -25,17 +25,19 @@ enum MessageEncoder {
     }
 
     static func appendHead(
-        _ status: Status, _ fields: Fields, _ body: Body, _ persistence: Persistence, date: [UInt8],
+        _ status: Status, _ fields: Fields, _ body: Body, _ persistence: Persistence, date: DateLine,
         to output: inout [UInt8]
     ) {
         output.reserveCapacity(output.count + fields.storage.count + 192)
-        output.append(utf8: "HTTP/1.1 ")
-        output.append(decimal: status.code)
-        output.append(Octet.space)
-        output.append(utf8: status.reason)
-        output.append(utf8: "\r\ndate: ")
-        output.append(contentsOf: date)
-        output.append(utf8: "\r\n")
+        if status.code == 200 {
+            output.append(date.behindOK.span)
+        } else {
+            output.append(utf8: "HTTP/1.1 ")
+            output.append(decimal: status.code)
+            output.append(Octet.space)
+            output.append(utf8: status.reason)
+            output.append(date.line.span)
+        }
         append(fields, to: &output)
         append(body, to: &output)
         switch persistence {
@@ -46,18 +48,17 @@ enum MessageEncoder {
         output.append(utf8: "\r\n")
     }
 
+    /// The request line and the host field.
+    ///
     /// - Parameter target: begins with `/`, and is checked by the caller (`isValidTarget`).
+    static func opening(_ method: Method, target: String, authority: String) -> [UInt8] {
+        Array("\(method.name) \(target) HTTP/1.1\r\nhost: \(authority)\r\n".utf8)
+    }
+
     /// - Parameter bodyBytes: nil for a request without a body.
-    static func appendHead(
-        _ method: Method, target: String, authority: String, _ fields: Fields, bodyBytes: Int?, to output: inout [UInt8]
-    ) {
-        output.reserveCapacity(output.count + fields.storage.count + target.utf8.count + 128)
-        output.append(utf8: method.name)
-        output.append(Octet.space)
-        output.append(utf8: target)
-        output.append(utf8: " HTTP/1.1\r\nhost: ")
-        output.append(utf8: authority)
-        output.append(utf8: "\r\n")
+    static func appendHead(_ opening: [UInt8], _ fields: Fields, bodyBytes: Int?, to output: inout [UInt8]) {
+        output.reserveCapacity(output.count + opening.count + fields.storage.count + 64)
+        output.append(opening.span)
         append(fields, to: &output)
         if let bodyBytes { append(.length(bodyBytes), to: &output) }
         output.append(utf8: "\r\n")
@@ -121,12 +122,14 @@ enum MessageEncoder {
     }
 }
 
-/// The fields that belong to the connection and the framing, and to whoever writes the head.
+/// The fields that belong to the connection and the framing, and to whoever writes the head. `expect` is one of them:
+/// a body of ours follows at once, and nobody waits for leave to send it.
 enum FramingFields {
     static func contain(_ name: Span<UInt8>) -> Bool {
         switch name.count {
         case 2: name.equalsIgnoringASCIICase("te")
         case 4: name.equalsIgnoringASCIICase("date") || name.equalsIgnoringASCIICase("host")
+        case 6: name.equalsIgnoringASCIICase("expect")
         case 7: name.equalsIgnoringASCIICase("trailer") || name.equalsIgnoringASCIICase("upgrade")
         case 10: name.equalsIgnoringASCIICase("connection") || name.equalsIgnoringASCIICase("keep-alive")
         case 14: name.equalsIgnoringASCIICase("content-length")

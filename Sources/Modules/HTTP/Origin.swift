@@ -2,8 +2,9 @@
 
 import Bytes
 
-/// Scheme, host and port of a URL (RFC 6454 §4): what a connection is made to.
-package struct Origin: Hashable, Sendable {
+/// Scheme, host and port of a URL (RFC 6454 §4): what a connection is made to. An object, since it goes with every request
+/// and never changes.
+package final class Origin: Hashable, Sendable {
     /// https.
     package let isSecure: Bool
     /// In lower case; an IPv6 address without its brackets.
@@ -15,7 +16,7 @@ package struct Origin: Hashable, Sendable {
 
     /// Nil unless `url` is an `http` or `https` origin alone, or followed by `/`: no user information, path, query or
     /// fragment, and its host a name or address.
-    package init?(_ url: String) {
+    package convenience init?(_ url: String) {
         let bytes = Array(url.utf8)
         let text = bytes.span
         let isSecure = text.count > 8 && text.extracting(0..<8).equalsIgnoringASCIICase("https://")
@@ -38,7 +39,7 @@ package struct Origin: Hashable, Sendable {
     }
 
     package static func == (left: Origin, right: Origin) -> Bool {
-        left.port == right.port && left.isSecure == right.isSecure && left.host == right.host
+        left === right || left.port == right.port && left.isSecure == right.isSecure && left.host == right.host
     }
 
     package func hash(into hasher: inout Hasher) {

@@ -57,8 +57,22 @@ extension Span where Element == UInt8 {
     /// One or more token characters.
     var isToken: Bool {
         guard !isEmpty else { return false }
-        for index in 0..<count where !CharacterSet128.token.contains(self[index]) { return false }
-        return true
+        return unsafe withUnsafeBufferPointer { buffer in
+            // SAFETY: the index is below the buffer's count.
+            for index in 0..<buffer.count where unsafe !CharacterSet128.token.contains(buffer[index]) { return false }
+            return true
+        }
+    }
+
+    /// The number of token characters in front of anything else.
+    @inline(__always)
+    var tokenPrefixCount: Int {
+        unsafe withUnsafeBufferPointer { buffer in
+            var index = 0
+            // SAFETY: the index is below the buffer's count.
+            while index < buffer.count, unsafe CharacterSet128.token.contains(buffer[index]) { index &+= 1 }
+            return index
+        }
     }
 
     /// Nothing but what may stand in a field's value. There is no exit in the loop, so that the compiler can look at many

@@ -45,6 +45,19 @@ package enum ULID {
         }
     }
 
+    /// The character of five bits: digits, then capitals without I, L, O and U.
+    @inline(__always)
+    private static func character(_ bits: UInt8) -> UInt8 {
+        if bits < 10 { return UInt8(ascii: "0") &+ bits }
+        // A to H stand for 10 to 17; each letter left out moves those behind it.
+        var letter = UInt8(ascii: "A") &+ bits &- 10
+        if bits >= 18 { letter &+= 1 }
+        if bits >= 20 { letter &+= 1 }
+        if bits >= 22 { letter &+= 1 }
+        if bits >= 27 { letter &+= 1 }
+        return letter
+    }
+
     /// 128 bits as 26 characters of five bits each, the highest first; the first holds three bits.
     static func make(prefix: StaticString, high: UInt64, low: UInt64) -> String {
         let count = prefix.utf8CodeUnitCount + characterCount
@@ -53,14 +66,12 @@ package enum ULID {
             prefix.withUTF8Buffer { prefix in
                 for index in 0..<prefix.count { unsafe buffer[index] = prefix[index] }
             }
-            alphabet.withUTF8Buffer { alphabet in
-                for index in 0..<characterCount {
-                    let shift = UInt64(5 * (characterCount - 1 - index))
-                    // Five bits of the 128, wherever the border of the halves lies.
-                    let bits =
-                        shift >= 64 ? high >> (shift - 64) : (shift == 0 ? 0 : high << (64 - shift)) | low >> shift
-                    unsafe buffer[prefix.utf8CodeUnitCount + index] = alphabet[Int(bits & 31)]
-                }
+            // From the end: five bits at a time leave the low half, and what is left of the high one follows.
+            var (high, low) = (high, low)
+            for index in stride(from: count - 1, through: count - characterCount, by: -1) {
+                unsafe buffer[index] = character(UInt8(truncatingIfNeeded: low & 31))
+                low = low &>> 5 | high &<< 59
+                high = high &>> 5
             }
             return count
         }

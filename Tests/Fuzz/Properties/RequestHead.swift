@@ -102,8 +102,8 @@ private enum RequestHeads {
     private static func checkWriting(of head: RequestHead) throws(Broken) {
         guard MessageEncoder.isValidTarget(head.target) else { return }
         var output: [UInt8] = []
-        MessageEncoder.appendHead(
-            head.method, target: head.target, authority: "h", head.fields, bodyBytes: 5, to: &output)
+        let opening = MessageEncoder.opening(head.method, target: head.target, authority: "h")
+        MessageEncoder.appendHead(opening, head.fields, bodyBytes: 5, to: &output)
         let again: RequestHead
         do throws(RequestDefect) {
             again = try RequestHead(parsing: output, limits: HTTPServerLimits())

@@ -30,6 +30,8 @@ final class ClientExchange: @unchecked Sendable {
     private let loop: EventLoop
     private let request: ClientRequest
     private let key: ConnectionKey
+    /// The head of the request as it is sent.
+    private var headBytes: [UInt8] = []
 
     /// Wakes whoever waits for a slot, a name or a connection; nil while nobody had to.
     private var stop: Cancellation?
@@ -62,7 +64,8 @@ final class ClientExchange: @unchecked Sendable {
 
     /// Does everything up to the head of the answer.
     func begin(_ cancellation: Cancellation?) async throws(ClientFailure) -> ResponseHead {
-        guard request.isSendable else { throw .unsendable }
+        guard let bytes = client.head(of: request) else { throw .unsendable }
+        headBytes = bytes
         guard !key.origin.isSecure || key.tls != nil else { throw .tls("no context for an https origin") }
         guard cancellation?.isFired != true else { throw .cancelled }
         watch(cancellation)
@@ -227,7 +230,7 @@ extension ClientExchange {
         let sender = RequestSender(transport, stall: request.limits.idle, until: totalDeadline)
         self.sender = sender
         let begun = loop.now
-        let head = request.head
+        let head = headBytes
         if head.count + request.body.count <= HTTPMaxima.inlineRequestBytes {
             // It fits into an empty send buffer, so there is nothing to wait for.
             await send(head, by: sender)

@@ -35,7 +35,7 @@ package struct ClientRequest: Sendable {
     }
 
     /// True if it can stand in a request line. CONNECT is not for here: what follows its answer is no body.
-    var isSendable: Bool {
+    fileprivate var isSendable: Bool {
         if case .other(let name) = method, !name.utf8.span.isToken || name == "CONNECT" { return false }
         return MessageEncoder.isValidTarget(target)
     }
@@ -44,18 +44,30 @@ package struct ClientRequest: Sendable {
     var key: ConnectionKey {
         ConnectionKey(origin: origin, addresses: addresses, tls: origin.isSecure ? tls : nil)
     }
+}
 
-    /// The head in bytes. A method that is defined with a body says how long it is, even if it is empty
-    /// (RFC 9110 §8.6).
-    var head: [UInt8] {
+/// Writes the heads of one client's requests. The first lines of the last one are kept: requests to one upstream differ
+/// in what follows.
+struct RequestHeads {
+    private var method = Method.get
+    private var target = ""
+    private var origin: Origin?
+    /// The request line and the host field.
+    private var opening: [UInt8] = []
+
+    /// The head in bytes; nil if the request cannot stand in one. A method that is defined with a body says how long it
+    /// is, even if it is empty (RFC 9110 §8.6).
+    mutating func head(of request: borrowing ClientRequest) -> [UInt8]? {
+        if origin !== request.origin || target != request.target || method != request.method {
+            guard request.isSendable else { return nil }
+            (method, target, origin) = (request.method, request.target, request.origin)
+            opening = MessageEncoder.opening(method, target: target, authority: request.origin.authority)
+        }
         let expectsBody = method == .post || method == .put || method == .patch
-        var fields = fields
-        // The body follows at once; nobody waits for leave to send it.
-        if fields.contains(.expect) { fields.remove("expect") }
         var head: [UInt8] = []
         MessageEncoder.appendHead(
-            method, target: target, authority: origin.authority, fields,
-            bodyBytes: body.isEmpty && !expectsBody ? nil : body.count, to: &head)
+            opening, request.fields, bodyBytes: request.body.isEmpty && !expectsBody ? nil : request.body.count,
+            to: &head)
         return head
     }
 }
@@ -68,7 +80,7 @@ struct ConnectionKey: Hashable {
     let tls: TLSClientContext?
 
     static func == (left: ConnectionKey, right: ConnectionKey) -> Bool {
-        left.origin == right.origin && left.addresses == right.addresses && left.tls === right.tls
+        left.tls === right.tls && left.addresses == right.addresses && left.origin == right.origin
     }
 
     func hash(into hasher: inout Hasher) {

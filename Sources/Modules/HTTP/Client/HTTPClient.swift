@@ -21,6 +21,7 @@ package final class HTTPClient: @unchecked Sendable {
     private var resting: [Transport?] = []
     private var waiting: [Pool.Ticket: OneShot<Result<Pool.Lease, ClientFailure>>] = [:]
     private var expiry: Timer?
+    private var heads = RequestHeads()
     private var isClosed = false
 
     /// Makes the client of `loop`. Any thread.
@@ -66,6 +67,9 @@ package final class HTTPClient: @unchecked Sendable {
 
 // For exchanges.
 extension HTTPClient {
+    /// The head of a request in bytes; nil if it cannot be sent.
+    func head(of request: borrowing ClientRequest) -> [UInt8]? { heads.head(of: request) }
+
     /// A slot, where nobody has to wait for it.
     func leaseNow(_ key: ConnectionKey) throws(ClientFailure) -> Acquisition {
         switch pool.acquire(key) {

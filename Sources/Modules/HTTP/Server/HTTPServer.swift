@@ -73,9 +73,9 @@ package final class HTTPServer: @unchecked Sendable {
         return false
     }
 
-    /// The date field's value at this moment.
-    func date() -> [UInt8] {
-        dates.bytes(at: .now())
+    /// The date field at this moment.
+    func date() -> DateLine {
+        dates.line(at: .now())
     }
 
     private func accept(_ socket: Socket) {

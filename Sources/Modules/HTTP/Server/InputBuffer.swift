@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
+
 /// Bytes that came from a peer and are not consumed yet. It holds no memory while it is empty, so that an idle
 /// connection costs none.
 struct InputBuffer {
@@ -35,7 +37,7 @@ struct InputBuffer {
             return bytes
         }
         let end = start + Swift.min(most, count)
-        let front = Array(bytes[start..<end])
+        let front = [UInt8](copying: bytes.span.extracting(start..<end))
         consume(front.count)
         return front
     }

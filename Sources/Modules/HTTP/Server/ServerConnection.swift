@@ -143,12 +143,12 @@ extension ServerConnection {
                 phase = .active
                 transport?.readDeadline = loop.now + limits.headTimeout
             }
-            switch scanner.scan(input.bytes.span.extracting(input.range)) {
+            let bytes = input.bytes
+            switch scanner.scan(bytes.span.extracting(input.range)) {
             case .wait: if hasBegun { phase = .head }
             case .refuse(let defect): return try await refuse(RequestDefect(defect))
             case .head(let range):
                 phase = .active
-                let bytes = input.bytes
                 let place = input.start + range.lowerBound..<input.start + range.upperBound
                 input.consume(range.upperBound)
                 do throws(RequestDefect) {
@@ -258,8 +258,9 @@ extension ServerConnection {
         while !body.isComplete {
             if !input.isEmpty {
                 if let bytes = body.takeKnown(from: &input) { return bytes }
+                let received = input
                 do throws(RequestDefect) {
-                    let taken = try body.take(input.bytes.span.extracting(input.range), into: &chunk)
+                    let taken = try body.take(received.bytes.span.extracting(received.range), into: &chunk)
                     input.consume(taken)
                 } catch {
                     staysOpen = false
