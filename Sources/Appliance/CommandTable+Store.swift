@@ -13,10 +13,10 @@ let storeCommands = [
             epoch: what was erased before cannot be read any more, from any earlier copy of the files. master: a new master \
             key, sealed in every slot; passphrases that are not in a file are asked for, and each recovery key is replaced \
             by a new one, which is printed. tenant: a tenant's own key, and with it the wrapping of all its objects' keys. \
-            keyring: the pages of keyring.db.
+            keyring: the pages of keyring.db. pages: those of control.db and of every tenant's file, or of one tenant's.
             """,
         operands: [
-            CommandOperand("what", "epoch, master, tenant or keyring"),
+            CommandOperand("what", "epoch, master, tenant, keyring or pages"),
             CommandOperand("tenant", "the tenant's id: ten_…", isOptional: true),
         ],
         options: [
@@ -26,7 +26,7 @@ let storeCommands = [
         ],
         examples: [
             "gatehouse store rotate epoch", "gatehouse store rotate master",
-            "gatehouse store rotate tenant ten_01JD0000000000000000000000",
+            "gatehouse store rotate tenant ten_01JD0000000000000000000000", "gatehouse store rotate pages",
         ]),
     Command(
         "store slots", "list the ways to unlock the store, add one, change one, remove one",

@@ -61,7 +61,7 @@ struct StoreCommands {
             guard work["status"]?.string == "running" else { return work }
             if shows {
                 Terminal.complain(
-                    "gatehouse: \(Self.text(work["progress"]?["tenants"])) tenants, \(Self.text(work["progress"]?["objects"])) objects"
+                    "gatehouse: \(Self.text(work["progress"]?["tenants"])) tenants, \(Self.text(work["progress"]?["objects"])) objects, \(Self.text(work["progress"]?["pages"])) pages"
                 )
             }
             usleep(300_000)

@@ -209,13 +209,13 @@ import Testing
         keyring = try house.open()
         try keyring.erase(.red, [ObjectID("thr_1")])
         if rolling { _ = try keyring.roll() }
-        let (master, epochs) = keyring.material.withLock { ($0.master, $0.epochs) }
+        let (master, epochs, slots) = keyring.material.withLock { ($0.master, $0.epochs, $0.slots) }
         keyring.close()
         // Whoever has that copy, today's files, and today's keys in the clear, but not the destroyed epoch's key. The
         // checks of a start are not in his way: he reads the rows himself.
         let thief = try KeyringHouse()
         try thief.put(copy["keyring.db"] ?? [], "keyring.db")
-        let connection = try KeyringFile.open(directory: thief.data, master: master, pageGeneration: 1)
+        let connection = try KeyringFile.sealed(directory: thief.data, slots: slots, master: master).connect()
         let row = try #require(try TenantRow.find(.red, connection))
         let pages = try connection.query(
             "SELECT generation, wrapped FROM keyring_page_keys WHERE tenant = ?", row.number

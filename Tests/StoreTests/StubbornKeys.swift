@@ -67,6 +67,10 @@ final class StubbornKeys: TenantKeys {
 
     func checkKeyring(as file: String) -> FileCheck { keys.checkKeyring(as: file) }
 
+    func renewPageKey(of tenant: TenantID) throws(SQLiteError) { try keys.renewPageKey(of: tenant) }
+
+    func retirePageKeys(of tenant: TenantID) throws(SQLiteError) { try keys.retirePageKeys(of: tenant) }
+
     func digest(_ label: StaticString, _ text: String, of tenant: TenantID) -> [UInt8] {
         keys.digest(label, text, of: tenant)
     }

@@ -16,7 +16,7 @@ final class TenantHarness: Sendable {
     let directory: TemporaryDirectory
     let tenants: Tenants
     private let database: DatabaseThread
-    private let keyring: Keyring
+    let keyring: Keyring
 
     static let notes = SQLiteMigrations(
         module: "notes",
@@ -34,7 +34,9 @@ final class TenantHarness: Sendable {
         let store = try #require(try configuration.section("store"))
         let settings = try StoreSettings(store, mode: .development, dataDirectory: self.directory.path)
         tenants = Tenants(settings: settings, log: .disabled)
-        database = try DatabaseThread(path: self.directory("control.db"))
+        let (keys, identity) = try keyring.controlKeys()
+        database = try DatabaseThread(
+            SealedFile(path: self.directory("control.db"), keys: keys, identity: identity), mayCreate: true)
         try tenants.start(
             database: database, keys: wrap(KeyringOfTenants(keyring)), data: self.directory.path)
         try tenants.register(Self.notes)

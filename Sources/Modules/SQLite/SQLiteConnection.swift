@@ -167,6 +167,22 @@ package struct SQLiteOptions: Sendable {
         guard code == SQLITE_OK else { throw unsafe SQLiteError(code: code, connection: database, subject: path) }
     }
 
+    /// Puts everything in here in the place of what is in `target`, as one transaction there (sqlite.org/c3ref/backup_finish.html).
+    /// Both belong to the calling thread.
+    package func copy(to target: SQLiteConnection) throws(SQLiteError) {
+        requireOwner()
+        target.requireOwner()
+        guard let backup = unsafe sqlite3_backup_init(target.database, "main", database, "main") else {
+            throw unsafe SQLiteError(code: sqlite3_errcode(target.database), connection: target.database, subject: path)
+        }
+        let copied = unsafe sqlite3_backup_step(backup, -1)
+        let finished = unsafe sqlite3_backup_finish(backup)
+        guard copied == SQLITE_DONE, finished == SQLITE_OK else {
+            let code = finished == SQLITE_OK ? copied : finished
+            throw unsafe SQLiteError(code: code, connection: target.database, subject: target.path)
+        }
+    }
+
     /// What is wrong with the file, at most 20 lines; empty when it is sound. PRAGMA quick_check reads all of it.
     package func problems() throws(SQLiteError) -> [String] {
         do throws(SQLiteError) {

@@ -8,18 +8,23 @@ import Synchronization
 
 /// A database and the one thread that uses it.
 final class DatabaseThread: Sendable {
+    let file: SealedFile
     private let connection: SQLiteConnection
     private let worker: Worker
     /// Counts transactions that may have changed something.
     private let transactions = Atomic<Int>(0)
 
-    init(path: String) throws(StartFailure) {
+    /// - Parameter mayCreate: makes the file; otherwise one that is not there was lost.
+    init(_ file: SealedFile, mayCreate: Bool) throws(StartFailure) {
         do {
-            connection = try SQLiteConnection(path: path)
+            connection = try file.connect(mayCreate: mayCreate)
             worker = try Worker(name: "store", queueMax: Store.queueMax)
+        } catch let error as SQLiteError {
+            throw StartFailure(error, path: file.path)
         } catch {
-            throw StartFailure("the database \(path) cannot be opened: \(error)")
+            throw StartFailure("the database \(file.path) cannot be opened: \(error)")
         }
+        self.file = file
         let connection = connection
         // The first work in the mailbox: from here on the connection belongs to that thread.
         try? worker.post { connection.adopt() }
@@ -47,6 +52,24 @@ final class DatabaseThread: Sendable {
     func migrate(_ migrations: SQLiteMigrations) throws(DatabaseFailure) {
         let connection = connection
         try runBlocking { () throws(SQLiteError) in try connection.migrate([migrations]) }
+    }
+
+    /// Seals every page with the key in use, a piece at a time between other work. Blocks, not on this database's thread.
+    ///
+    /// - Parameter progress: told of each piece, with the pages it has changed.
+    func rewritePages(progress: @Sendable (Int) -> Void) throws(DatabaseFailure) {
+        let connection = connection
+        var rewriter = try runBlocking { () throws(SQLiteError) in try PageRewriter(connection) }
+        var isDone = false
+        while !isDone {
+            let last = rewriter
+            (rewriter, isDone) = try runBlocking { () throws(SQLiteError) in
+                var next = last
+                let isDone = try next.step()
+                return (next, isDone)
+            }
+            progress(rewriter.pagesDone - last.pagesDone)
+        }
     }
 
     /// Does what waits, then ends the thread and closes the file.
@@ -82,7 +105,7 @@ extension DatabaseFailure {
     init(_ failure: Worker.Failure<SQLiteError>) {
         switch failure {
         case .refused: self = .busy
-        case .failed(let error): self = .failed(error)
+        case .failed(let error): self.init(error)
         }
     }
 }

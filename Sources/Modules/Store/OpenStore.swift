@@ -54,7 +54,9 @@ final class OpenStore: Sendable {
     }
 
     private static func openControl(_ directory: String, _ keyring: Keyring) throws(StartFailure) -> DatabaseThread {
-        let database = try DatabaseThread(path: "\(directory)/\(control)")
+        let (file, isKnown) = try sealedControl(directory, keyring)
+        // One that the keyring knows and that is gone was lost, and nothing is made in its place.
+        let database = try DatabaseThread(file, mayCreate: !isKnown)
         do {
             try database.migrate(FileMark.migrations)
             let mark = try database.writeBlocking { connection throws(SQLiteError) in try FileMark.read(connection) }
@@ -65,7 +67,19 @@ final class OpenStore: Sendable {
             throw StartFailure(failure)
         } catch {
             database.stop()
-            throw StartFailure("\(control) cannot be read: \(error)")
+            throw StartFailure(error as? DatabaseFailure, path: "\(directory)/\(control)")
+        }
+    }
+
+    private static func sealedControl(
+        _ directory: String, _ keyring: Keyring
+    ) throws(StartFailure) -> (file: SealedFile, isKnown: Bool) {
+        do throws(KeyringFailure) {
+            let (keys, identity) = try keyring.controlKeys()
+            let file = SealedFile(path: "\(directory)/\(control)", keys: keys, identity: identity)
+            return (file, try keyring.knows(control))
+        } catch {
+            throw StartFailure(error)
         }
     }
 

@@ -56,7 +56,7 @@ package final class Store: Module {
     package var routes: [Route] {
         let opened: @Sendable () throws(Failure) -> OpenStore = { [self] () throws(Failure) in try self.opened() }
         return TenantRoutes(tenants: tenants).all + PlanRoutes(tenants: tenants).all + CheckRoutes(tenants: tenants).all
-            + StoreRoutes(store: opened, settings: settings, work: work).all
+            + StoreRoutes(store: opened, tenants: tenants, settings: settings, work: work).all
             + SlotRoutes(store: opened, settings: settings).all
             + SecretRoutes(store: opened, log: log, changed: { [self] in changed($0) }).all
     }
@@ -75,7 +75,7 @@ package final class Store: Module {
         if case .open(let store) = old { store.stop() }
     }
 
-    private func opened() throws(Failure) -> OpenStore {
+    func opened() throws(Failure) -> OpenStore {
         guard case .open(let store) = state.withLock({ $0 }) else {
             throw Failure(.overloaded, "the store is not open").retrying(after: .seconds(1))
         }

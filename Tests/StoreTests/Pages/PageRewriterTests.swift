@@ -29,7 +29,7 @@ import Testing
         try insert(writer, 1...10, "log ")
         let reader = try sealed.connect()
         sealed.file.use(Sealed.key(2, 9))
-        var rewriter = try PageRewriter(sealed.file, through: writer)
+        var rewriter = try PageRewriter(writer)
         var steps = 0
         while try !rewriter.step() {
             steps += 1
@@ -60,7 +60,7 @@ import Testing
         let new = Sealed.file(sealed.path, key: Sealed.key(2, 9), retired: [Sealed.key()])
         do {
             let database = try new.connect()
-            var rewriter = try PageRewriter(new, through: database)
+            var rewriter = try PageRewriter(database)
             while try !rewriter.step() {}
         }
         let done = try AtomicFile.read(path: sealed.path, bytesMax: 64 << 20)

@@ -32,7 +32,7 @@ struct Sealed: Sendable {
         below: String = "unix"
     ) -> SealedFile {
         SealedFile(
-            path: path, key: key, retired: retired, identity: identity(id, tenant: tenant), below: below)
+            path: path, keys: [key] + retired, identity: identity(id, tenant: tenant), below: below)
     }
 
     func connect(_ options: SQLiteOptions = Sealed.options()) throws(SQLiteError) -> SQLiteConnection {

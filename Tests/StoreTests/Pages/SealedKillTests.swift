@@ -19,7 +19,9 @@ import Testing
         )
         let notes = unsafe open("\(path).notes", O_WRONLY | O_CREAT | O_APPEND, 0o600)
         var number = try database.count("SELECT coalesce(max(n), 0) FROM t")
-        var rewriter = try PageRewriter(file, through: database)
+        // What the one before committed and did not come to note.
+        if number > 0 { SealedKillTests.note(number, notes) }
+        var rewriter = try PageRewriter(database)
         _ = try NamedThread.start(name: "killer") {
             usleep(microseconds)
             kill(getpid(), SIGKILL)
@@ -36,11 +38,15 @@ import Testing
                 // The whole transaction or nothing: the row 1000 says how far it went.
                 try database.execute("INSERT OR REPLACE INTO t VALUES (1000, ?, '')", number)
             }
-            var line = Array("\(number)\n".utf8)
-            unsafe _ = Glibc.write(notes, &line, line.count)
+            SealedKillTests.note(number, notes)
             if number % 5 == 0 { try database.checkpoint() }
             if changesKey { _ = try rewriter.step() }
         }
+    }
+
+    private static func note(_ number: Int, _ file: CInt) {
+        let line = Array("\(number)\n".utf8)
+        unsafe line.withUnsafeBytes { unsafe _ = Glibc.write(file, $0.baseAddress, $0.count) }
     }
 
     /// Sealed with one of two keys, the other one known.

@@ -47,7 +47,8 @@ struct FileCheck: Sendable {
     }
 
     private mutating func add(_ error: SQLiteError) {
-        problems.append(Problem(page: nil, message: error.description))
+        let page = error.damage.map { Int($0.page) }
+        problems.append(Problem(page: page, message: error.description))
     }
 
     var json: JSONValue {

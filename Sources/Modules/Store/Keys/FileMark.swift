@@ -81,6 +81,9 @@ extension Keyring {
         }
     }
 
+    /// Whether a database was ever marked: one that was is not made anew when it is missing.
+    func knows(_ file: String) throws(KeyringFailure) -> Bool { try witness(of: file).confirmed != nil }
+
     /// Marks a database: `write` puts the mark into it, durably; then the keyring confirms it.
     func mark(_ file: String, write: (FileMark) throws(SQLiteError) -> Void) throws(KeyringFailure) {
         let (confirmed, generation) = try witness(of: file)

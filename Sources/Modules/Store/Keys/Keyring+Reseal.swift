@@ -74,18 +74,18 @@ extension Keyring {
         slots.revision += 1
         let (old, epochs) = material.withLock { ($0.master, $0.epochs) }
         guard epochs.count == 1, let epoch = epochs.values.first else { throw .refused("a roll is not finished") }
-        let pages = material.withLock { $0.slots.pageGeneration }
         let (target, resealing) = (slots, Resealing(directory: directory, revision: slots.revision))
         try writer.runAlone { [self] connection throws(KeyringFailure) in
             // Readers wait, so that nobody holds the old file open when its name goes.
             try reader.withLock { reader throws(KeyringFailure) in
                 reader?.adopt()
                 reader = nil
+                let file = SealedFile.of(connection)
                 do throws(KeyringFailure) {
                     try prepare(resealing, connection, from: old, to: master, slots: target, epoch)
                 } catch {
                     resealing.remove()
-                    reader = try connect(old, pages)
+                    reader = try failing { () throws(SQLiteError) in try file?.connect() }
                     throw error
                 }
                 // If this fails nobody knows which slots are in force after a crash: the keyring stays closed, both sets of
@@ -95,9 +95,10 @@ extension Keyring {
                 try files.exchange(suffix: resealing.suffix)
                 steps.reached("epoch.key is exchanged")
                 try resealing.exchange(files)
-                connection = try connect(master, target.pageGeneration)
+                let new = KeyringFile.sealed(directory: directory, slots: target, master: master)
+                connection = try failing { () throws(SQLiteError) in try new.connect() }
                 steps.reached("keyring.db is exchanged")
-                reader = try connect(master, target.pageGeneration)
+                reader = try failing { () throws(SQLiteError) in try new.connect() }
             }
         }
     }
@@ -115,11 +116,6 @@ extension Keyring {
         try files.write(epoch, suffix: resealing.suffix, master: new)
     }
 
-    private func connect(_ master: MasterKey, _ pageGeneration: Int) throws(KeyringFailure) -> SQLiteConnection {
-        try failing { () throws(SQLiteError) in
-            try KeyringFile.open(directory: directory, master: master, pageGeneration: pageGeneration)
-        }
-    }
 }
 
 /// The files of a resealing beside those in force.
@@ -135,8 +131,9 @@ struct Resealing: Sendable {
         _ connection: SQLiteConnection, from old: MasterKey, to new: MasterKey, slots: UnlockSlots
     ) throws(SQLiteError) {
         remove()
-        let copy = try KeyringFile.copy(
-            connection, to: database + suffix, master: new, pageGeneration: slots.pageGeneration)
+        let copy = try KeyringFile.sealed(directory: directory, suffix: suffix, slots: slots, master: new)
+            .connect(mayCreate: true)
+        try connection.copy(to: copy)
         try copy.transaction { () throws(SQLiteError) in
             if old.generation != new.generation {
                 try Self.rewrap(copy, "keyring_data_keys", "label", old.dataKeys, new.dataKeys, AssociatedData.dataKey)
@@ -182,6 +179,6 @@ struct Resealing: Sendable {
 
     /// Takes away what a resealing left that did not come to step 3.
     func remove() {
-        for end in ["", "-wal", "-shm"] { unsafe _ = unlink(database + suffix + end) }
+        for end in ["", "-wal", "-shm", ".new"] { unsafe _ = unlink(database + suffix + end) }
     }
 }

@@ -68,6 +68,38 @@ extension Keyring {
         }
     }
 
+    /// Gives a tenant's file a fresh page key, beside those there are; durable when it returns.
+    func addPageKey(_ tenant: TenantID) throws(KeyringFailure) {
+        try writer.run { [self] connection throws(KeyringFailure) in
+            guard let row = try TenantRow.find(tenant, connection) else { throw .unknownTenant }
+            let wrap = KeyWrap(try row.open(row.current, material.withLock { $0.epochs }))
+            let generations = try pageKeyRows(row.number, connection).map(\.generation)
+            let next = (generations.max() ?? 0) + 1
+            let data = AssociatedData.page(row.id, kek: row.current.generation, generation: next)
+            try failing { () throws(SQLiteError) in
+                try connection.execute(
+                    "INSERT INTO keyring_page_keys (tenant, generation, wrapped, made_at) VALUES (?, ?, ?, ?)",
+                    row.number, next, wrap.wrap(SecretBytes(randomCount: 32), as: data), WallTime.now())
+            }
+        }
+        tenants.withLock { $0.remove(tenant) }
+    }
+
+    /// Deletes all page keys of a tenant's file but the newest.
+    func retirePageKeys(_ tenant: TenantID) throws(KeyringFailure) {
+        try writer.run { connection throws(KeyringFailure) in
+            try failing { () throws(SQLiteError) in
+                try connection.execute(
+                    """
+                    DELETE FROM keyring_page_keys WHERE tenant = (SELECT number FROM keyring_tenants WHERE id = ?1)
+                        AND generation < (SELECT max(generation) FROM keyring_page_keys
+                            WHERE tenant = (SELECT number FROM keyring_tenants WHERE id = ?1))
+                    """, tenant.text)
+            }
+        }
+        tenants.withLock { $0.remove(tenant) }
+    }
+
     /// Tenants that have keys, in the order of their making.
     func tenantIDs() throws(KeyringFailure) -> [TenantID] {
         try read { connection throws(KeyringFailure) in

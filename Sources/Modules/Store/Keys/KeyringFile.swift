@@ -56,26 +56,13 @@ enum KeyringFile {
             """
         ])
 
-    /// A connection to the keyring's database, which the caller's thread owns.
-    static func open(directory: String, name: String = name, master: MasterKey, pageGeneration: Int) throws(SQLiteError)
-        -> SQLiteConnection
-    {
-        let connection = try SQLiteConnection(path: "\(directory)/\(name)")
-        return connection
-    }
-
-    /// A copy of the database at `path`, sealed under another page key, open for what else has to change in it.
-    static func copy(
-        _ connection: SQLiteConnection, to path: String, master: MasterKey, pageGeneration: Int
-    ) throws(SQLiteError) -> SQLiteConnection {
-        do throws(Errno) {
-            // SQLite takes an empty file as it is, and would make one with the umask's mode.
-            try AtomicFile.makeEmpty(path: path, mode: 0o600)
-        } catch {
-            throw SQLiteError(.unavailable, message: error.description, subject: path)
-        }
-        try connection.execute("VACUUM INTO ?", path)
-        return try SQLiteConnection(path: path)
+    /// The file that the slots describe, under the only page key that is derived: it cannot lie in the file it opens.
+    static func sealed(directory: String, suffix: String = "", slots: UnlockSlots, master: MasterKey) -> SealedFile {
+        let key = PageKey(
+            generation: UInt32(clamping: slots.pageGeneration),
+            bytes: master.keyringPageKey(generation: slots.pageGeneration))
+        let identity = FileIdentity(id: slots.keyring, role: .keyring, tenant: "")
+        return SealedFile(path: "\(directory)/\(name)\(suffix)", keys: [key], identity: identity)
     }
 }
 

@@ -8,8 +8,15 @@ import Synchronization
 /// The keyring as the tenants' files need it.
 final class KeyringOfTenants: TenantKeys {
     private let keyring: Keyring
-    /// Of tenants whose file was opened, for digests: they are asked for where nothing may fail any more.
-    private let opened = Mutex<[TenantID: TenantKeySet]>([:])
+    /// Of tenants whose file was opened.
+    private let opened = Mutex<[TenantID: Opened]>([:])
+
+    private struct Opened {
+        /// For digests: they are asked for where nothing may fail any more.
+        var keys: TenantKeySet
+        /// Lives as long as a connection to it: all of a process share one.
+        weak var file: SealedFile?
+    }
 
     init(_ keyring: Keyring) { self.keyring = keyring }
 
@@ -38,11 +45,35 @@ final class KeyringOfTenants: TenantKeys {
         at path: String, of tenant: TenantID, options: SQLiteOptions, mayCreate: Bool
     ) throws(SQLiteError) -> SQLiteConnection {
         let keys = try failing { () throws(KeyringFailure) in try keyring.tenantKeys(tenant) }
-        guard mayCreate || (try? FileStatus(path: path)) != nil else {
-            throw SQLiteError(.corrupt, message: "the file is missing", subject: path)
+        let file = opened.withLock { opened in
+            if let file = opened[tenant]?.file { return file }
+            let file = SealedFile(path: path, keys: keys.pageKeys, identity: keys.identity)
+            opened[tenant] = Opened(keys: keys, file: file)
+            return file
         }
-        opened.withLock { $0[tenant] = keys }
-        return try SQLiteConnection(path: path, options: options)
+        return try file.connect(options, mayCreate: mayCreate)
+    }
+
+    func renewPageKey(of tenant: TenantID) throws(SQLiteError) {
+        let keys = try failing { () throws(KeyringFailure) in
+            try keyring.addPageKey(tenant)
+            return try keyring.tenantKeys(tenant)
+        }
+        opened.withLock { opened in
+            opened[tenant]?.keys = keys
+            if let key = keys.pageKeys.first { opened[tenant]?.file?.use(key) }
+        }
+    }
+
+    func retirePageKeys(of tenant: TenantID) throws(SQLiteError) {
+        let keys = try failing { () throws(KeyringFailure) in
+            try keyring.retirePageKeys(tenant)
+            return try keyring.tenantKeys(tenant)
+        }
+        opened.withLock { opened in
+            opened[tenant]?.keys = keys
+            opened[tenant]?.file?.forgetRetired()
+        }
     }
 
     func check(_ connection: SQLiteConnection, of tenant: TenantID) throws(SQLiteError) {
@@ -87,7 +118,7 @@ final class KeyringOfTenants: TenantKeys {
     }
 
     func digest(_ label: StaticString, _ text: String, of tenant: TenantID) -> [UInt8] {
-        guard let keys = opened.withLock({ $0[tenant] }) else {
+        guard let keys = opened.withLock({ $0[tenant]?.keys }) else {
             preconditionFailure("a digest is made in a transaction, and that on an open file")
         }
         return keys.digest(label, text)

@@ -104,8 +104,8 @@ struct KeyringOpening {
     }
 
     private func fill(_ slots: UnlockSlots, _ master: MasterKey, _ epoch: EpochKey) throws(SQLiteError) {
-        let connection = try KeyringFile.open(
-            directory: directory, master: master, pageGeneration: slots.pageGeneration)
+        let file = KeyringFile.sealed(directory: directory, slots: slots, master: master)
+        let connection = try file.connect(mayCreate: true)
         try connection.migrate([KeyringFile.migrations])
         try connection.execute(
             """
@@ -158,8 +158,8 @@ struct KeyringOpening {
             throw StartFailure("\(databasePath) is missing", hint: "put it back from where the keyring is kept")
         }
         do {
-            let writer = try KeyringFile.open(
-                directory: directory, master: master, pageGeneration: slots.pageGeneration)
+            let file = KeyringFile.sealed(directory: directory, slots: slots, master: master)
+            let writer = try file.connect()
             try writer.migrate([KeyringFile.migrations])
             guard let meta = try KeyringMeta.read(writer) else { throw KeyringFailure.damaged(databasePath) }
             try check(meta, slots)
@@ -169,8 +169,7 @@ struct KeyringOpening {
             ).keys()
             steps.reached("the files of the epoch are in order")
             let tombstones = try DataKeys.newest("tombstones", master, writer)
-            let reader = try KeyringFile.open(
-                directory: directory, master: master, pageGeneration: slots.pageGeneration)
+            let reader = try file.connect()
             let keyring = Keyring(
                 directory: directory, id: slots.keyring,
                 material: .init(master: master, epochs: epochs, slots: slots),
@@ -182,6 +181,8 @@ struct KeyringOpening {
             throw failure
         } catch let failure as KeyringFailure {
             throw StartFailure(failure)
+        } catch let error as SQLiteError {
+            throw StartFailure(error, path: databasePath)
         } catch {
             throw StartFailure("the keyring \(databasePath) cannot be opened: \(error)")
         }

@@ -9,6 +9,7 @@ import Synchronization
 struct KeyringProgress: Sendable, Equatable {
     var tenants = 0
     var objects = 0
+    var pages = 0
 }
 
 /// The keyring as its operator sees it: counts and times, no key.

@@ -52,7 +52,8 @@ final class StoreWork: Sendable {
             "status": .string(state.isRunning ? "running" : state.failure == nil ? "done" : "failed"),
             "started_at": .string(state.startedAt.rfc3339),
             "ended_at": state.endedAt.map { .string($0.rfc3339) } ?? .null,
-            "progress": state.isRunning ? ["tenants": .int(moved.tenants), "objects": .int(moved.objects)] : .null,
+            "progress": state.isRunning
+                ? ["tenants": .int(moved.tenants), "objects": .int(moved.objects), "pages": .int(moved.pages)] : .null,
             "failure": state.failure.map(JSONValue.string) ?? .null,
             "result": .object(state.result),
         ]

@@ -20,9 +20,11 @@ package import SQLite
 /// Written, flushed; pages written, flushed; emptied, flushed. What a crash leaves is done again before the file is opened,
 /// and what is not whole was not begun. It never waits for anything that changes the pages otherwise: while a batch is
 /// under way nothing is checkpointed.
-package struct PageRewriter {
+package struct PageRewriter: Sendable {
     /// Pages in a batch: 1 MiB.
     package static let batchMax = 256
+    /// Pages that one step looks at: 32 MiB.
+    static let lookMax = 8192
 
     private static let magic = Array("GHREKEY1".utf8)
     private static let headBytes = 16
@@ -30,32 +32,40 @@ package struct PageRewriter {
 
     private let file: SealedFile
     private let connection: SQLiteConnection
-    private let layer: SealedDatabaseLayer
     private var next: UInt32 = 1
-    /// Of the pages looked at so far; what is left is a guess from the size.
+    /// The pass under way has found a page under another key.
+    private var hasFoundOld = false
+    /// Pages that were changed.
     package private(set) var pagesDone = 0
 
-    /// `connection` belongs to `file` and to the calling thread.
-    package init(_ file: SealedFile, through connection: SQLiteConnection) throws(SQLiteError) {
-        guard let layer = connection.layer as? SealedDatabaseLayer, layer.file === file else {
-            throw SQLiteError(.mistake, message: "a connection to another file", subject: file.path)
+    /// `connection` is one that `SealedFile.connect` gave, and belongs to the calling thread.
+    package init(_ connection: SQLiteConnection) throws(SQLiteError) {
+        guard let layer = connection.layer as? SealedDatabaseLayer else {
+            throw SQLiteError(.mistake, message: "no connection to a sealed file", subject: connection.path)
         }
-        self.file = file
+        file = layer.file
         self.connection = connection
-        self.layer = layer
     }
 
-    /// Does the next batch, outside a transaction; true when no page is left under another key, in the log neither. Throws
-    /// `busy` where a reader keeps the log from being emptied, and damage where a page does not open: call again later.
+    private func layer() throws(SQLiteError) -> SealedDatabaseLayer {
+        guard let layer = connection.layer as? SealedDatabaseLayer else { throw failure("it is closed") }
+        return layer
+    }
+
+    /// Does the next batch, outside a transaction; true when no page is left under another key, in the log neither: a whole
+    /// pass has found none, and ended with an empty log. Throws `busy` where a reader keeps the log from being emptied, and
+    /// damage where a page does not open: call again later.
     package mutating func step() throws(SQLiteError) -> Bool {
-        let batch = try collect()
-        if !batch.pages.isEmpty { try write(batch.pages) }
+        let layer = try layer()
+        let batch = try collect(layer)
+        if !batch.pages.isEmpty { try write(batch.pages, layer) }
         pagesDone += batch.pages.count
+        if !batch.pages.isEmpty { hasFoundOld = true }
         next = batch.next
         guard batch.isLast else { return false }
         try connection.checkpoint()
-        next = 1
-        return try collect().pages.isEmpty
+        defer { (next, hasFoundOld) = (1, false) }
+        return !hasFoundOld
     }
 
     private struct Batch {
@@ -64,12 +74,13 @@ package struct PageRewriter {
         var isLast = false
     }
 
-    private func collect() throws(SQLiteError) -> Batch {
+    private func collect(_ layer: SealedDatabaseLayer) throws(SQLiteError) -> Batch {
         var size: Int64 = 0
         guard layer.below.getSize(&size) == .ok else { throw failure("its size is not known") }
         let last = UInt32(clamping: size / Int64(PageFormat.pageBytes))
         var batch = Batch(next: next)
-        while batch.next <= last, batch.pages.count < PageRewriter.batchMax {
+        let end = UInt32(clamping: Int(next) + PageRewriter.lookMax)
+        while batch.next <= last, batch.next < end, batch.pages.count < PageRewriter.batchMax {
             if batch.next != PageFormat.lockPage, let sealed = try layer.reseal(batch.next) {
                 batch.pages.append((batch.next, sealed))
             }
@@ -79,7 +90,9 @@ package struct PageRewriter {
         return batch
     }
 
-    private func write(_ pages: [(number: UInt32, sealed: [UInt8])]) throws(SQLiteError) {
+    private func write(
+        _ pages: [(number: UInt32, sealed: [UInt8])], _ layer: SealedDatabaseLayer
+    ) throws(SQLiteError) {
         guard layer.below.lockCheckpoints(true) == .ok else {
             throw SQLiteError(.busy, message: "a checkpoint is under way", subject: file.path)
         }

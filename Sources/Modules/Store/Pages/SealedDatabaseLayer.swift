@@ -37,7 +37,7 @@ import SQLite
     }
 
     /// Bytes 0 ..< 24 of every sealed database (sqlite.org/fileformat2.html, 1.3).
-    private static let head: [UInt8] =
+    static let head: [UInt8] =
         Array("SQLite format 3\0".utf8) + [
             UInt8(PageFormat.pageBytes >> 8), UInt8(PageFormat.pageBytes & 255), 2, 2, UInt8(PageFormat.reservedBytes),
             64,

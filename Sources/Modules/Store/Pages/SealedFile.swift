@@ -25,6 +25,8 @@ package final class SealedFile: Sendable {
     private let ringVersion = Atomic(0)
     private let writes = Atomic<UInt64>(0)
     private let log = Mutex(Log())
+    /// Held while a connection is opened: two first ones would both make the file, or both finish what a crash left.
+    private let opening = Mutex(())
 
     /// What is known of the write-ahead log, and how many connections there are.
     private struct Log {
@@ -42,15 +44,20 @@ package final class SealedFile: Sendable {
     /// Touches nothing.
     ///
     /// - Parameters:
-    ///   - key: seals, and opens.
-    ///   - retired: open what is still sealed with them.
+    ///   - keys: the first one seals, and all open; no two of one generation, and at least one.
     ///   - below: the VFS under the layer; another than SQLite's own only in tests.
-    package init(path: String, key: PageKey, retired: [PageKey] = [], identity: FileIdentity, below: String = "unix") {
+    package init(path: String, keys: [PageKey], identity: FileIdentity, below: String = "unix") {
+        precondition(!keys.isEmpty, "a file has a key")
         self.path = path
         self.identity = identity
         self.below = below
         vfs = below == "unix" ? SealedFile.vfs : "\(SealedFile.vfs)-\(below)"
-        ring = Mutex([key] + retired.filter { $0.generation != key.generation })
+        ring = Mutex(keys)
+    }
+
+    /// The file of a connection that `connect` gave. On the connection's thread.
+    static func of(_ connection: SQLiteConnection) -> SealedFile? {
+        (connection.layer as? SealedDatabaseLayer)?.file
     }
 
     // MARK: - Connections
@@ -64,12 +71,15 @@ package final class SealedFile: Sendable {
         -> SQLiteConnection
     {
         try SQLiteVFS.register(name: vfs, over: below, layer: SealedVFS())
-        log.withLock { $0.usesMark = options.synchronous == .full }
-        if log.withLock({ $0.connections }) == 0 {
-            try create(options, mayCreate: mayCreate)
-            try PageRewriter.recover(self)
+        return try opening.withLock { _ throws(SQLiteError) in
+            log.withLock { $0.usesMark = options.synchronous == .full }
+            if !hasConnections {
+                try create(options, mayCreate: mayCreate)
+                try refusePlain()
+                try PageRewriter.recover(self)
+            }
+            return try open(path, options)
         }
-        return try open(path, options)
     }
 
     private func open(_ path: String, _ options: SQLiteOptions) throws(SQLiteError) -> SQLiteConnection {
@@ -106,6 +116,29 @@ package final class SealedFile: Sendable {
         } catch {
             throw SQLiteError(.unavailable, message: "cannot be made: \(error)", subject: path)
         }
+    }
+
+    /// What is said of a plain database.
+    static let plain = "the database is not sealed"
+
+    /// A database that was never sealed is no damaged one: it says so before anything of it is touched.
+    private func refusePlain() throws(SQLiteError) {
+        let isPlain: Bool
+        do throws(Errno) {
+            let raw = try Errno.check { unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) }
+            let descriptor = FileDescriptor(owning: raw)
+            var head = [UInt8](repeating: 0, count: PageFormat.readableBytes)
+            let count = unsafe head.withUnsafeMutableBytes {
+                unsafe pread(descriptor.rawValue, $0.baseAddress, $0.count, 0)
+            }
+            // Byte 20 is how much of each page SQLite leaves alone (sqlite.org/fileformat2.html, 1.3.4).
+            isPlain =
+                count == head.count && head.starts(with: SealedDatabaseLayer.head.prefix(16))
+                && head[20] != UInt8(PageFormat.reservedBytes)
+        } catch {
+            throw SQLiteError(.unavailable, message: "cannot be read: \(error)", subject: path)
+        }
+        if isPlain { throw SQLiteError(.schema, message: SealedFile.plain, subject: path) }
     }
 
     static func isWaiting(ticket: Int64) -> Bool { waiting.withLock { $0.files[ticket] != nil } }
@@ -188,17 +221,6 @@ package final class SealedFile: Sendable {
             guard let mark = log.mark else { return false }
             return mark.salts == salts && number <= mark.frames
         }
-    }
-}
-
-/// The short way to one connection.
-package enum SealedDatabase {
-    /// A connection to a sealed database, as `SealedFile.connect` gives it.
-    package static func open(
-        path: String, key: PageKey, identity: FileIdentity, options: SQLiteOptions = SQLiteOptions(),
-        mayCreate: Bool = false
-    ) throws(SQLiteError) -> SQLiteConnection {
-        try SealedFile(path: path, key: key, identity: identity).connect(options, mayCreate: mayCreate)
     }
 }
 

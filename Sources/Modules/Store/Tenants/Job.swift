@@ -5,11 +5,17 @@ import SQLite
 
 /// A piece of work that waits for a tenant's file.
 struct Job: Sendable {
-    enum Kind: Sendable { case read, write }
+    typealias Body = @Sendable (Transaction) throws(SQLiteError) -> Void
 
-    let kind: Kind
     /// Does the work and keeps its result. At most once.
-    let run: @Sendable (Transaction) throws(SQLiteError) -> Void
+    enum Work: Sendable {
+        case read(Body)
+        case write(Body)
+        /// Between transactions.
+        case upkeep(@Sendable (TenantFile) throws(SQLiteError) -> Void)
+    }
+
+    let work: Work
     /// Tells whoever waits: `nil` when the work is done and, for a write, on the disk. Exactly once.
     let finish: @Sendable (DatabaseFailure?) -> Void
 }

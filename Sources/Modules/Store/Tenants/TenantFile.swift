@@ -52,13 +52,17 @@ final class TenantFile {
     }
 
     func run(_ jobs: [Job]) {
-        read(jobs.filter { $0.kind == .read })
-        var writes = jobs.filter { $0.kind == .write }[...]
-        guard !writes.isEmpty else { return }
-        while !writes.isEmpty { writes = write(writes) }
-        wantsCheckpoint = true
-        isMarked = false
-        if walBytes > TenantLimit.walBytes { checkpoint() }
+        for job in jobs { if case .read(let body) = job.work { read(job, body) } }
+        var writes = jobs.compactMap { job in
+            if case .write(let body) = job.work { Write(job: job, body: body) } else { nil }
+        }[...]
+        if !writes.isEmpty {
+            while !writes.isEmpty { writes = write(writes) }
+            wantsCheckpoint = true
+            isMarked = false
+            if walBytes > TenantLimit.walBytes { checkpoint() }
+        }
+        for job in jobs { if case .upkeep(let body) = job.work { keepUp(job, body) } }
     }
 
     /// The one place in which a log is written into its database: whoever ships the log (a backup) does it before.
@@ -100,23 +104,21 @@ final class TenantFile {
 
     // MARK: - Reads
 
-    private func read(_ jobs: [Job]) {
-        for job in jobs {
-            let transaction = Transaction(tenant: tenant, connection: connection, keys: plan.keys, isReading: true)
-            var failure: DatabaseFailure?
-            do throws(SQLiteError) {
-                try connection.snapshot { () throws(SQLiteError) in try job.run(transaction) }
-            } catch {
-                failure = judge(error)
-            }
-            job.finish(failure)
+    private func read(_ job: Job, _ body: Job.Body) {
+        let transaction = Transaction(tenant: tenant, connection: connection, keys: plan.keys, isReading: true)
+        var failure: DatabaseFailure?
+        do throws(SQLiteError) {
+            try connection.snapshot { () throws(SQLiteError) in try body(transaction) }
+        } catch {
+            failure = judge(error)
         }
+        job.finish(failure)
     }
 
     // MARK: - Writes
 
     /// One commit. Returns the writes that were not tried, because an error of one ended the transaction for all.
-    private func write(_ jobs: ArraySlice<Job>) -> ArraySlice<Job> {
+    private func write(_ jobs: ArraySlice<Write>) -> ArraySlice<Write> {
         applyQuota()
         let transaction = Transaction(tenant: tenant, connection: connection, keys: plan.keys, isReading: false)
         var outcomes: [Outcome] = []
@@ -124,7 +126,7 @@ final class TenantFile {
         do throws(SQLiteError) {
             try connection.transaction { () throws(SQLiteError) in
                 hasBegun = true
-                for job in jobs { outcomes.append(try run(job, in: transaction)) }
+                for job in jobs { outcomes.append(try run(job.body, in: transaction)) }
                 try transaction.finishKeys()
             }
         } catch {
@@ -132,13 +134,20 @@ final class TenantFile {
             // Whoever was in the transaction has nothing; who had an error of its own keeps it.
             let tried = hasBegun ? min(outcomes.count + 1, jobs.count) : jobs.count
             for (index, job) in jobs.prefix(tried).enumerated() {
-                job.finish((index < outcomes.count ? outcomes[index].failure : nil) ?? failure)
+                job.job.finish((index < outcomes.count ? outcomes[index].failure : nil) ?? failure)
             }
             return jobs.dropFirst(tried)
         }
         let unerased = erase(transaction.erased)
-        for (job, outcome) in zip(jobs, outcomes) { job.finish(outcome.failure ?? (outcome.erases ? unerased : nil)) }
+        for (write, outcome) in zip(jobs, outcomes) {
+            write.job.finish(outcome.failure ?? (outcome.erases ? unerased : nil))
+        }
         return []
+    }
+
+    private struct Write {
+        let job: Job
+        let body: Job.Body
     }
 
     /// What became of one write of a group, if the group commits.
@@ -148,10 +157,10 @@ final class TenantFile {
     }
 
     /// One write of a group: what it throws is its own, unless it ended the transaction, which is everybody's.
-    private func run(_ job: Job, in transaction: Transaction) throws(SQLiteError) -> Outcome {
+    private func run(_ body: Job.Body, in transaction: Transaction) throws(SQLiteError) -> Outcome {
         let erased = transaction.erased.count
         do throws(SQLiteError) {
-            try connection.savepoint { () throws(SQLiteError) in try job.run(transaction) }
+            try connection.savepoint { () throws(SQLiteError) in try body(transaction) }
             return Outcome(erases: transaction.erased.count > erased)
         } catch {
             transaction.keepErased(erased)
@@ -184,6 +193,37 @@ final class TenantFile {
 
     private func replayOutbox() throws(SQLiteError) {
         try finishErasure(of: try Outbox.waiting(in: connection))
+    }
+
+    // MARK: - Pages
+
+    /// The page key is being changed: where the rewriter is.
+    private var rewriter: PageRewriter?
+
+    private func keepUp(_ job: Job, _ body: @Sendable (TenantFile) throws(SQLiteError) -> Void) {
+        do throws(SQLiteError) {
+            try body(self)
+            job.finish(nil)
+        } catch {
+            job.finish(judge(error))
+        }
+    }
+
+    /// One step on the way to another page key: how many pages it has changed, and whether it was the last, after which
+    /// there is no key but the newest. Begins with a fresh key, or goes on with a change that was cut short.
+    func renewPages() throws(SQLiteError) -> (pages: Int, isLast: Bool) {
+        var step: PageRewriter
+        if let rewriter {
+            step = rewriter
+        } else {
+            if SealedFile.of(connection)?.keys.count == 1 { try plan.keys.renewPageKey(of: tenant) }
+            step = try PageRewriter(connection)
+        }
+        let before = step.pagesDone
+        let isLast = try step.step()
+        rewriter = isLast ? nil : step
+        if isLast { try plan.keys.retirePageKeys(of: tenant) }
+        return (step.pagesDone - before, isLast)
     }
 
     // MARK: - Size
@@ -244,11 +284,17 @@ final class TenantFile {
 }
 
 extension DatabaseFailure {
-    init(_ error: SQLiteError, path: String) {
+    /// - Parameter path: the file it is about, where the error does not name one.
+    init(_ error: SQLiteError, path: String? = nil) {
         switch error.kind {
         case .busy: self = .busy
         case .full: self = .full
-        case .corrupt: self = .damaged(file: path, page: nil)
+        case .corrupt:
+            if let damage = error.damage {
+                self = .damaged(file: damage.file, page: Int(damage.page))
+            } else {
+                self = path.map { .damaged(file: $0, page: nil) } ?? .failed(error)
+            }
         default: self = .failed(error)
         }
     }

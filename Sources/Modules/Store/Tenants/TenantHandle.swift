@@ -12,26 +12,32 @@ struct TenantHandle: TenantDatabase {
     func read<R: Sendable>(
         _ body: @escaping @Sendable (any TenantTransaction) throws(SQLiteError) -> R
     ) async throws(DatabaseFailure) -> R {
-        try await run(.read, body)
+        try await run(body, as: Job.Work.read)
     }
 
     func write<R: Sendable>(
         _ body: @escaping @Sendable (any TenantTransaction) throws(SQLiteError) -> R
     ) async throws(DatabaseFailure) -> R {
-        try await run(.write, body)
+        try await run(body, as: Job.Work.write)
     }
 
     private func run<R: Sendable>(
-        _ kind: Job.Kind, _ body: @escaping @Sendable (any TenantTransaction) throws(SQLiteError) -> R
+        _ body: @escaping @Sendable (any TenantTransaction) throws(SQLiteError) -> R,
+        as work: (@escaping Job.Body) -> Job.Work
     ) async throws(DatabaseFailure) -> R {
         let slot = ResultSlot<R>()
+        let work = work { transaction throws(SQLiteError) in slot.value = try body(transaction) }
+        return try await thread.run(work, for: tenant, slot)
+    }
+}
+
+extension StoreThread {
+    /// Leaves work for a tenant's file and waits for what it puts into the slot.
+    func run<R: Sendable>(
+        _ work: Job.Work, for tenant: TenantID, _ slot: ResultSlot<R>
+    ) async throws(DatabaseFailure) -> R {
         let failure: DatabaseFailure? = unsafe await withUnsafeContinuation { continuation in
-            let job = Job(kind: kind) { transaction throws(SQLiteError) in
-                slot.value = try body(transaction)
-            } finish: { failure in
-                unsafe continuation.resume(returning: failure)
-            }
-            thread.post(job, for: tenant)
+            post(Job(work: work) { unsafe continuation.resume(returning: $0) }, for: tenant)
         }
         if let failure { throw failure }
         guard let value = slot.value else { throw .busy }

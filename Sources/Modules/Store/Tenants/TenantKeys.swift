@@ -24,6 +24,12 @@ protocol TenantKeys: Sendable {
     /// Marks a file that has changed, in itself and in the keyring, outside a transaction.
     func mark(_ connection: SQLiteConnection, of tenant: TenantID) throws(SQLiteError)
 
+    /// Gives the tenant's open file another page key; durable when it returns. It seals from now on, and earlier ones open.
+    func renewPageKey(of tenant: TenantID) throws(SQLiteError)
+
+    /// Deletes the page keys but the newest: no page is sealed with them any more. Harmless twice.
+    func retirePageKeys(of tenant: TenantID) throws(SQLiteError)
+
     /// Makes an object's key, which seals at once; what it seals must not be committed before `finish`.
     func begin(_ object: ObjectID, of tenant: TenantID) throws(SQLiteError) -> NewObjectKey
 

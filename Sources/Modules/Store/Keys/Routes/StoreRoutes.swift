@@ -10,6 +10,7 @@ import Synchronization
 /// The operator's routes for the store as a whole: its state, and the renewal of its keys while it serves.
 struct StoreRoutes: Sendable {
     let store: @Sendable () throws(Failure) -> OpenStore
+    let tenants: Tenants
     let settings: StoreSettings
     let work: StoreWork
 
@@ -44,7 +45,7 @@ struct StoreRoutes: Sendable {
     private var rotate: Route {
         Route(
             .post, "/admin/v1/store/rotate", guard: .operator,
-            summary: "Renew keys while serving: the epoch's, the master key, a tenant's, the keyring's own",
+            summary: "Renew keys while serving: the epoch's, the master key, a tenant's, those of the files' pages",
             requestBody: [
                 "type": "object", "required": ["what"], "additionalProperties": false,
                 "properties": [
@@ -67,18 +68,19 @@ struct StoreRoutes: Sendable {
             case .master:
                 let secrets = try SlotRoutes.secrets(body)
                 return .json(try await master(store, secrets))
-            case .epoch, .keyring: return try start(kind.rawValue, store, nil)
+            case .epoch, .keyring: return try start(kind, store, nil)
+            case .pages: return try start(kind, store, try body.string("tenant").map { TenantID($0) })
             case .tenant:
                 guard let tenant = try body.string("tenant") else {
                     throw Failure(.invalidParameter, "which tenant's keys, by its id", param: "tenant")
                 }
-                return try start(kind.rawValue, store, TenantID(tenant))
+                return try start(kind, store, TenantID(tenant))
             }
         }
     }
 
     enum Kind: String, CaseIterable {
-        case epoch, master, keyring, tenant
+        case epoch, master, keyring, tenant, pages
     }
 
     /// At once, because it has something to say that is said once: new recovery keys.
@@ -103,14 +105,14 @@ struct StoreRoutes: Sendable {
     }
 
     /// In the background; `/admin/v1/store/status` shows how far it is.
-    private func start(_ name: String, _ store: OpenStore, _ tenant: TenantID?) throws(Failure) -> Reply {
-        try work.begin(name)
+    private func start(_ kind: Kind, _ store: OpenStore, _ tenant: TenantID?) throws(Failure) -> Reply {
+        try work.begin(kind.rawValue)
         store.keyring.progress.withLock { $0 = KeyringProgress() }
-        let work = work
+        let (work, tenants) = (work, tenants)
         do throws(Worker.Refusal) {
             try store.worker.post {
                 do throws(KeyringFailure) {
-                    work.end(try Self.rotate(name, store, tenant))
+                    work.end(try Self.rotate(kind, store, tenants, tenant))
                 } catch {
                     work.end(failure: error.description)
                 }
@@ -124,12 +126,13 @@ struct StoreRoutes: Sendable {
     }
 
     private static func rotate(
-        _ name: String, _ store: OpenStore, _ tenant: TenantID?
+        _ kind: Kind, _ store: OpenStore, _ tenants: Tenants, _ tenant: TenantID?
     ) throws(KeyringFailure) -> JSONObject {
-        if name == Kind.keyring.rawValue {
+        if kind == .keyring {
             try store.keyring.rotateKeyringPages()
             return [:]
         }
+        if kind == .pages { return try renewPages(store, tenants, tenant) }
         if let tenant { return ["objects": .int(try store.keyring.rotateTenant(tenant))] }
         let report = try store.keyring.roll()
         store.report(report)
@@ -137,6 +140,33 @@ struct StoreRoutes: Sendable {
             "epoch": .int(report.epoch), "tenants": .int(report.tenants), "renewed": .int(report.renewed),
             "objects": .int(report.objects), "milliseconds": .int(Int(report.duration / .milliseconds(1))),
         ]
+    }
+}
+
+extension StoreRoutes {
+    /// The page keys of one tenant's file, or of every file but the keyring's. One that cannot be read stops no other.
+    private static func renewPages(
+        _ store: OpenStore, _ tenants: Tenants, _ only: TenantID?
+    ) throws(KeyringFailure) -> JSONObject {
+        let progress = { @Sendable (pages: Int) in store.keyring.progress.withLock { $0.pages += pages } }
+        if only == nil { try store.renewControlPages() }
+        var failures: [String] = []
+        for tenant in only.map({ [$0] }) ?? tenants.list().map(\.id) {
+            do throws(Failure) {
+                try tenants.renewPages(of: tenant, progress: progress)
+                store.keyring.progress.withLock { $0.tenants += 1 }
+            } catch  where error.code == .notFound && only == nil {
+                // Deleted meanwhile.
+            } catch {
+                failures.append("\(tenant.text): \(error.cause ?? error.message)")
+            }
+        }
+        guard failures.isEmpty else {
+            throw .refused(
+                "\(failures.count) files keep their page key: \(failures.prefix(10).joined(separator: "; "))")
+        }
+        let done = store.keyring.progress.withLock { $0 }
+        return ["tenants": .int(done.tenants), "pages": .int(done.pages)]
     }
 }
 
