@@ -106,6 +106,10 @@ let application: [Target] =
         .executableTarget(
             name: "StoreLoad", dependencies: (below + ["Store", "Support"]).map { .init(stringLiteral: $0) },
             path: "Tests/StoreLoad", swiftSettings: settings),
+        // What a test lets look through a data directory.
+        .executableTarget(
+            name: "StoreSweep", dependencies: (below + ["Store", "Support"]).map { .init(stringLiteral: $0) },
+            path: "Tests/StoreSweep", swiftSettings: settings),
     ]
     + rooms.map { tests($0.name, [$0.name, "Support"] + $0.needs + ($0.name == "HTTP" ? ["Crypto"] : [])) }
     + modules.map { tests($0, [$0, "Support"] + ($0 == "Store" ? ["StoreLoad"] : []) + below) }
