@@ -49,24 +49,6 @@ struct LoopTests {
         #expect(EventLoop.current == nil)
     }
 
-    @Test func `who gathers writes goes behind all that is ready, and waits for nobody else`() throws {
-        try onLoop { loop in
-            let events = Mutex<[String]>([])
-            for number in 0..<3 {
-                loop.spawn {
-                    events.withLock { $0.append("work \(number)") }
-                    await loop.gatherWrites()
-                    events.withLock { $0.append("write \(number)") }
-                }
-            }
-            await loop.sleep(.milliseconds(1))
-            // The last finds nothing else ready, and does not wait.
-            #expect(
-                events.withLock { $0 } == ["work 0", "work 1", "work 2", "write 2", "write 0", "write 1"])
-            await loop.gatherWrites()
-        }
-    }
-
     @Test func `tasks that wake each other do not starve timers`() throws {
         try onLoop { loop in
             let isDone = Flag()

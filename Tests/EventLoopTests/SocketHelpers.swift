@@ -41,6 +41,33 @@ extension Socket {
     }
 }
 
+extension Socket {
+    func hold(_ text: String) throws(IOFailure) -> Bool {
+        let bytes = Array(text.utf8)
+        let result: Result<Bool, IOFailure> = unsafe bytes.withUnsafeBytes { buffer in
+            do throws(IOFailure) {
+                return .success(try unsafe hold(buffer, UnsafeRawBufferPointer(start: nil, count: 0)))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    /// What is there, as text; nil when there is nothing.
+    func tryText() throws(IOFailure) -> String? {
+        var bytes = [UInt8](repeating: 0, count: 4_096)
+        let result: Result<Int?, IOFailure> = unsafe bytes.withUnsafeMutableBytes { buffer in
+            do throws(IOFailure) {
+                return .success(try unsafe tryRead(into: buffer))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get().map { String(decoding: bytes[..<$0], as: UTF8.self) }
+    }
+}
+
 /// How many descriptors this process has open.
 func openDescriptors() -> Int {
     (0..<4_096).count { fcntl($0, F_GETFD) >= 0 }

@@ -36,6 +36,65 @@ struct SocketTests {
         }
     }
 
+    @Test func `what is held leaves at the end of the turn, in order and as one`() throws {
+        try onLoop { loop in
+            let (first, second) = try Socket.pair(on: loop)
+            #expect(try first.hold("one "))
+            #expect(try first.hold("two "))
+            // Nothing has left yet, and what is written past it goes behind it.
+            #expect(try second.tryText() == nil)
+            #expect(try await second.read() == Array("one two ".utf8))
+            #expect(try first.hold("three "))
+            try await first.write(Array("four".utf8))
+            #expect(try await second.read() == Array("three four".utf8))
+            #expect(try first.hold("last"))
+            first.close()
+            #expect(try await second.read() == Array("last".utf8))
+            #expect(try await second.read() == [])
+        }
+    }
+
+    @Test func `what is held for a peer who does not read is bounded, and nothing of it is lost`() throws {
+        try onLoop { loop in
+            let (first, second) = try Socket.pair(on: loop)
+            let piece = String(repeating: "x", count: 4_000)
+            var taken = 0
+            for _ in 0..<100 {
+                for _ in 0..<20 where try first.hold(piece) { taken += 4_000 }
+                await loop.yield()
+            }
+            #expect(taken > EventLoopLimits.heldBytesMax)
+            #expect(taken < 100 * 20 * 4_000)
+            #expect(try !first.sendHeld())
+            var received = 0
+            while received < taken { received += try await second.read(upTo: 65_536).count }
+            #expect(received == taken)
+            await loop.yield()
+            #expect(try first.sendHeld())
+            first.close()
+            #expect(try await second.read() == [])
+        }
+    }
+
+    @Test func `what is held for a peer who broke off is told to whoever reads or writes`() throws {
+        try onLoop { loop in
+            let (first, second) = try Socket.pair(on: loop)
+            second.abort(.cancelled)
+            #expect(try first.hold("lost"))
+            let reading = OneShot<IOFailure?>(on: loop)
+            loop.spawn {
+                do throws(IOFailure) {
+                    reading.fulfil(try await first.read().isEmpty ? nil : .closed)
+                } catch {
+                    reading.fulfil(error)
+                }
+            }
+            await loop.yield()
+            #expect(await reading.value() != .closed)
+            #expect(throws: IOFailure.self) { try first.hold("more") }
+        }
+    }
+
     @Test func `a writer waits for a slow reader and loses nothing`() throws {
         try onLoop { loop in
             let (first, second) = try Socket.pair(on: loop)

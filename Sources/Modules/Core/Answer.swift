@@ -15,20 +15,19 @@ package final class Answer {
         crossOrigin = policy.crossOriginFields(for: head)
     }
 
-    /// The fields of an answer: security, request id, cross-origin, then the ones of this answer.
-    package func fields(contentType: String?, _ own: Fields) -> Fields {
+    /// The fields of an answer, in front of the ones that every answer has: request id, cross-origin, then its own.
+    private func fields(contentType: String?, _ own: Fields) -> Fields {
         var fields = Fields()
         fields.reserve(bytes: Self.expectedBytes)
         if let contentType { fields.append("content-type", contentType) }
         fields.append("x-request-id", requestID)
-        fields.append(contentsOf: SecurityHeaders.always)
         fields.append(contentsOf: crossOrigin)
         fields.append(contentsOf: own)
         return fields
     }
 
     /// What most answers have at most, so that room is made once.
-    private static let expectedBytes = 1_280
+    private static let expectedBytes = 640
 
     /// Sends a handler's answer.
     func send(_ reply: Reply, _ own: Fields) async -> Outcome {
@@ -60,7 +59,8 @@ package final class Answer {
     ///
     /// - Parameter length: the number of bytes that will follow, where it is known.
     package func begin(status: Int, contentType: String, length: Int? = nil, _ own: Fields) throws(IOFailure) {
-        try response.begin(Status(status), fields(contentType: contentType, own), length: length)
+        try response.begin(
+            Status(status), fields(contentType: contentType, own), also: SecurityHeaders.always, length: length)
     }
 
     func sendPreflight() async {
@@ -74,7 +74,7 @@ package final class Answer {
 
     private func send(_ status: Status, _ fields: Fields, _ body: [UInt8]) async -> Outcome {
         do {
-            try await response.send(status, fields, body: body)
+            try await response.send(status, fields, also: SecurityHeaders.always, body: body)
             return .answered(status: status.code)
         } catch {
             return .abandoned

@@ -33,8 +33,10 @@ import Synchronization
     private var inbox: [Work] = []
     private var ready = Queue<Work>()
     private var nextTurn: [Work] = []
-    /// Tasks that go on once nothing else is ready.
-    private var writers: [Suspended] = []
+    /// Sockets that hold what leaves at the end of the turn.
+    private var holders: [Socket] = []
+    /// Empty arrays whose room the sockets that hold something use in turn.
+    private var spareRoom: [[UInt8]] = []
     private var sources = SourceTable()
     private let events: UnsafeMutablePointer<epoll_event>
     /// `scratchBytes` of memory for whoever runs on the loop, until it next waits: arrays are read through it, so that
@@ -142,15 +144,6 @@ import Synchronization
         }
     }
 
-    /// Lets what else is ready in this turn go first. For who is about to write: answers and requests that leave one
-    /// after the other wake the process at the other end once, and not once each.
-    package func gatherWrites() async {
-        checkThread()
-        guard !ready.isEmpty else { return }
-        unsafe await withUnsafeContinuation { continuation in
-            writers.append(unsafe Suspended(continuation))
-        }
-    }
 }
 
 // Sources.
@@ -182,6 +175,23 @@ extension EventLoop {
         sources.remove(id)
         // The descriptor may have a duplicate elsewhere, so closing it would not be enough.
         _ = clinux_epoll_ctl(epoll.rawValue, EPOLL_CTL_DEL, descriptor, 0, 0)
+    }
+}
+
+// What sockets hold.
+extension EventLoop {
+    /// Has `socket` flushed at the end of the turn.
+    func list(_ socket: Socket) { holders.append(socket) }
+
+    /// An empty array, with the room of an earlier one where there is one to spare. For bytes that are gone soon.
+    package func takeRoom() -> [UInt8] { spareRoom.popLast() ?? [] }
+
+    /// Gives room back.
+    package func giveRoom(_ room: consuming [UInt8]) {
+        guard spareRoom.count < EventLoopLimits.spareRooms, room.capacity <= EventLoopLimits.spareRoomBytesMax
+        else { return }
+        room.removeAll(keepingCapacity: true)
+        spareRoom.append(room)
     }
 }
 
@@ -222,20 +232,24 @@ extension EventLoop {
             nextTurn.removeAll(keepingCapacity: true)
         }
         for _ in 0..<EventLoopLimits.jobsPerTurn {
-            if ready.isEmpty { resumeWriters() }
             guard let work = ready.popFirst() else { break }
             perform(work)
+            // In a long turn the other end is not left without work until its end.
+            if holders.count >= EventLoopLimits.holdersMax { flushHolders() }
         }
+        flushHolders()
     }
 
     /// True when nothing is left to run.
-    private var isAtRest: Bool { ready.isEmpty && nextTurn.isEmpty && writers.isEmpty }
+    private var isAtRest: Bool { ready.isEmpty && nextTurn.isEmpty && holders.isEmpty }
 
-    private func resumeWriters() {
-        guard !writers.isEmpty else { return }
-        // Each becomes a job of this turn, behind which others may come to wait.
-        for writer in writers { writer.resume() }
-        writers.removeAll(keepingCapacity: true)
+    /// Sends what was written in the turn: answers and requests that leave one after the other wake the process at the
+    /// other end once, and not once each.
+    private func flushHolders() {
+        guard !holders.isEmpty else { return }
+        let count = holders.count
+        for index in 0..<count { holders[index].flush() }
+        if holders.count == count { holders.removeAll(keepingCapacity: true) } else { holders.removeFirst(count) }
     }
 
     private func dispatch(_ id: UInt64, _ events: UInt32) {

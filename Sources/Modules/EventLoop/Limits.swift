@@ -17,6 +17,14 @@ package enum EventLoopLimits {
     /// Bytes the kernel holds for an accepted connection beyond what is on its way; a write ends there until the peer
     /// reads.
     package static let unsentBytesMax = 128 << 10
+    /// Bytes a socket holds at most until the end of the turn.
+    package static let heldBytesMax = 48 << 10
+    /// Sockets that hold something before a turn sends in between.
+    package static let holdersMax = 16
+    /// The largest array, in bytes, that a loop keeps for the next socket that holds something.
+    package static let spareRoomBytesMax = 20 << 10
+    /// Arrays that a loop keeps for what its sockets hold.
+    package static let spareRooms = 128
     /// How long a listener rests when the process or the system has no descriptor left.
     package static let acceptRest = Duration.milliseconds(100)
     /// Turns a loop that was told to stop grants its tasks to end.

@@ -33,7 +33,15 @@ package final class Socket: EventSource, @unchecked Sendable {
 
     private var descriptor: FileDescriptor?
     private var failure: IOFailure?
+    /// Written, and not yet given to the kernel.
+    private var held: [UInt8] = []
+    /// True while the loop will flush it at the end of the turn.
+    private var isListed = false
+    /// True once something held was lost because the other side broke off.
+    private var hasLost = false
     private var timer: Timer?
+    /// When the timer is due; the end of time while it is not scheduled.
+    private var timerDue = Instant(nanoseconds: .max)
     private var id: UInt64 = 0
     private var readiness = Readiness()
     private var watchesWriting = false
@@ -133,6 +141,7 @@ package final class Socket: EventSource, @unchecked Sendable {
         let isClosure = readiness.receive(events)
         if reader.wants(readiness) { reader.resume() }
         if writer.wants(readiness) { writer.resume() }
+        if readiness.mayWrite, !held.isEmpty { list() }
         if isClosure, let closure = readiness.closure { firePeerClosed(closure) }
     }
 
@@ -158,6 +167,8 @@ extension Socket {
         guard count >= 0 else { return try block { $0.mayRead = false } }
         readiness.didRead(count, room: buffer.count)
         charge(count)
+        // The kernel tells a reset once, and has told it to `flush`: this is no good end.
+        if count == 0, hasLost { throw .reset }
         return count
     }
 
@@ -166,7 +177,7 @@ extension Socket {
     package func tryWrite(_ bytes: UnsafeRawBufferPointer) throws(IOFailure) -> Int? {
         let number = try open()
         guard unsafe !bytes.isEmpty else { return 0 }
-        guard readiness.mayWrite else { return nil }
+        guard try sendHeld(), readiness.mayWrite else { return nil }
         // SAFETY: as above. MSG_NOSIGNAL: a closed peer is an error, not SIGPIPE.
         let count = repeating { unsafe send(number, bytes.baseAddress, bytes.count, CInt(MSG_NOSIGNAL)) }
         return try finishWriting(count, offered: bytes.count)
@@ -180,12 +191,82 @@ extension Socket {
         if unsafe first.isEmpty { return try unsafe tryWrite(second) }
         if unsafe second.isEmpty { return try unsafe tryWrite(first) }
         let number = try open()
-        guard readiness.mayWrite else { return nil }
+        guard try sendHeld(), readiness.mayWrite else { return nil }
         // SAFETY: the kernel only reads through the pointers, during the call, as far as the counts say.
         let count = repeating {
             unsafe clinux_send_two(number, first.baseAddress, first.count, second.baseAddress, second.count)
         }
         return try finishWriting(count, offered: first.count + second.count)
+    }
+
+    /// Takes two pieces to be sent at the end of the loop's turn, behind what was written before.
+    /// - Returns: false, and takes nothing, where the kernel has no room or too much is held already.
+    package func hold(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) throws(IOFailure) -> Bool {
+        _ = try open()
+        guard !hasLost else { throw .reset }
+        let count = first.count + second.count
+        guard readiness.mayWrite, held.count + count <= EventLoopLimits.heldBytesMax else { return false }
+        if held.isEmpty {
+            held = loop.takeRoom()
+            held.reserveCapacity(count)
+        }
+        unsafe held.append(contentsOf: first)
+        unsafe held.append(contentsOf: second)
+        charge(count)
+        list()
+        return true
+    }
+
+    /// Gives the kernel what is held.
+    /// - Returns: true when nothing is held any more; false when the kernel has no room for the rest.
+    package func sendHeld() throws(IOFailure) -> Bool {
+        guard !held.isEmpty else { return true }
+        let number = try open()
+        guard readiness.mayWrite else { return false }
+        let count = unsafe held.withUnsafeBytes { bytes in
+            // SAFETY: the kernel only reads through the pointer, during the call, as far as the count says.
+            repeating { unsafe send(number, bytes.baseAddress, bytes.count, CInt(MSG_NOSIGNAL)) }
+        }
+        guard count < 0 || count < held.count else {
+            loop.giveRoom(exchange(&held, with: []))
+            return true
+        }
+        do throws(IOFailure) {
+            let sent = try finishWriting(count, offered: held.count) ?? 0
+            held.removeFirst(sent)
+            try watchWriting()
+            return false
+        } catch {
+            held = []
+            hasLost = true
+            throw error
+        }
+    }
+
+    /// The end of the turn.
+    func flush() {
+        isListed = false
+        guard failure == nil else { return }
+        // Whoever reads or writes next is told; who waits to read goes on now, since the kernel has told the end once.
+        do throws(IOFailure) { _ = try sendHeld() } catch { if reader.wants(readiness) { reader.resume() } }
+    }
+
+    private func list() {
+        guard !isListed else { return }
+        isListed = true
+        loop.list(self)
+    }
+
+    private func watchWriting() throws(IOFailure) {
+        guard !watchesWriting else { return }
+        let number = try open()
+        watchesWriting = true
+        do throws(Errno) {
+            // If room came meanwhile, this reports it.
+            try loop.change(id, descriptor: number, events: interest)
+        } catch {
+            throw .system(error)
+        }
     }
 
     /// Tells the other side that nothing more comes; reading goes on.
@@ -248,17 +329,9 @@ extension Socket {
     /// Suspends until the socket may be ready for `interest`. Returns at once when it may be already.
     /// - Throws: `.timedOut` when the side's deadline passes (the socket stays usable), or why the socket ended.
     package func wait(_ side: Side, for interest: Interest) async throws(IOFailure) {
-        let number = try open()
+        _ = try open()
         if interest == .read ? readiness.mayRead : readiness.mayWrite { return }
-        if interest == .write && !watchesWriting {
-            watchesWriting = true
-            do throws(Errno) {
-                // If room came meanwhile, this reports it.
-                try loop.change(id, descriptor: number, events: self.interest)
-            } catch {
-                throw .system(error)
-            }
-        }
+        if interest == .write { try watchWriting() }
         unsafe await withUnsafeContinuation { continuation in
             switch side {
             case .reader: unsafe reader.start(continuation, interest)
@@ -298,14 +371,16 @@ extension Socket {
         var next = Instant(nanoseconds: .max)
         if reader.isWaiting, let readDeadline { next = min(next, readDeadline) }
         if writer.isWaiting, let writeDeadline { next = min(next, writeDeadline) }
-        guard next.nanoseconds < .max else { return }
+        // Deadlines mostly move to later: the timer stays where it is and looks again when it fires.
+        guard next < timerDue else { return }
         let timer = self.timer ?? loop.makeTimer { [weak self] in self?.expire() }
         self.timer = timer
-        // Deadlines mostly move to later: the timer stays where it is and looks again when it fires.
-        if !timer.isScheduled || next < timer.due { timer.reschedule(at: next) }
+        timerDue = next
+        timer.reschedule(at: next)
     }
 
     private func expire() {
+        timerDue = Instant(nanoseconds: .max)
         let now = loop.now
         if reader.isWaiting, let deadline = readDeadline, deadline <= now { reader.resume(isExpired: true) }
         if writer.isWaiting, let deadline = writeDeadline, deadline <= now { writer.resume(isExpired: true) }
@@ -315,8 +390,10 @@ extension Socket {
 
 // Ending.
 extension Socket {
-    /// Closes now. What the kernel has taken is still sent. Whoever waits fails with `.closed`.
+    /// Closes now. What the kernel has taken is still sent, and what is held as far as the kernel takes it. Whoever waits
+    /// fails with `.closed`.
     package func close() {
+        _ = try? sendHeld()
         end(.closed, discarding: false)
     }
 
@@ -333,6 +410,7 @@ extension Socket {
         timer?.cancel()
         timer = nil
         onPeerClosed = nil
+        held = []
         if let number = descriptor.take()?.release() {
             loop.unregister(id, descriptor: number)
             if discarding { clinux_discard_on_close(number) }

@@ -73,37 +73,45 @@ extension EventLoop {
 
 /// Timers by the time they are due: a binary heap in which each timer knows its place, so that moving one is O(log n).
 struct TimerHeap {
-    private var timers: [Timer] = []
+    /// The time stands beside the timer, so that comparing looks at no object.
+    private struct Entry {
+        let due: Instant
+        let timer: Timer
+    }
+
+    private var timers: [Entry] = []
 
     mutating func insert(_ timer: Timer, due: Instant) {
         timer.due = due
         timer.place = timers.count
-        timers.append(timer)
+        timers.append(Entry(due: due, timer: timer))
         siftUp(timer.place)
     }
 
     mutating func remove(_ timer: Timer) {
         let place = timer.place
-        precondition(timers[place] === timer, "a timer is in its loop's heap")
+        precondition(timers[place].timer === timer, "a timer is in its loop's heap")
         let last = timers.removeLast()
         timer.place = -1
-        guard last !== timer else { return }
+        guard last.timer !== timer else { return }
         put(last, place)
         siftUp(place)
-        siftDown(last.place)
+        siftDown(last.timer.place)
     }
 
     /// What epoll_wait(2) may wait: rounded up, so that it does not wake too early, spin, and wait again.
     func millisecondsUntilFirst(from now: Instant) -> CInt {
-        guard let first = timers.first else { return -1 }
-        guard first.due > now else { return 0 }
-        let nanoseconds = first.due.nanoseconds - now.nanoseconds
+        guard !timers.isEmpty else { return -1 }
+        let due = timers[0].due
+        guard due > now else { return 0 }
+        let nanoseconds = due.nanoseconds - now.nanoseconds
         return CInt(clamping: nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 == 0 ? 0 : 1))
     }
 
     /// Takes the first timer out, if it is due.
     mutating func takeFirst(until now: Instant) -> Timer? {
-        guard let first = timers.first, first.due <= now else { return nil }
+        guard !timers.isEmpty, timers[0].due <= now else { return nil }
+        let first = timers[0].timer
         remove(first)
         return first
     }
@@ -111,39 +119,39 @@ struct TimerHeap {
     var count: Int { timers.count }
 
     mutating func removeAll() {
-        for timer in timers { timer.place = -1 }
+        for entry in timers { entry.timer.place = -1 }
         timers.removeAll()
     }
 
-    private mutating func put(_ timer: Timer, _ place: Int) {
-        timers[place] = timer
-        timer.place = place
+    private mutating func put(_ entry: Entry, _ place: Int) {
+        timers[place] = entry
+        entry.timer.place = place
     }
 
     private mutating func siftUp(_ start: Int) {
         var place = start
-        let timer = timers[place]
+        let entry = timers[place]
         while place > 0 {
             let parent = (place - 1) / 2
-            guard timer.due < timers[parent].due else { break }
+            guard entry.due < timers[parent].due else { break }
             put(timers[parent], place)
             place = parent
         }
-        put(timer, place)
+        put(entry, place)
     }
 
     private mutating func siftDown(_ start: Int) {
         var place = start
-        let timer = timers[place]
+        let entry = timers[place]
         while true {
             var child = place * 2 + 1
             guard child < timers.count else { break }
             if child + 1 < timers.count, timers[child + 1].due < timers[child].due { child += 1 }
-            guard timers[child].due < timer.due else { break }
+            guard timers[child].due < entry.due else { break }
             put(timers[child], place)
             place = child
         }
-        put(timer, place)
+        put(entry, place)
     }
 }
 

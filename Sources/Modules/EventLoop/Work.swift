@@ -8,15 +8,6 @@ enum Work {
     case body(@Sendable () -> Void)
 }
 
-/// A task that waits for its turn, to be resumed exactly once.
-@safe struct Suspended {
-    private let continuation: UnsafeContinuation<Void, Never>
-
-    init(_ continuation: UnsafeContinuation<Void, Never>) { unsafe self.continuation = continuation }
-
-    func resume() { unsafe continuation.resume() }
-}
-
 /// First in, first out; both ends in constant time. A ring that grows by doubling and never shrinks.
 package struct Queue<Element> {
     /// Its length is zero or a power of two.

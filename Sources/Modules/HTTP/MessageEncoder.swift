@@ -25,10 +25,10 @@ enum MessageEncoder {
     }
 
     static func appendHead(
-        _ status: Status, _ fields: Fields, _ body: Body, _ persistence: Persistence, date: DateLine,
-        to output: inout [UInt8]
+        _ status: Status, _ fields: Fields, also more: Fields = Fields(), _ body: Body, _ persistence: Persistence,
+        date: DateLine, to output: inout [UInt8]
     ) {
-        output.reserveCapacity(output.count + fields.storage.count + 192)
+        output.reserveCapacity(output.count + fields.storage.count + more.storage.count + 192)
         if status.code == 200 {
             output.append(date.behindOK.span)
         } else {
@@ -39,6 +39,7 @@ enum MessageEncoder {
             output.append(date.line.span)
         }
         append(fields, to: &output)
+        append(more, to: &output)
         append(body, to: &output)
         switch persistence {
         case .implied: break

@@ -192,6 +192,8 @@ extension TLSSession {
 extension TLSSession {
     func send(_ bytes: UnsafeRawBufferPointer) -> Int? {
         do throws(IOFailure) {
+            let nothing = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+            if try unsafe socket.hold(bytes, nothing) { return bytes.count }
             return try unsafe socket.tryWrite(bytes)
         } catch {
             transportFailure = error

@@ -134,7 +134,8 @@ extension Transport {
         }
     }
 
-    /// Writes all bytes; returns when the kernel has taken them, which is the stream's back-pressure.
+    /// Writes all bytes; returns when they are held for the end of the turn or the kernel has taken them. There is a bound
+    /// to what is held, which is the stream's back-pressure.
     /// - Throws: also `.timedOut` leaves a part written: the stream can only be aborted then.
     package func write(_ bytes: [UInt8]) async throws(IOFailure) {
         try await write(bytes, [])
@@ -142,7 +143,6 @@ extension Transport {
 
     /// Writes two pieces as one, without copying them together where they are large.
     package func write(_ first: [UInt8], _ second: [UInt8]) async throws(IOFailure) {
-        await socket.loop.gatherWrites()
         var written = 0
         while written < first.count + second.count {
             switch try attemptWrite(first, second, from: written) {
@@ -153,6 +153,14 @@ extension Transport {
                 try await socket.wait(.writer, for: interest)
             }
         }
+    }
+
+    /// Writes two pieces that together fit into a record, where nobody has to wait.
+    /// - Returns: false where they have to be given to `write`, the same ones and first.
+    package func writeNow(_ first: [UInt8], _ second: [UInt8]) throws(IOFailure) -> Bool {
+        guard first.count + second.count <= TLSLimits.recordBytes else { return false }
+        if case .done = try attemptWrite(first, second, from: 0) { return true }
+        return false
     }
 
     /// True while nothing waits to be read: neither bytes, nor an end, nor a failure. What TLS says on its own behalf
@@ -198,6 +206,8 @@ extension Transport {
     ) throws(IOFailure) -> Attempt {
         switch layer {
         case .plain:
+            let count = head.count + tail.count
+            if count <= TLSLimits.recordBytes, try unsafe socket.hold(head, tail) { return .done(count) }
             guard let count = try unsafe socket.tryWrite(head, tail) else { return .wait(.write) }
             return .done(count)
         case .tls(let session):
@@ -296,14 +306,13 @@ extension Transport {
     }
 
     private func finishWriting() async {
-        guard case .tls(let session) = layer else { return }
         let latest = loop.now + TLSLimits.goodbye
         socket.writeDeadline = socket.writeDeadline.map { min($0, latest) } ?? latest
         do throws(IOFailure) {
-            while case .wait(let interest) = try session.sayGoodbye() {
-                guard interest == .write else { return }
-                try await socket.wait(.writer, for: interest)
+            if case .tls(let session) = layer {
+                while case .wait(.write) = try session.sayGoodbye() { try await socket.wait(.writer, for: .write) }
             }
+            while try !socket.sendHeld() { try await socket.wait(.writer, for: .write) }
         } catch {
             // The other side has gone first; there is nobody to say goodbye to.
         }

@@ -231,7 +231,9 @@ extension ClientExchange {
         self.sender = sender
         let begun = loop.now
         let head = headBytes
-        if head.count + request.body.count <= HTTPMaxima.inlineRequestBytes {
+        if sender.sendNow(head, request.body) {
+            transport.readDeadline = answerDeadline
+        } else if head.count + request.body.count <= HTTPMaxima.inlineRequestBytes {
             // It fits into an empty send buffer, so there is nothing to wait for.
             await send(head, by: sender)
         } else {
@@ -263,8 +265,11 @@ extension ClientExchange {
             // Otherwise reading shows what has become of the connection, and whether an answer was left there.
         }
         guard self.sender === sender, self.head == nil, !hasEnded else { return }
-        transport?.readDeadline = min(loop.now + request.limits.firstByte, totalDeadline)
+        transport?.readDeadline = answerDeadline
     }
+
+    /// Until when the head of an answer to a request that has left just now is waited for.
+    private var answerDeadline: Instant { min(loop.now + request.limits.firstByte, totalDeadline) }
 
     /// Reads once, into the reader.
     private func read(_ phase: ClientFailure.Phase, until deadline: Instant?) async throws(ClientFailure) {

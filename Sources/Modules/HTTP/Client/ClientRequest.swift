@@ -4,34 +4,85 @@ package import TLS
 
 /// One request to an upstream. The body is in memory, so it can be sent a second time.
 package struct ClientRequest: Sendable {
-    package var method: Method
+    private struct Parts: Sendable {
+        var method: Method
+        var origin: Origin
+        var target: String
+        var fields: Fields
+        var body: [UInt8]
+        var limits: ClientLimits
+        var addresses: AddressPolicy
+        var tls: TLSClientContext?
+    }
+
+    private final class Box: Sendable {
+        let parts: Parts
+        init(_ parts: Parts) { self.parts = parts }
+    }
+
+    /// One pointer goes from hand to hand, and nothing is counted for each part.
+    private var box: Box
+
+    private var parts: Parts {
+        get { box.parts }
+        set { box = Box(newValue) }
+    }
+
+    package var method: Method {
+        get { box.parts.method }
+        set { parts.method = newValue }
+    }
+
     /// Where it goes. The Host field and the name on the certificate come from here.
-    package var origin: Origin
+    package var origin: Origin {
+        get { box.parts.origin }
+        set { parts.origin = newValue }
+    }
+
     /// Path and query: visible ASCII that begins with `/`.
-    package var target: String
+    package var target: String {
+        get { box.parts.target }
+        set { parts.target = newValue }
+    }
+
     /// Without the fields that frame the message or belong to the connection (Host, Connection, Content-Length, …):
     /// the client writes these itself and leaves out what is here under their names.
-    package var fields: Fields
-    package var body: [UInt8]
-    package var limits: ClientLimits
+    package var fields: Fields {
+        get { box.parts.fields }
+        set { parts.fields = newValue }
+    }
+
+    package var body: [UInt8] {
+        get { box.parts.body }
+        set { parts.body = newValue }
+    }
+
+    package var limits: ClientLimits {
+        get { box.parts.limits }
+        set { parts.limits = newValue }
+    }
+
     /// Where a connection may go beside the Internet. Requests under different policies share no connections.
-    package var addresses: AddressPolicy
+    package var addresses: AddressPolicy {
+        get { box.parts.addresses }
+        set { parts.addresses = newValue }
+    }
+
     /// Whom to trust, for an `https` origin; it is asked for then, and passed over otherwise. Requests under different
     /// contexts share no connections.
-    package var tls: TLSClientContext?
+    package var tls: TLSClientContext? {
+        get { box.parts.tls }
+        set { parts.tls = newValue }
+    }
 
     package init(
         method: Method, origin: Origin, target: String, fields: Fields = Fields(), body: [UInt8] = [],
         limits: ClientLimits = ClientLimits(), addresses: AddressPolicy = .publicOnly, tls: TLSClientContext? = nil
     ) {
-        self.method = method
-        self.origin = origin
-        self.target = target
-        self.fields = fields
-        self.body = body
-        self.limits = limits
-        self.addresses = addresses
-        self.tls = tls
+        box = Box(
+            Parts(
+                method: method, origin: origin, target: target, fields: fields, body: body, limits: limits,
+                addresses: addresses, tls: tls))
     }
 
     /// True if it can stand in a request line. CONNECT is not for here: what follows its answer is no body.

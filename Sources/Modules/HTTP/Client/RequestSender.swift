@@ -10,7 +10,7 @@ final class RequestSender: @unchecked Sendable {
     /// How far it is.
     enum State: Equatable {
         case underWay
-        /// The kernel has all of it.
+        /// The connection has all of it.
         case done
         /// It ended before; what the upstream has is no whole request.
         case failed
@@ -28,6 +28,18 @@ final class RequestSender: @unchecked Sendable {
         self.transport = transport
         self.stall = stall
         self.deadline = deadline
+    }
+
+    /// Writes head and body at once, where that is possible without waiting.
+    /// - Returns: false where `send` has to; true also for a connection that is broken, as reading it shows.
+    func sendNow(_ head: [UInt8], _ body: [UInt8]) -> Bool {
+        do throws(IOFailure) {
+            guard try transport.writeNow(head, body) else { return false }
+            state = .done
+        } catch {
+            state = .failed
+        }
+        return true
     }
 
     /// Writes head and body, in slices that each have the time of `stall`.

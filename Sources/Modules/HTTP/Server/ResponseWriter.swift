@@ -38,7 +38,7 @@ package final class ResponseWriter {
         return true
     }
 
-    /// True once the whole answer has been given to the kernel.
+    /// True once the whole answer has been given to the connection, which sends it at the end of the turn.
     package var isComplete: Bool {
         if case .complete = state { return true }
         return false
@@ -46,13 +46,21 @@ package final class ResponseWriter {
 
     /// Sends a whole answer. Head and body leave together.
     ///
+    /// - Parameter more: fields behind these, for what is the same in many answers and need not be copied for each.
     /// - Throws: why the answer cannot have arrived; `.closed` if one has been begun already.
-    package func send(_ status: Status, _ fields: Fields, body: [UInt8]) async throws(IOFailure) {
+    package func send(
+        _ status: Status, _ fields: Fields, also more: Fields = Fields(), body: [UInt8]
+    ) async throws(IOFailure) {
         let connection = try take()
         let framing: MessageEncoder.Body = status.forbidsBody ? .none : .length(body.count)
-        let head = connection.encodedHead(status, fields, framing, closing: closesConnection)
+        let head = connection.encodedHead(status, fields, also: more, framing, closing: closesConnection)
+        let rest = method == .head || status.forbidsBody ? [] : body
         do throws(IOFailure) {
-            try await connection.write(head, method == .head || status.forbidsBody ? [] : body)
+            if try connection.writeNow(head, rest) {
+                connection.loop.giveRoom(head)
+            } else {
+                try await connection.write(head, rest)
+            }
             state = .complete
         } catch {
             state = .failed
@@ -64,16 +72,19 @@ package final class ResponseWriter {
     /// head leaves with the first piece.
     ///
     /// - Parameter length: the number of bytes that will follow, if known; fewer or more are an error.
-    package func begin(_ status: Status, _ fields: Fields, length: Int? = nil) throws(IOFailure) {
+    package func begin(
+        _ status: Status, _ fields: Fields, also more: Fields = Fields(), length: Int? = nil
+    ) throws(IOFailure) {
         let connection = try take()
         let framing: MessageEncoder.Body =
             status.forbidsBody
             ? .none : length.map { .length($0) } ?? (version == .http11 ? .chunked : .untilClose)
-        heldHead = connection.encodedHead(status, fields, framing, closing: closesConnection)
+        heldHead = connection.encodedHead(status, fields, also: more, framing, closing: closesConnection)
         state = .streaming(framing, bytesLeft: length)
     }
 
-    /// Sends a piece of the body. Returns when the kernel has taken it, so that a slow reader slows down whoever writes.
+    /// Sends a piece of the body. Returns when the connection has taken it, which holds little, so that a slow reader slows
+    /// down whoever writes.
     package func write(_ bytes: [UInt8]) async throws(IOFailure) {
         guard case .streaming(let framing, let bytesLeft) = state, let connection else { throw .closed }
         guard method != .head, framing != .none, !bytes.isEmpty else { return }
@@ -109,11 +120,13 @@ package final class ResponseWriter {
         let head = heldHead
         heldHead = []
         do throws(IOFailure) {
-            guard framing == .chunked, method != .head else { return try await connection.write(head, bytes) }
-            var chunk: [UInt8] = []
-            MessageEncoder.appendChunk(bytes.span, to: &chunk)
-            if isLast { MessageEncoder.appendLastChunk(to: &chunk) }
-            try await connection.write(head, chunk)
+            var chunk = bytes
+            if framing == .chunked, method != .head {
+                chunk = []
+                MessageEncoder.appendChunk(bytes.span, to: &chunk)
+                if isLast { MessageEncoder.appendLastChunk(to: &chunk) }
+            }
+            if try !connection.writeNow(head, chunk) { try await connection.write(head, chunk) }
         } catch {
             state = .failed
             throw error

@@ -38,7 +38,8 @@ final class ServerConnection: @unchecked Sendable {
     /// Of the peer, for the count of its connections.
     let address: IPAddress?
 
-    private unowned let server: HTTPServer
+    /// The server holds this connection in turn, until its task has ended.
+    private let server: HTTPServer
     private let limits: HTTPServerLimits
     private let socket: Socket
     private var transport: Transport?
@@ -326,7 +327,7 @@ extension ServerConnection {
 extension ServerConnection {
     /// The head of an answer; this is where it is decided whether the connection stays open.
     func encodedHead(
-        _ status: Status, _ fields: Fields, _ framing: MessageEncoder.Body, closing: Bool
+        _ status: Status, _ fields: Fields, also more: Fields, _ framing: MessageEncoder.Body, closing: Bool
     ) -> [UInt8] {
         staysOpen =
             staysOpen && !closing && !server.isDraining && !isLeaving && framing != .untilClose
@@ -334,9 +335,15 @@ extension ServerConnection {
         // Too late to ask for a body: an interim answer does not follow a final one.
         owesContinue = false
         let persistence: MessageEncoder.Persistence = staysOpen ? (version == .http10 ? .keepAlive : .implied) : .close
-        var output: [UInt8] = []
-        MessageEncoder.appendHead(status, fields, framing, persistence, date: server.date(), to: &output)
+        var output = loop.takeRoom()
+        MessageEncoder.appendHead(status, fields, also: more, framing, persistence, date: server.date(), to: &output)
         return output
+    }
+
+    /// Writes two pieces as one where nobody has to wait; false where `write` has to.
+    func writeNow(_ first: [UInt8], _ second: [UInt8]) throws(IOFailure) -> Bool {
+        guard let transport else { throw .closed }
+        return try transport.writeNow(first, second)
     }
 
     /// Writes two pieces as one. Each slice of a large one has the write timeout to itself, so that a reader need not be
