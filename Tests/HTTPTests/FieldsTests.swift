@@ -86,6 +86,33 @@ import Testing
         }
     }
 
+    @Test func `known names are found however the fields came to be`() throws {
+        func places(_ fields: Fields) -> [Int] {
+            [FieldName.host, .origin, .contentType].map { fields.count(of: $0) }
+        }
+        let head = try RequestHead(parsing: Array("GET / HTTP/1.1\r\nHost: a\r\nORIGIN: b\r\norigin: c\r\n\r\n".utf8))
+        var fields = head.fields
+        #expect(places(fields) == [1, 2, 0])
+        #expect(fields[.origin] == "b")
+        #expect(fields[.contentType] == nil)
+        fields.append("Content-Type", "d")
+        #expect(places(fields) == [1, 2, 1])
+        fields.set("origin", "e")
+        #expect(places(fields) == [1, 1, 1])
+        fields.append(contentsOf: ["content-type": "f", "x": "y"])
+        #expect(places(fields) == [1, 1, 2])
+        fields.remove("host")
+        #expect(places(fields) == [0, 1, 2])
+        #expect(!fields.contains(.host) && fields.withValue(of: .host, { _ in true }) == nil)
+        // In wire form there is no field that frames a message.
+        let written: Fields = ["origin": "g", "content-type": "h"]
+        #expect(written.isWireForm)
+        #expect(places(written) == [0, 1, 1])
+        let framing: Fields = ["host": "i", "origin": "j"]
+        #expect(!framing.isWireForm)
+        #expect(places(framing) == [1, 1, 0])
+    }
+
     @Test(arguments: [
         (
             CharacterSet128.token,

@@ -5,14 +5,14 @@ import HTTP
 import Platform
 
 /// Credential → principal. A request at the admin socket has its principal from the kernel already.
-struct IdentifyStage: Stage {
+struct IdentifyStage: ImmediateStage {
     /// The keys; `nil` before the start and after the stop, when nobody is let in.
     let index: @Sendable () -> KeyIndex?
     let directory: any TenantDirectory
 
     var position: StagePosition { .identify }
 
-    func enter(_ exchange: Exchange) async throws(Failure) {
+    func enter(_ exchange: Exchange) throws(Failure) {
         guard exchange.principal == nil else { return }
         // Absent is left to the guard, which knows whether one is needed.
         guard let credential = try Credential.find(in: exchange.request.head.fields) else { return }

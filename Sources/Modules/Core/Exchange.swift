@@ -49,8 +49,17 @@ package final class Exchange: @unchecked Sendable {
     /// Goes on to a later part of the journey. A handler whose work costs or matters calls this with `.attribute` once it
     /// knows the model, and with `.record` before anything leaves the house.
     package func advance(through position: StagePosition) async throws(Failure) {
+        if try stages.advanceNow(self, through: position) { return }
         try await stages.advance(self, through: position)
     }
+
+    /// `advance` as far as nobody has to wait; false where it has to go on.
+    func advanceNow(through position: StagePosition) throws(Failure) -> Bool {
+        try stages.advanceNow(self, through: position)
+    }
+
+    /// `settle` as far as nobody has to wait; false where it has to go on.
+    func settleNow() -> Bool { stages.settleNow(self) }
 
     /// Work that goes on after the answer has been sent (an asynchronous run, whose answer is its receipt); `nil` for none.
     ///

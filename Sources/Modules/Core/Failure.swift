@@ -7,29 +7,76 @@ import JSON
 ///
 /// `message`, `param` and `limit` are for the client and carry no secret, no raw text of an upstream, and no hint that
 /// another tenant's object exists. `cause` is for the operator's log alone.
+///
+/// It is one pointer: whoever may throw it keeps room for it in each call on the way, and it is thrown rarely.
 package struct Failure: Error, Sendable {
+    private struct Parts: Sendable {
+        let code: ErrorCode
+        let message: String
+        var param: String?
+        var retryAfter: Duration?
+        var limit: LimitState?
+        var fields = Fields()
+        var cause: String?
+        var statusOverride: Int?
+    }
+
+    private final class Box: Sendable {
+        let parts: Parts
+        init(_ parts: Parts) { self.parts = parts }
+    }
+
+    private var box: Box
+
+    private var parts: Parts {
+        get { box.parts }
+        set { box = Box(newValue) }
+    }
+
     /// Which of the closed list of refusals this is.
-    package let code: ErrorCode
+    package var code: ErrorCode { parts.code }
+
     /// One short sentence for the client.
-    package let message: String
+    package var message: String { parts.message }
+
     /// The field of the request that is wrong (`messages[2].content`), if one is.
-    package var param: String?
+    package var param: String? {
+        get { parts.param }
+        set { parts.param = newValue }
+    }
+
     /// How long the client should wait before trying again.
-    package var retryAfter: Duration?
+    package var retryAfter: Duration? {
+        get { parts.retryAfter }
+        set { parts.retryAfter = newValue }
+    }
+
     /// The limit that was reached, for 429.
-    package var limit: LimitState?
+    package var limit: LimitState? {
+        get { parts.limit }
+        set { parts.limit = newValue }
+    }
+
     /// Fields the answer needs beside the usual ones (`allow` for 405).
-    package var fields = Fields()
+    package var fields: Fields {
+        get { parts.fields }
+        set { parts.fields = newValue }
+    }
+
     /// What happened, for the operator's log; never sent.
-    package var cause: String?
+    package var cause: String? {
+        get { parts.cause }
+        set { parts.cause = newValue }
+    }
+
     /// Another HTTP status than the code's own, where an upstream's status means more to the client (529).
-    package var statusOverride: Int?
+    package var statusOverride: Int? {
+        get { parts.statusOverride }
+        set { parts.statusOverride = newValue }
+    }
 
     package init(_ code: ErrorCode, _ message: String, param: String? = nil, cause: String? = nil) {
-        self.code = code
-        self.message = message
-        self.param = param
-        self.cause = cause
+        box = Box(Parts(code: code, message: message, param: param, cause: cause))
     }
 
     /// The same failure with a time to wait.

@@ -59,14 +59,16 @@ package final class FrontDoor: Responder {
         if exchange.route.shape == .anthropic { exchange.answerFields.append("request-id", exchange.id) }
         let outcome: Outcome
         do {
-            try await admit(exchange)
+            if try !admitNow(exchange) { try await admit(exchange) }
             let reply = try await exchange.route.handler(exchange)
             outcome = await answer.send(reply, exchange.answerFields)
         } catch {
             outcome = await answer.send(error, in: exchange.route.shape, exchange.answerFields)
             logFailure(error, exchange)
         }
-        guard let remainder = exchange.remainder else { return await conclude(exchange, outcome) }
+        guard let remainder = exchange.remainder else {
+            return exchange.settleNow() ? logExchange(exchange, outcome) : await conclude(exchange, outcome)
+        }
         // The connection goes on to its next request while this exchange is still under way.
         remainders.add(1, ordering: .relaxed)
         exchange.request.loop.spawn { [self] in
@@ -94,9 +96,19 @@ package final class FrontDoor: Responder {
 
     /// Identification, the guard, then admission: the limiter must know whom it counts, and an unauthenticated caller must
     /// not use up a tenant's rate.
-    private func admit(_ exchange: Exchange) async throws(Failure) {
-        if case .public = exchange.route.guard { return }
+    ///
+    /// - Returns: false where a stage may have to wait, and `admit` has to go on.
+    private func admitNow(_ exchange: Exchange) throws(Failure) -> Bool {
+        if case .public = exchange.route.guard { return true }
         exchange.principal = policy.principal(ofPeer: exchange.request.peer)
+        guard try exchange.advanceNow(through: .identify) else { return false }
+        try GuardCheck.enforce(exchange.route.guard, on: exchange.principal)
+        return try exchange.advanceNow(through: .admit)
+    }
+
+    /// Goes on where `admitNow` stopped. A stage that was passed is not entered again, and the guard comes before admission
+    /// on either way.
+    private func admit(_ exchange: Exchange) async throws(Failure) {
         try await exchange.advance(through: .identify)
         try GuardCheck.enforce(exchange.route.guard, on: exchange.principal)
         try await exchange.advance(through: .admit)

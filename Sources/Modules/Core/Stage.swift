@@ -40,6 +40,11 @@ extension Stage {
     package func settle(_ exchange: Exchange, _ outcome: Outcome) async {}
 }
 
+/// A stage that never waits and has nothing to settle: it is passed without the cost of a call that might.
+package protocol ImmediateStage: Stage {
+    func enter(_ exchange: Exchange) throws(Failure)
+}
+
 /// How an exchange ended.
 package enum Outcome: Sendable {
     /// Answered whole, with this status.
@@ -62,10 +67,35 @@ package enum Outcome: Sendable {
 /// The stages of a server in the order of the journey.
 package struct Stages: Sendable {
     private let ordered: [any Stage]
+    /// The same by their places, where they are of that kind.
+    private let immediate: [(any ImmediateStage)?]
+    private let positions: [StagePosition]
 
     /// Sorts by position; stages of one position keep the order in which they are listed.
     package init(_ stages: [any Stage]) {
         ordered = StagePosition.allCases.flatMap { position in stages.filter { $0.position == position } }
+        immediate = ordered.map { $0 as? any ImmediateStage }
+        positions = ordered.map(\.position)
+    }
+
+    /// Takes an exchange through stages that never wait, as far as there are such one after the other.
+    ///
+    /// - Returns: false where `advance` has to go on, from the stage at which this stopped.
+    func advanceNow(_ exchange: Exchange, through position: StagePosition) throws(Failure) -> Bool {
+        while exchange.stagesEntered < ordered.count, positions[exchange.stagesEntered] <= position {
+            guard let stage = immediate[exchange.stagesEntered] else { return false }
+            try stage.enter(exchange)
+            exchange.stagesEntered += 1
+        }
+        return true
+    }
+
+    /// Settles an exchange with stages that have nothing to settle, as far as there are such one after the other.
+    ///
+    /// - Returns: false where `settle` has to go on.
+    func settleNow(_ exchange: Exchange) -> Bool {
+        while exchange.stagesEntered > 0, immediate[exchange.stagesEntered - 1] != nil { exchange.stagesEntered -= 1 }
+        return exchange.stagesEntered == 0
     }
 
     /// Takes an exchange through every stage up to and including a position that it has not passed yet.

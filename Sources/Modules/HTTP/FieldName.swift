@@ -48,6 +48,9 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
         }
     }
 
+    /// Its place in a set of names; none for `other`.
+    var bit: UInt16 { self == .other ? 0 : 1 &<< UInt16(rawValue) }
+
     /// True for the names that the writer of a message keeps to itself (`FramingFields`).
     var isFraming: Bool {
         switch self {

@@ -29,6 +29,9 @@ package struct Fields: Sendable {
     private(set) var storage: [UInt8]
     /// Empty in wire form, where `entries` finds them.
     private var table: [Entry]
+    /// Bits of the known names that stand in `table`, and of those that do more than once.
+    private var present: UInt16 = 0
+    private var repeated: UInt16 = 0
     /// True while the storage is nothing but the fields in order, each as `name: value` and a line end, and none of them
     /// is the message writer's own (`FramingFields`).
     private(set) var isWireForm: Bool
@@ -45,6 +48,7 @@ package struct Fields: Sendable {
         self.storage = storage
         table = entries
         isWireForm = false
+        noteNames()
     }
 
     /// Where the fields stand, in order.
@@ -102,7 +106,8 @@ package struct Fields: Sendable {
 
     /// The number of fields with this name.
     package func count(of name: FieldName) -> Int {
-        if isWireForm, name.isFraming { return 0 }
+        if isWireForm ? name.isFraming : present & name.bit == 0 { return 0 }
+        if !isWireForm, repeated & name.bit == 0 { return 1 }
         let entries = entries
         var count = 0
         for index in entries.indices where entries[index].known == name { count &+= 1 }
@@ -118,7 +123,7 @@ package struct Fields: Sendable {
 
     /// The same.
     package func contains(token: StaticString, in name: FieldName) -> Bool {
-        if isWireForm, name.isFraming { return false }
+        if isWireForm ? name.isFraming : present & name.bit == 0 { return false }
         let entries = entries
         for index in entries.indices where entries[index].known == name && lists(entries[index], token) { return true }
         return false
@@ -140,6 +145,7 @@ package struct Fields: Sendable {
 
     /// Lends the value's bytes of the first field with this name to `body`; nil without calling it if there is none.
     package func withValue<Result>(of name: FieldName, _ body: (Span<UInt8>) -> Result) -> Result? {
+        if isWireForm ? name.isFraming : present & name.bit == 0 { return nil }
         let entries = entries
         for index in entries.indices where entries[index].known == name {
             return body(storage.span.extracting(entries[index].value))
@@ -174,7 +180,11 @@ package struct Fields: Sendable {
         storage.append(value)
         storage.append(Octet.carriageReturn)
         storage.append(Octet.lineFeed)
-        if !isWireForm { table.append(Entry(name, at: start, valueAt: start + name.count + 2, count: value.count)) }
+        if !isWireForm {
+            let entry = Entry(name, at: start, valueAt: start + name.count + 2, count: value.count)
+            table.append(entry)
+            note(entry)
+        }
         return true
     }
 
@@ -190,6 +200,7 @@ package struct Fields: Sendable {
             leaveWireForm()
             let offset = Int32(storage.count)
             table += other.entries.map { $0.moved(by: offset) }
+            noteNames()
         }
         storage.append(contentsOf: other.storage)
     }
@@ -206,6 +217,7 @@ package struct Fields: Sendable {
         guard let added = table.popLast() else { return true }
         remove(name)
         table.append(added)
+        noteNames()
         return true
     }
 
@@ -215,6 +227,7 @@ package struct Fields: Sendable {
         leaveWireForm()
         let hash = Self.hash(of: name)
         table = table.filter { !matches($0, name, hash) }
+        noteNames()
     }
 }
 
@@ -224,6 +237,19 @@ extension Fields {
         guard isWireForm else { return }
         table = entries
         isWireForm = false
+        noteNames()
+    }
+
+    private mutating func noteNames() {
+        present = 0
+        repeated = 0
+        for index in table.indices { note(table[index]) }
+    }
+
+    private mutating func note(_ entry: Entry) {
+        let bit = entry.known.bit
+        repeated |= present & bit
+        present |= bit
     }
 
     /// Finds the fields in what `append` has written: a name without a colon, a value without a line end.

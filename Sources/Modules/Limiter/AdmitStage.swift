@@ -5,13 +5,13 @@ import HTTP
 import Platform
 
 /// Counts each request of a key, and refuses those above the limit. The operator at the admin socket is not counted.
-struct AdmitStage: Stage {
+struct AdmitStage: ImmediateStage {
     let table: WindowTable
     let now: @Sendable () -> Instant
 
     var position: StagePosition { .admit }
 
-    func enter(_ exchange: Exchange) async throws(Failure) {
+    func enter(_ exchange: Exchange) throws(Failure) {
         guard let principal = exchange.principal, let key = principal.keyID, let tenant = principal.tenant else {
             return
         }
