@@ -71,11 +71,15 @@ let modules = isFuzzing ? ["Store", "Gateway", "Nodes"] : ["Store", "Auth", "Lim
 let rooms = ground + network + core
 let everything = below + ["TOML"] + modules
 
+/// `JSONView` holds spans, and its initialiser says whose lifetime they share; the attribute for that is still behind a flag.
+let lending: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
+
 func room(_ room: Room) -> Target {
     .target(
         name: room.name, dependencies: room.needs.map { .init(stringLiteral: $0) },
         path: "Sources/Modules/\(room.name)",
-        swiftSettings: settings + release + (hotRooms.contains(room.name) ? hot : []))
+        swiftSettings: settings + release + (hotRooms.contains(room.name) ? hot : [])
+            + (room.name == "JSON" ? lending : []))
 }
 
 func tests(_ name: String, _ dependencies: [String]) -> Target {

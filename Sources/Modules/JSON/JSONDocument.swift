@@ -6,13 +6,14 @@ import Bytes
 ///
 /// The bytes and the index are shared by the document and all of its nodes, and never change.
 package struct JSONDocument: Sendable {
-    final class Storage: Sendable {
+    // The tape is not written to any more: hence `@unchecked Sendable`.
+    final class Storage: @unchecked Sendable {
         let bytes: [UInt8]
-        let entries: [JSONEntry]
+        let tape: JSONTape
 
-        init(bytes: [UInt8], entries: [JSONEntry]) {
+        init(bytes: [UInt8], tape: consuming JSONTape) {
             self.bytes = bytes
-            self.entries = entries
+            self.tape = tape
         }
 
         /// Lends the bytes of `range` to `body`.
@@ -21,28 +22,15 @@ package struct JSONDocument: Sendable {
             return body(bytes.span.extracting(range))
         }
 
-        /// The index of the value of the last member of that name; nil if there is none or the entry is no object. One
-        /// walk that makes nothing: this is what readers of bodies do most.
-        func value(of name: String, in object: UInt32) -> UInt32? {
+        /// Lends all of it to `body`.
+        @inline(__always)
+        func read<Result, Failure: Error>(
+            _ body: (JSONView) throws(Failure) -> Result
+        ) throws(Failure) -> Result {
             let bytes = bytes
-            let entries = entries
-            let container = entries[Int(object)]
-            guard container.kind == .object else { return nil }
-            let wanted = name.utf8.span
-            var found: UInt32?
-            var index = object &+ 1
-            while index < container.extent {
-                let entry = entries[Int(index)]
-                index &+= 1
-                if Int(entry.extent) == wanted.count,
-                    JSONString.content(
-                        bytes.span.extracting(entry.content), isEscaped: entry.flag, equals: wanted)
-                {
-                    found = index
-                }
-                index = entries[Int(index)].following(index)
+            return try withExtendedLifetime(self) { () throws(Failure) in
+                try tape.withSpan { entries throws(Failure) in try body(JSONView(entries, bytes.span)) }
             }
-            return found
         }
     }
 
@@ -55,8 +43,8 @@ package struct JSONDocument: Sendable {
     package init(
         parsing bytes: [UInt8], limits: JSONLimits = .request, strictness: JSONStrictness = .interoperable
     ) throws(JSONError) {
-        let entries = try JSONScanner.scan(bytes.span, limits: limits, strictness: strictness)
-        storage = Storage(bytes: bytes, entries: entries)
+        let tape = try JSONScanner.scan(bytes.span, limits: limits, strictness: strictness)
+        storage = Storage(bytes: bytes, tape: tape)
     }
 
     /// The text as it came.

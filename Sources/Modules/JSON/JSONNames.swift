@@ -13,9 +13,8 @@ enum JSONNames {
     /// The offset of a name that stood before in the same object, or nil.
     ///
     /// - Parameter object: index of the object's entry; all entries behind it belong to it.
-    static func duplicate(in entries: Span<JSONEntry>, object: Int, _ bytes: Span<UInt8>) -> Int? {
-        let count = entries[object].count
-        guard count > 1 else { return nil }
+    /// - Parameter count: of its members, two at least.
+    static func duplicate(in entries: Span<JSONEntry>, object: Int, count: Int, _ bytes: Span<UInt8>) -> Int? {
         var hasEscapes = false
         var index = object &+ 1
         while index < entries.count {
@@ -38,7 +37,8 @@ enum JSONNames {
             let name = entries[second]
             var first = object &+ 1
             while first < second {
-                if entries[first].extent == name.extent,
+                // Without escapes names are equal only where their marks are.
+                if entries[first].hasMark(of: name),
                     equal(bytes.extracting(entries[first].content), bytes.extracting(name.content))
                 {
                     return Int(name.start)

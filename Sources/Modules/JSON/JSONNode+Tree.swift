@@ -7,7 +7,7 @@ extension JSONNode {
     package var value: JSONValue {
         var builder = TreeBuilder()
         let end = JSONNode.following(index, storage)
-        for index in index..<end { builder.take(storage.entries[Int(index)], storage) }
+        for index in index..<end { builder.take(storage.tape[Int(index)], storage) }
         return builder.root
     }
 }

@@ -12,7 +12,7 @@ package struct JSONNode: Sendable {
         self.index = UInt32(truncatingIfNeeded: index)
     }
 
-    var entry: JSONEntry { storage.entries[Int(index)] }
+    var entry: JSONEntry { storage.tape[Int(index)] }
 
     package var kind: JSONKind { entry.kind }
 
@@ -71,7 +71,8 @@ package struct JSONNode: Sendable {
     /// The member of that name, compared after unescaping; nil if there is none or this is not an object. Where the
     /// document was let through with two of one name, the last. Goes through the members one by one.
     package subscript(_ name: String) -> JSONNode? {
-        storage.value(of: name, in: index).map { JSONNode(storage, Int($0)) }
+        let place = storage.read { view in view.value(of: name.utf8.span, in: Int(index)) }
+        return place.map { JSONNode(storage, $0) }
     }
 
     /// The element at `index`; nil if there is none or this is not an array. Goes through the elements before it: to
@@ -91,7 +92,7 @@ package struct JSONNode: Sendable {
 
     /// The index of the entry behind this value and all within it.
     static func following(_ index: UInt32, _ storage: JSONDocument.Storage) -> UInt32 {
-        storage.entries[Int(index)].following(index)
+        storage.tape[Int(index)].following(index)
     }
 
     static func string(_ entry: JSONEntry, _ storage: JSONDocument.Storage) -> String {
@@ -143,7 +144,7 @@ package struct JSONMember: Sendable {
     private let nameEntry: JSONEntry
 
     init(_ storage: JSONDocument.Storage, name: UInt32) {
-        nameEntry = storage.entries[Int(name)]
+        nameEntry = storage.tape[Int(name)]
         value = JSONNode(storage, Int(name) &+ 1)
     }
 

@@ -6,144 +6,155 @@ import Bytes
 ///
 /// There is no recursion. The stack of open arrays and objects is kept in the index itself: while one is open, its
 /// `extent` names the one around it. So memory is the index alone, and depth is a number to compare.
-struct JSONScanner {
+enum JSONScanner {
     private static let none = UInt32.max
-
-    private let limits: JSONLimits
-    private let strictness: JSONStrictness
-    private var position = 0
-    private var entries: [JSONEntry] = []
-    /// The innermost open array or object, and whether it is an object.
-    private var innermost = JSONScanner.none
-    private var isInObject = false
-    private var depth = 0
 
     /// The index over `bytes`: the root is its first entry.
     static func scan(
         _ bytes: Span<UInt8>, limits: JSONLimits, strictness: JSONStrictness
-    ) throws(JSONError) -> [JSONEntry] {
+    ) throws(JSONError) -> JSONTape {
         guard bytes.count <= limits.bytesMax else { throw JSONError(.tooLarge, at: limits.bytesMax) }
-        var scanner = JSONScanner(limits: limits, strictness: strictness)
-        // A chat has a value for every thirty bytes or so and the index then fits at once; a dense text makes it grow,
-        // by doubling. Large texts are large strings, so the reserve stops at 1 MiB.
-        scanner.entries.reserveCapacity(min(bytes.count / 16 + 16, 1 << 16))
-        try scanner.text(bytes)
-        return scanner.entries
+        // A chat has a value for every ten bytes or so and the index then fits at once; a dense text makes it grow, by
+        // doubling. Large texts are large strings, so the reserve stops at 1 MiB.
+        var tape = JSONTape(capacity: min(bytes.count / 8 + 16, 1 << 16))
+        try scan(bytes, limits, strictness, into: &tape)
+        return tape
     }
 
-    private init(limits: JSONLimits, strictness: JSONStrictness) {
-        self.limits = limits
-        self.strictness = strictness
-    }
-
-    /// The whole text: one value, with white space around it. Each turn of the loop is one element, one member, or the
-    /// end of the innermost array or object.
-    private mutating func text(_ bytes: Span<UInt8>) throws(JSONError) {
-        skipWhitespace(bytes)
-        try value(bytes)
-        while innermost != JSONScanner.none {
-            let container = Int(innermost)
-            skipWhitespace(bytes)
-            guard position < bytes.count else { throw fail(.unexpectedEnd) }
-            if bytes[position] == (isInObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) {
-                try close(container, bytes)
-                continue
-            }
-            if entries[container].count > 0 {
-                guard bytes[position] == UInt8(ascii: ",") else { throw fail(.unexpectedByte) }
-                position &+= 1
-                skipWhitespace(bytes)
-            }
-            entries[container].countOneMore()
-            if isInObject { try name(bytes) }
-            try value(bytes)
-        }
-        skipWhitespace(bytes)
-        guard position == bytes.count else { throw fail(.trailingBytes) }
-    }
-
-    /// A scalar, or the beginning of an array or object.
-    private mutating func value(_ bytes: Span<UInt8>) throws(JSONError) {
-        guard position < bytes.count else { throw fail(.unexpectedEnd) }
-        switch bytes[position] {
-        case UInt8(ascii: "\""): try string(bytes)
-        case UInt8(ascii: "{"): try open(.object)
-        case UInt8(ascii: "["): try open(.array)
-        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): try number(bytes)
-        case UInt8(ascii: "t"): try word("true", .bool, true, bytes)
-        case UInt8(ascii: "f"): try word("false", .bool, false, bytes)
-        case UInt8(ascii: "n"): try word("null", .null, false, bytes)
-        default: throw fail(.unexpectedByte)
-        }
-    }
-
-    private mutating func name(_ bytes: Span<UInt8>) throws(JSONError) {
-        guard position < bytes.count else { throw fail(.unexpectedEnd) }
-        guard bytes[position] == UInt8(ascii: "\"") else { throw fail(.unexpectedByte) }
-        try string(bytes)
-        skipWhitespace(bytes)
-        guard position < bytes.count else { throw fail(.unexpectedEnd) }
-        guard bytes[position] == UInt8(ascii: ":") else { throw fail(.unexpectedByte) }
-        position &+= 1
-        skipWhitespace(bytes)
-    }
-
-    private mutating func open(_ kind: JSONKind) throws(JSONError) {
-        guard depth < limits.depthMax else { throw fail(.tooDeep) }
-        depth &+= 1
-        let index = UInt32(truncatingIfNeeded: entries.count)
-        try append(JSONEntry(kind, start: position, end: position, extent: innermost))
-        innermost = index
-        isInObject = kind == .object
-        position &+= 1
-    }
-
-    private mutating func close(_ container: Int, _ bytes: Span<UInt8>) throws(JSONError) {
-        if isInObject, strictness.contains(.refuseDuplicateNames),
-            let offset = JSONNames.duplicate(in: entries.span, object: container, bytes)
-        {
-            throw JSONError(.duplicateName, at: offset)
-        }
-        position &+= 1
-        depth &-= 1
-        innermost = entries[container].extent
-        isInObject = innermost != JSONScanner.none && entries[Int(innermost)].kind == .object
-        entries[container].end = UInt32(truncatingIfNeeded: position)
-        entries[container].extent = UInt32(truncatingIfNeeded: entries.count)
-    }
-
-    private mutating func string(_ bytes: Span<UInt8>) throws(JSONError) {
-        let refuses = strictness.contains(.refuseLoneSurrogates)
-        let entry = try JSONString.scan(bytes, at: position, refusingLoneSurrogates: refuses)
-        try append(entry)
-        position = Int(entry.end)
-    }
-
-    private mutating func word(
-        _ word: StaticString, _ kind: JSONKind, _ flag: Bool, _ bytes: Span<UInt8>
+    /// The whole text: one value, with white space around it. Each turn of the outer loop is one value with its name, each
+    /// of the inner one the end of an array or object. One function with its state in locals: a text is some hundred of
+    /// these steps, and handing the state from one to the next was half of what they cost.
+    private static func scan(
+        _ bytes: Span<UInt8>, _ limits: JSONLimits, _ strictness: JSONStrictness, into tape: inout JSONTape
     ) throws(JSONError) {
-        let end = position &+ word.utf8CodeUnitCount
-        guard end <= bytes.count else { throw fail(.unexpectedByte) }
-        guard bytes.extracting(position..<end).equals(word) else { throw fail(.unexpectedByte) }
-        try append(JSONEntry(kind, start: position, end: end, flag: flag))
-        position = end
+        let valuesMax = limits.valuesMax
+        let refusesLoneSurrogates = strictness.contains(.refuseLoneSurrogates)
+        // The innermost open array or object, whether it is an object, and its elements or members so far. Those of the
+        // containers around it stand in their entries meanwhile.
+        var (innermost, isInObject, count, depth) = (none, false, 0 as UInt32, 0)
+        var position = pastWhitespace(bytes, 0)
+        while true {
+            // The limit on values keeps it below 28 bits.
+            count &+= 1
+            if isInObject {
+                guard position < bytes.count else { throw JSONError(.unexpectedEnd, at: position) }
+                guard bytes[position] == UInt8(ascii: "\"") else { throw JSONError(.unexpectedByte, at: position) }
+                var name = try JSONString.scan(bytes, at: position, refusingLoneSurrogates: refusesLoneSurrogates)
+                if !name.flag { name.setMark(JSONEntry.mark(bytes.extracting(name.content))) }
+                guard tape.count < valuesMax else { throw JSONError(.tooManyValues, at: position) }
+                tape.append(name)
+                position = pastWhitespace(bytes, Int(name.end))
+                guard position < bytes.count else { throw JSONError(.unexpectedEnd, at: position) }
+                guard bytes[position] == UInt8(ascii: ":") else { throw JSONError(.unexpectedByte, at: position) }
+                position = pastWhitespace(bytes, position &+ 1)
+            }
+            guard position < bytes.count else { throw JSONError(.unexpectedEnd, at: position) }
+            let byte = bytes[position]
+            if byte == UInt8(ascii: "{") || byte == UInt8(ascii: "[") {
+                guard depth < limits.depthMax else { throw JSONError(.tooDeep, at: position) }
+                guard tape.count < valuesMax else { throw JSONError(.tooManyValues, at: position) }
+                if innermost != none { tape[Int(innermost)].setCount(count) }
+                isInObject = byte == UInt8(ascii: "{")
+                tape.append(
+                    JSONEntry(isInObject ? .object : .array, start: position, end: position, extent: innermost))
+                innermost = UInt32(truncatingIfNeeded: tape.count &- 1)
+                count = 0
+                depth &+= 1
+                position = pastWhitespace(bytes, position &+ 1)
+                guard position < bytes.count else { throw JSONError(.unexpectedEnd, at: position) }
+                guard bytes[position] == end(ofObject: isInObject) else { continue }
+            } else {
+                let entry =
+                    byte == UInt8(ascii: "\"")
+                    ? try JSONString.scan(bytes, at: position, refusingLoneSurrogates: refusesLoneSurrogates)
+                    : try scalar(bytes, at: position, limits, strictness)
+                guard tape.count < valuesMax else { throw JSONError(.tooManyValues, at: position) }
+                tape.append(entry)
+                position = pastWhitespace(bytes, Int(entry.end))
+            }
+            while innermost != none {
+                guard position < bytes.count else { throw JSONError(.unexpectedEnd, at: position) }
+                if bytes[position] == UInt8(ascii: ","), count > 0 { break }
+                guard bytes[position] == end(ofObject: isInObject) else {
+                    throw JSONError(.unexpectedByte, at: position)
+                }
+                position &+= 1
+                if isInObject, count > 1, strictness.contains(.refuseDuplicateNames) {
+                    try refuseDuplicates(in: Int(innermost), count: Int(count), tape, bytes)
+                }
+                var entry = tape[Int(innermost)]
+                let outer = entry.extent
+                entry.end = UInt32(truncatingIfNeeded: position)
+                entry.extent = UInt32(truncatingIfNeeded: tape.count)
+                entry.setCount(count)
+                tape[Int(innermost)] = entry
+                innermost = outer
+                depth &-= 1
+                if outer != none {
+                    isInObject = tape[Int(outer)].kind == .object
+                    count = UInt32(truncatingIfNeeded: tape[Int(outer)].count)
+                }
+                position = pastWhitespace(bytes, position)
+            }
+            if innermost == none {
+                guard position == bytes.count else { throw JSONError(.trailingBytes, at: position) }
+                return
+            }
+            // Behind the comma another one is due.
+            position = pastWhitespace(bytes, position &+ 1)
+        }
+    }
+
+    @inline(__always)
+    private static func end(ofObject isObject: Bool) -> UInt8 { isObject ? UInt8(ascii: "}") : UInt8(ascii: "]") }
+
+    private static func refuseDuplicates(
+        in object: Int, count: Int, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>
+    ) throws(JSONError) {
+        let offset = tape.withSpan { JSONNames.duplicate(in: $0, object: object, count: count, bytes) }
+        if let offset { throw JSONError(.duplicateName, at: offset) }
+    }
+
+    /// A number, or one of the three words.
+    private static func scalar(
+        _ bytes: Span<UInt8>, at start: Int, _ limits: JSONLimits, _ strictness: JSONStrictness
+    ) throws(JSONError) -> JSONEntry {
+        switch bytes[start] {
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+            try number(bytes, at: start, limits, strictness)
+        case UInt8(ascii: "t"): try word("true", .bool, true, bytes, at: start)
+        case UInt8(ascii: "f"): try word("false", .bool, false, bytes, at: start)
+        case UInt8(ascii: "n"): try word("null", .null, false, bytes, at: start)
+        default: throw JSONError(.unexpectedByte, at: start)
+        }
+    }
+
+    private static func word(
+        _ word: StaticString, _ kind: JSONKind, _ flag: Bool, _ bytes: Span<UInt8>, at start: Int
+    ) throws(JSONError) -> JSONEntry {
+        let end = start &+ word.utf8CodeUnitCount
+        guard end <= bytes.count, bytes.extracting(start..<end).equals(word) else {
+            throw JSONError(.unexpectedByte, at: start)
+        }
+        return JSONEntry(kind, start: start, end: end, flag: flag)
     }
 
     /// `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?` RFC 8259 §6
-    private mutating func number(_ bytes: Span<UInt8>) throws(JSONError) {
-        let start = position
+    private static func number(
+        _ bytes: Span<UInt8>, at start: Int, _ limits: JSONLimits, _ strictness: JSONStrictness
+    ) throws(JSONError) -> JSONEntry {
+        var position = start
         if bytes[position] == UInt8(ascii: "-") { position &+= 1 }
         if position < bytes.count, bytes[position] == UInt8(ascii: "0") {
             position &+= 1
         } else {
-            try digits(bytes)
+            position = try pastDigits(bytes, position)
         }
         var isInteger = true
         var exponentDigits = 0
         if position < bytes.count, bytes[position] == UInt8(ascii: ".") {
             isInteger = false
-            position &+= 1
-            try digits(bytes)
+            position = try pastDigits(bytes, position &+ 1)
         }
         if position < bytes.count, bytes[position] | 0x20 == UInt8(ascii: "e") {
             isInteger = false
@@ -152,7 +163,7 @@ struct JSONScanner {
                 position &+= 1
             }
             let first = position
-            try digits(bytes)
+            position = try pastDigits(bytes, position)
             exponentDigits = position - first
         }
         if strictness.contains(.refuseLongNumbers) {
@@ -164,24 +175,24 @@ struct JSONScanner {
                 throw JSONError(.numberTooLong, at: start)
             }
         }
-        try append(JSONEntry(.number, start: start, end: position, flag: isInteger))
+        return JSONEntry(.number, start: start, end: position, flag: isInteger)
     }
 
-    private mutating func digits(_ bytes: Span<UInt8>) throws(JSONError) {
-        let first = position
+    /// Behind one digit or more.
+    private static func pastDigits(_ bytes: Span<UInt8>, _ first: Int) throws(JSONError) -> Int {
+        var position = first
         while position < bytes.count, bytes[position].isASCIIDigit { position &+= 1 }
-        guard position > first else { throw fail(position < bytes.count ? .malformedNumber : .unexpectedEnd) }
+        guard position > first else {
+            throw JSONError(position < bytes.count ? .malformedNumber : .unexpectedEnd, at: position)
+        }
+        return position
     }
 
-    private mutating func append(_ entry: JSONEntry) throws(JSONError) {
-        guard entries.count < limits.valuesMax else { throw JSONError(.tooManyValues, at: Int(entry.start)) }
-        entries.append(entry)
-    }
-
-    private mutating func skipWhitespace(_ bytes: Span<UInt8>) {
+    @inline(__always)
+    private static func pastWhitespace(_ bytes: Span<UInt8>, _ position: Int) -> Int {
+        var position = position
         // Mostly there is none, and one comparison tells.
         while position < bytes.count, bytes[position] <= 0x20, bytes[position].isASCIIWhitespace { position &+= 1 }
+        return position
     }
-
-    private func fail(_ reason: JSONError.Reason) -> JSONError { JSONError(reason, at: position) }
 }

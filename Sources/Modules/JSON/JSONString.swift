@@ -45,6 +45,7 @@ enum JSONString {
 
     /// The offset of the first byte at or behind `index` that is a quote, a backslash, a control character or not ASCII;
     /// `bytes.count` if there is none.
+    @inline(__always)
     private static func skipPlain(_ bytes: Span<UInt8>, from index: Int) -> Int {
         var index = index
         let ones: UInt64 = 0x0101_0101_0101_0101
