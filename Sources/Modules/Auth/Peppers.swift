@@ -29,7 +29,37 @@ package struct Peppers: Sendable {
     }
 
     /// The digests of a candidate under every generation, whatever the candidate is.
-    func digests(of key: APIKey) -> [(digest: Digest, generation: Int)] {
-        generations.map { (digest: key.digest(under: $0.pepper), generation: $0.number) }
+    func digests(of key: APIKey) -> Candidates {
+        var candidates = Candidates(key.digest(under: generations[0].pepper), generations[0].number)
+        for index in 1..<generations.count {
+            candidates.add(key.digest(under: generations[index].pepper), generations[index].number)
+        }
+        return candidates
+    }
+}
+
+/// The digests of one presented key, at most one a generation; in place, since each request makes them.
+struct Candidates {
+    // As many as `Peppers.generationsMax`.
+    private var digests: [4 of Digest]
+    private var generations: [4 of Int]
+    private(set) var count = 1
+
+    init(_ digest: Digest, _ generation: Int) {
+        digests = .init(repeating: digest)
+        generations = .init(repeating: generation)
+    }
+
+    mutating func add(_ digest: Digest, _ generation: Int) {
+        digests[count] = digest
+        generations[count] = generation
+        count += 1
+    }
+
+    /// Whether one of that generation is this digest; all of them are looked at, each in constant time.
+    func agree(with digest: Digest, of generation: Int) -> Bool {
+        var agrees = false
+        for index in 0..<count where generations[index] == generation && digests[index] == digest { agrees = true }
+        return agrees
     }
 }

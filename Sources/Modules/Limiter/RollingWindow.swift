@@ -43,11 +43,14 @@ struct RollingWindow: Sendable {
     /// Forgets what is too old. Call before asking or counting.
     mutating func advance(to now: Instant, _ rate: Rate) {
         newest = max(newest, rate.granule(at: now))
-        let old = slots.prefix { $0.granule + UInt64(Self.granulesPerWindow) < newest }
-        guard !old.isEmpty else { return }
+        // Mostly nothing has become too old since the last request.
+        guard let oldest = slots.first, isOld(oldest) else { return }
+        let old = slots.prefix(while: isOld)
         total -= old.reduce(0) { $0 + $1.count }
         slots.removeFirst(old.count)
     }
+
+    private func isOld(_ slot: Slot) -> Bool { slot.granule + UInt64(Self.granulesPerWindow) < newest }
 
     /// Counts admissions at the time of the last ``advance(to:_:)``.
     mutating func count(_ units: Int) {

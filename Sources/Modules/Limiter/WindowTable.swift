@@ -74,16 +74,19 @@ final class WindowTable: Sendable {
             // In place: a window taken out and put back would be copied with all its slots.
             shard.windows.values[places.key].advance(to: now, rate)
             shard.windows.values[places.tenant].advance(to: now, rate)
-            let keyState = shard.state(of: key, places.key, name, rate, at: now)
-            let tenantState = shard.state(of: tenant, places.tenant, name, rate, at: now)
-            guard keyState.remaining > 0, tenantState.remaining > 0 else {
+            let (keyTotal, tenantTotal) = (
+                shard.windows.values[places.key].total, shard.windows.values[places.tenant].total
+            )
+            guard keyTotal < rate.limit, tenantTotal < rate.limit else {
+                let keyState = shard.state(of: key, places.key, name, rate, at: now)
+                let tenantState = shard.state(of: tenant, places.tenant, name, rate, at: now)
                 // Of two limits that refuse, the one that refuses longer: coming back after the other would be in vain.
                 return .refused(keyState.nextAfter > tenantState.nextAfter ? keyState : tenantState)
             }
             shard.windows.values[places.key].count(1)
             shard.windows.values[places.tenant].count(1)
             return .admitted(
-                tightest: keyState.remaining <= tenantState.remaining
+                tightest: keyTotal >= tenantTotal
                     ? shard.state(of: key, places.key, name, rate, at: now)
                     : shard.state(of: tenant, places.tenant, name, rate, at: now))
         }
