@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import JSON
+import Log
+import Platform
 import Testing
 
 @testable import Gateway
@@ -22,34 +24,98 @@ import Testing
         #"{"choices":[{"message":{"content":"\ud800"}}],"usage":{"prompt_tokens":3,"prompt_tokens_details":{"cached_tokens":2}}}"#,
     ]
 
-    @Test(arguments: answers)
-    func `sums up an answer as its events would`(_ text: String) throws {
+    @Test(arguments: answers + refused)
+    func `finds the usage of an answer, or its fault, as its events would`(_ text: String) {
         let body = Array(text.utf8)
-        #expect(try AnswerTap.whole(body, .chat) == AnswerSummary(OpenAIChatReader.whole(body)))
+        func outcome(_ read: () throws(Fault) -> TokenUsage?) -> String {
+            do throws(Fault) { return "\(String(describing: try read()))" } catch { return "\(error)" }
+        }
+        #expect(
+            outcome { () throws(Fault) in try OpenAIChatReader.usage(ofWhole: body) }
+                == outcome { () throws(Fault) in AnswerSummary(try OpenAIChatReader.whole(body)).usage })
     }
 
+    private static let refused = [
+        #"{"error":{"message":"no","code":429}}"#, #"{"error":null,"choices":[]}"#, #"{"choices":{}}"#, "{}", "[]", "7",
+        #"{"choices":[],"choices":7}"#, #"{"choices":[]"#, "",
+    ]
+
     private static let bodies = [
-        #"{"messages":[{"role":"user","content":"x"}]}"#,
-        #"{"messages":[{"role":"tool","tool_call_id":"t","content":[{"type":"text","text":"x"}]}]}"#,
-        #"{"messages":[{"role":"function","name":"f","content":"x"}]}"#,
-        #"{"messages":[{"role":"user","content":[{"type":"video_url","video_url":{"url":"https://a.example"}}]}]}"#,
-        #"{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:text/plain,x"}}]}]}"#,
-        #"{"messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"file","file":{}}]}]}"#,
-        #"{"messages":[{"content":"x"}]}"#, #"{"messages":[{"role":7}]}"#, #"{}"#,
-        #"{"messages":[{"role":"user","content":"x"}],"response_format":{"type":"json_schema","json_schema":{"name":"n"}}}"#,
-        #"{"messages":[{"role":"user","content":"x"}],"response_format":{"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":{}}}}"#,
+        #"{"model":"m","messages":[{"role":"user","content":"x"}]}"#,
+        #"{"model":"m","messages":[{"role":"tool","tool_call_id":"t","content":[{"type":"text","text":"x"}]}]}"#,
+        #"{"model":"m","messages":[{"role":"function","name":"f","content":"x"}]}"#,
+        #"{"model":"m","messages":[{"role":"user","content":[{"type":"video_url","video_url":{"url":"https://a.example"}}]}]}"#,
+        #"{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:text/plain,x"}}]}]}"#,
+        #"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"file","file":{}}]}]}"#,
+        #"{"model":"m","messages":[{"content":"x"}]}"#, #"{"messages":[{"role":7}]}"#, #"{}"#,
+        #"{"model":"m","messages":[{"role":"user","content":"x"}],"response_format":{"type":"json_schema","json_schema":{"name":"n"}}}"#,
+        #"{"model":"m","messages":[{"role":"user","content":"x"}],"response_format":{"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":{}}}}"#,
     ]
 
     @Test(arguments: bodies)
     func `spares no request that decoding would refuse or read a schema from`(_ text: String) throws {
-        let root = try JSONDocument(parsing: Array(text.utf8)).root
-        guard OpenAIChatDecoder.isPlain(root) else { return }
-        #expect(try OpenAIChatDecoder.decode(root).format == .text)
+        let document = try JSONDocument(parsing: Array(text.utf8))
+        guard document.read({ PlainTable.chat.passes($0) }) else { return }
+        #expect(try OpenAIChatDecoder.decode(document.root).format == .text)
     }
 
     @Test func `spares what is plain`() throws {
         for text in Self.bodies.prefix(2) {
-            #expect(OpenAIChatDecoder.isPlain(try JSONDocument(parsing: Array(text.utf8)).root))
+            #expect(try JSONDocument(parsing: Array(text.utf8)).read { PlainTable.chat.passes($0) })
         }
+    }
+
+    private static let first =
+        #"{"id":"a","model":"up","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}"#
+    private static let chunks = [
+        #"{"choices":[{"index":0,"delta":{"content":"Hi, é"},"finish_reason":null}]}"#,
+        #"{"choices":[{"index":0,"delta":{"content":"a\n"}}],"usage":null}"#,
+        #"{"choices":[{"delta":{"reasoning_content":"why","reasoning":"other","content":null}}]}"#,
+        #"{"choices":[{"index":0,"delta":{"refusal":"no"},"text":"legacy"}]}"#,
+        #"{"choices":[{"index":0,"delta":{"content":"sk-cana"}}]}"#,
+        #"{"choices":[{"index":0,"delta":{"content":"ry-0123456789"}}]}"#,
+        #"{"choices":[{"index":0,"delta":{"content":"sk-cana\u0072y-0123456789"}}]}"#,
+        #"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{"}}]}}]}"#,
+        #"{"choices":[{"index":0,"delta":{"content":[{"type":"text","text":"part"}]}}]}"#,
+        #"{"choices":[{"index":1,"delta":{"content":"b"},"finish_reason":"stop"}]}"#,
+        #"{"choices":[{"index":1,"delta":{"content":"after the end"}}]}"#,
+        #"{"choices":[{"index":0,"delta":{}},{"index":1,"delta":{}}]}"#,
+        #"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}"#,
+        #"{"choices":[{"index":500,"delta":{"content":"x"}}]}"#, #"{"choices":[{"index":-1,"delta":{"content":"x"}}]}"#,
+        #"{"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"length"}],"usage":{"prompt_tokens":3}}"#,
+        #"{"choices":[{"index":0,"delta":7}]}"#, #"{"error":null,"choices":[{"index":0,"delta":{"content":"x"}}]}"#,
+        #"{"error":{"message":"no"}}"#, #"{"object":"error"}"#, #"{"choices":7}"#, #"{"choices":[7]}"#, "7", "{", "",
+    ]
+
+    @Test(arguments: chunks, [true, false])
+    func `a chunk that passes by a look comes out as one that is read`(_ chunk: String, _ showsUsage: Bool) {
+        let needles = SecretNeedles([SecretBytes(copying: Array("sk-canary-0123456789".utf8).span)])
+        for other in Self.chunks {
+            let last = #"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#
+            let stream = Array(
+                [Self.first, chunk, other, chunk, last, "[DONE]"].map { "data: \($0)\n\n" }.joined().utf8)
+            var quick = AnswerTap(.chat, requestID: "req_1", showsUsage: showsUsage, secrets: needles)
+            var careful = quick
+            // The first event makes both ready; then one sees the rest at once, the other byte by byte.
+            let start = "data: \(Self.first)\n\n".utf8.count
+            var (quickly, carefully) = (
+                quick.receive(Array(stream[..<start])), careful.receive(Array(stream[..<start]))
+            )
+            quickly += quick.receive(Array(stream[start...])) + quick.end()
+            for byte in stream[start...] { carefully += careful.receive([byte]) }
+            carefully += careful.end()
+            #expect(String(decoding: quickly, as: UTF8.self) == String(decoding: carefully, as: UTF8.self))
+            #expect(quick.summary == careful.summary)
+            #expect(!quickly.contains("sk-canary".utf8))
+        }
+    }
+
+    @Test func `plain chunks pass by a look`() {
+        var tap = AnswerTap(.chat, requestID: "req_1", showsUsage: true)
+        let plain = Array("data: \(Self.chunks[0])\n\ndata: \(Self.chunks[0])\n\n".utf8)
+        #expect(tap.passPlain(plain) == 0)
+        _ = tap.receive(Array("data: \(Self.first)\n\n".utf8))
+        #expect(tap.passPlain(plain) == plain.count)
+        #expect(tap.passPlain(plain + Array("data: [DONE]\n\n".utf8)) == plain.count)
     }
 }

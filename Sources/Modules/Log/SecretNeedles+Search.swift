@@ -78,8 +78,11 @@ extension SecretNeedles {
     }
 
     /// True where nothing in `bytes` is a secret or may be the beginning of one.
-    package func mayPass(_ bytes: [UInt8]) -> Bool {
-        let findings = find(in: bytes.span, isLast: false)
+    package func mayPass(_ bytes: [UInt8]) -> Bool { mayPass(bytes.span) }
+
+    /// The same for a part of a text.
+    package func mayPass(_ bytes: Span<UInt8>) -> Bool {
+        let findings = find(in: bytes, isLast: false)
         return findings.ranges.isEmpty && findings.heldFrom == bytes.count
     }
 

@@ -18,6 +18,10 @@ extension Property {
         let facts = RequestFacts(document, route)
         let decoded = try? route.decode(document.root)
         try checkNative(document, route)
+        if document.read({ PlainTable.chat.passes($0) }) {
+            let extras = try? FieldTable.chat.check(document.root, for: .openai)
+            try demand(extras?.isEmpty == true, "a plain body that the full walk refuses")
+        }
         guard !kinds.isEmpty else { return false }
         try demand((0...document.bytes.count).contains(facts.inputBytes), "more input than bytes")
         guard let request = decoded else { return false }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JSON
-
 /// What is to be known of an answer when it is over, and of one that broke off: figures and words of a closed list, never
 /// content. For settlement, audit and metrics.
 package struct AnswerSummary: Equatable, Sendable {
@@ -40,27 +38,13 @@ package struct AnswerSummary: Equatable, Sendable {
         }
     }
 
+    /// Takes what the events of a plain chunk would say.
+    mutating func add(_ chunk: OpenAIChatReader.PlainChunk) {
+        outputBytes += chunk.textBytes
+        if let finish = chunk.finish { finishes.append(finish) }
+        usage = chunk.usage ?? usage
+    }
+
     /// Takes figures that came beside the events (embeddings have usage only).
     mutating func add(_ usage: TokenUsage?) { self.usage = usage ?? self.usage }
-}
-
-extension AnswerSummary {
-    /// What the events of a whole answer in OpenAI's protocol would come to, without making them; nil where only the
-    /// events tell: several choices, calls, content in parts.
-    init?(plain root: JSONNode) {
-        guard let choices = root["choices"], choices.count == 1, let choice = choices[0],
-            (0..<GatewayLimits.choicesMax).contains(choice["index"]?.int ?? 0)
-        else { return nil }
-        if let message = choice["message"] {
-            let calls = message["tool_calls"]
-            guard message["content"]?.kind != .array, calls?.kind != .array || calls?.count == 0 else { return nil }
-            let reasoning = message["reasoning_content"]?.stringByteCount ?? message["reasoning"]?.stringByteCount
-            outputBytes += (reasoning ?? 0) + (message["content"]?.stringByteCount ?? 0)
-            outputBytes += message["refusal"]?.stringByteCount ?? 0
-        }
-        outputBytes += choice["text"]?.stringByteCount ?? 0
-        if let reason = choice["finish_reason"]?.string { finishes = [FinishReason(openAI: reason)] }
-        if let name = root["model"]?.string, !name.isEmpty { model = name }
-        usage = TokenUsage(openAI: root["usage"])
-    }
 }

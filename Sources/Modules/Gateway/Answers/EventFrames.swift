@@ -57,6 +57,9 @@ struct EventFrames: Sendable {
     /// Whether the byte before `scanned` is a CR to which an LF may still belong.
     private var endedWithReturn = false
 
+    /// Whether the next byte begins an event that is not the first: nothing of one is held, not even half a line's end.
+    var isBetweenEvents: Bool { buffer.isEmpty && !isFirst && isLineEmpty && !endedWithReturn }
+
     /// Bytes of an event that has not ended yet.
     var rest: [UInt8] { buffer }
 

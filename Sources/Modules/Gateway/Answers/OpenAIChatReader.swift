@@ -17,8 +17,8 @@ package struct OpenAIChatReader: Sendable {
     private var hasStarted = false
     private var isDone = false
     private var calls: [Call] = []
-    private var openChoices: Set<Int> = []
-    private var finishedChoices: Set<Int> = []
+    private var openChoices = ChoiceSet()
+    private var finishedChoices = ChoiceSet()
 
     package init() {}
 
@@ -28,13 +28,30 @@ package struct OpenAIChatReader: Sendable {
         return reader.events(try wholeRoot(body), message: "message")
     }
 
-    /// What the events of a whole answer's body come to.
-    static func summary(ofWhole body: [UInt8]) throws(Fault) -> AnswerSummary {
-        let root = try wholeRoot(body)
-        if let summary = AnswerSummary(plain: root) { return summary }
-        var reader = OpenAIChatReader()
-        return AnswerSummary(reader.events(root, message: "message"))
+    /// The figures of a whole answer's body, which ``whole(_:)`` would give events of: all that is to be known of one that
+    /// passes as it is.
+    static func usage(ofWhole body: [UInt8]) throws(Fault) -> TokenUsage? {
+        enum Reading {
+            case usage(TokenUsage?)
+            case other
+        }
+        let reading = try? JSONDocument.read(body, limits: .upstream, strictness: .rfc8259) { view in
+            let places = view.values(of: names, in: 0)
+            let (error, choices, usage) = (Int(places[0]), Int(places[1]), Int(places[2]))
+            guard error == 0 || view.isNull(error), choices > 0, view.kind(of: choices) == .array else {
+                return Reading.other
+            }
+            return .usage(usage > 0 ? TokenUsage(openAI: view, usage) : nil)
+        }
+        guard case .usage(let usage) = reading else {
+            // Read again to say what is wrong with it.
+            _ = try wholeRoot(body)
+            throw .malformedAnswer
+        }
+        return usage
     }
+
+    private static let names = MemberNames("error", "choices", "usage")
 
     private static func wholeRoot(_ body: [UInt8]) throws(Fault) -> JSONNode {
         guard let root = AnswerJSON.root(body) else { throw .malformedAnswer }
@@ -72,6 +89,24 @@ package struct OpenAIChatReader: Sendable {
             return []
         }
         return fail(.interrupted)
+    }
+
+    /// Whether chunks may come.
+    var isUnderWay: Bool { hasStarted && !isDone }
+
+    /// Whether a choice may say something yet.
+    func isOpen(choice: Int) -> Bool {
+        (0..<GatewayLimits.choicesMax).contains(choice) && !finishedChoices.contains(choice)
+    }
+
+    /// Takes a plain chunk, whose events are not asked for.
+    mutating func take(_ chunk: PlainChunk) {
+        if chunk.finish == nil {
+            openChoices.insert(chunk.choice)
+        } else {
+            openChoices.remove(chunk.choice)
+            finishedChoices.insert(chunk.choice)
+        }
     }
 
     private mutating func fail(_ fault: Fault) -> [ChatEvent] {
@@ -149,22 +184,69 @@ package struct OpenAIChatReader: Sendable {
     }
 }
 
+/// Numbers of choices, a bit each.
+private struct ChoiceSet {
+    private var bits: UInt128 = 0
+
+    var isEmpty: Bool { bits == 0 }
+
+    /// - Parameter choice: below `GatewayLimits.choicesMax`, which is 128; another is in no set.
+    func contains(_ choice: Int) -> Bool { bits & 1 << choice != 0 }
+    mutating func insert(_ choice: Int) { bits |= 1 << choice }
+    mutating func remove(_ choice: Int) { bits &= ~(1 << choice) }
+}
+
 extension TokenUsage {
     /// OpenAI's `usage`; nil where there is none or it holds no figure.
     package init?(openAI node: JSONNode?) {
-        guard let node, node.kind == .object,
-            let input = AnswerJSON.tokens(node["prompt_tokens"] ?? node["input_tokens"])
-        else { return nil }
-        let total = AnswerJSON.tokens(node["total_tokens"])
-        let output =
-            AnswerJSON.tokens(node["completion_tokens"] ?? node["output_tokens"]) ?? max((total ?? input) - input, 0)
-        let details = node["prompt_tokens_details"] ?? node["input_tokens_details"]
-        let outputDetails = node["completion_tokens_details"] ?? node["output_tokens_details"]
-        self.init(
-            input: input, output: output,
-            cacheRead: min(AnswerJSON.tokens(details?["cached_tokens"] ?? node["prompt_cache_hit_tokens"]) ?? 0, input),
-            cacheWrite: min(AnswerJSON.tokens(details?["cache_write_tokens"]) ?? 0, input),
-            reasoning: min(AnswerJSON.tokens(outputDetails?["reasoning_tokens"]) ?? 0, output))
+        guard let usage = node?.read({ view, place in TokenUsage(openAI: view, place) }) ?? nil else { return nil }
+        self = usage
+    }
+
+    /// The same where it stands in a document.
+    init?(openAI view: borrowing JSONView, _ usage: Int) {
+        let counts = view.values(of: Self.counts, in: usage)
+        guard let input = view.tokens(counts[0], or: counts[1]) else { return nil }
+        let total = view.tokens(counts[2])
+        let output = view.tokens(counts[3], or: counts[4]) ?? max((total ?? input) - input, 0)
+        self.init(input: input, output: output)
+        let places = view.values(of: Self.details, in: usage)
+        guard places != SIMD8() else { return }
+        let inputDetails = places[0] > 0 ? places[0] : places[1]
+        let outputDetails = places[2] > 0 ? places[2] : places[3]
+        var cached = places[4]
+        if inputDetails > 0 {
+            let parts = view.values(of: Self.parts, in: Int(inputDetails))
+            if parts[0] > 0 { cached = parts[0] }
+            cacheWrite = min(view.tokens(parts[1]) ?? 0, input)
+        }
+        cacheRead = min(view.tokens(cached) ?? 0, input)
+        if outputDetails > 0 {
+            reasoning = min(view.tokens(view.values(of: Self.parts, in: Int(outputDetails))[2]) ?? 0, output)
+        }
+    }
+
+    private static let counts = MemberNames(
+        "prompt_tokens", "input_tokens", "total_tokens", "completion_tokens", "output_tokens")
+    private static let details = MemberNames(
+        "prompt_tokens_details", "input_tokens_details", "completion_tokens_details", "output_tokens_details",
+        "prompt_cache_hit_tokens")
+    private static let parts = MemberNames("cached_tokens", "cache_write_tokens", "reasoning_tokens")
+}
+
+extension JSONView {
+    /// A count of tokens at the first of two places that is there: neither is 0.
+    fileprivate func tokens(_ place: Int32, or other: Int32 = 0) -> Int? {
+        let place = place > 0 ? place : other
+        return place > 0 ? tokens(at: Int(place)) : nil
+    }
+
+    /// A count of tokens as a provider gives it: never negative, never absurd, and whole.
+    fileprivate func tokens(at place: Int) -> Int? {
+        // Mostly it is written as an integer, which is read ten times faster.
+        if let number = int(place) { return min(max(number, 0), GatewayLimits.tokensMax) }
+        guard let number = double(place) else { return nil }
+        return Int(min(max(number, 0), Double(GatewayLimits.tokensMax)))
     }
 }
 
@@ -176,11 +258,5 @@ enum AnswerJSON {
     }
 
     /// A count of tokens as a provider gives it: never negative, never absurd, and whole.
-    static func tokens(_ node: JSONNode?) -> Int? {
-        guard let node else { return nil }
-        // Mostly it is written as an integer, which is read ten times faster.
-        if let number = node.int { return min(max(number, 0), GatewayLimits.tokensMax) }
-        guard let number = node.double else { return nil }
-        return Int(min(max(number, 0), Double(GatewayLimits.tokensMax)))
-    }
+    static func tokens(_ node: JSONNode?) -> Int? { node?.read { view, place in view.tokens(at: place) } ?? nil }
 }

@@ -39,8 +39,8 @@ final class Provider: Sendable {
     var waitsForKey: Bool { key == nil && settings.key != nil }
     /// Verifies its certificate; `nil` before ``connected(_:)`` and for plain HTTP.
     let tls: TLSClientContext?
-    /// Where its routes are, by the client's route.
-    private let targets: [ModelRoute: String]
+    /// Where its routes are, in the order of the routes.
+    private let targets: [String]
 
     var name: String { settings.name }
     var kind: ProviderKind { settings.kind }
@@ -50,12 +50,11 @@ final class Provider: Sendable {
         self.key = key
         self.tls = tls
         let base = settings.base?.path ?? ""
-        targets = Dictionary(
-            uniqueKeysWithValues: ModelRoute.allCases.map { ($0, base + $0.path.dropFirst("/v1".count)) })
+        targets = ModelRoute.allCases.map { base + $0.path.dropFirst("/v1".count) }
     }
 
     /// The target of a request for that route.
-    func target(of route: ModelRoute) -> String { targets[route] ?? route.path }
+    func target(of route: ModelRoute) -> String { targets[route.number] }
 
     /// The same with its key read.
     ///

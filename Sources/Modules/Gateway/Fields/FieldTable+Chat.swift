@@ -109,7 +109,7 @@ enum ChatFields {
                 [
                     // llama.cpp takes the schema here.
                     Field("schema", .free, anthropic: .unknown, builtin: .unknown)
-                ]),
+                ], judged: true),
             Tag(
                 "json_schema",
                 [
@@ -121,7 +121,7 @@ enum ChatFields {
                             Field("schema", .free),
                             Field("strict", .bool),
                         ]), required: true)
-                ]),
+                ], judged: true),
         ])
 
     // Messages.
@@ -145,7 +145,7 @@ enum ChatFields {
                     Field("detail", .choice(["auto", "low", "high", "original"]), anthropic: .hint, builtin: .hint),
                 ]), required: true),
             breakpoint, cacheControl,
-        ])
+        ], judged: true)
     private static let audioPart = Tag(
         "input_audio",
         [
@@ -155,7 +155,7 @@ enum ChatFields {
                     Field("data", .text, required: true), Field("format", .choice(["wav", "mp3"]), required: true),
                 ]), required: true), breakpoint,
         ],
-        anthropic: .unsupported)
+        judged: true, anthropic: .unsupported)
     private static let filePart = Tag(
         "file",
         [
@@ -168,13 +168,13 @@ enum ChatFields {
                     Field("file_id", .word, openai: .shared, anthropic: .shared, builtin: .shared),
                 ]), required: true),
             breakpoint, cacheControl,
-        ])
+        ], judged: true)
     private static let videoPart = Tag(
         "video_url", [Field("video_url", .object([Field("url", .address, required: true)]), required: true)],
-        anthropic: .unsupported, builtin: .unsupported)
+        judged: true, anthropic: .unsupported, builtin: .unsupported)
     private static let soundPart = Tag(
         "audio_url", [Field("audio_url", .object([Field("url", .address, required: true)]), required: true)],
-        anthropic: .unsupported, builtin: .unsupported)
+        judged: true, anthropic: .unsupported, builtin: .unsupported)
 
     private static func content(_ parts: Tag...) -> Shape {
         .either([.text, .array(.tagged(by: "type", or: nil, parts), 1...GatewayLimits.partsMax)])
@@ -225,7 +225,7 @@ enum ChatFields {
             Tag(
                 "function",
                 [Field("content", .text, required: true), Field("name", .name, required: true)],
-                anthropic: .deprecated, builtin: .deprecated),
+                judged: true, anthropic: .deprecated, builtin: .deprecated),
         ])
 
     private static let toolCall = Shape.tagged(

@@ -78,16 +78,19 @@ package final class Field: Sendable {
 package final class Tag: Sendable {
     package let name: String
     package let fields: [Field]
+    /// Whether decoding such an object may refuse it although the table passes it, or finds a schema in it.
+    let isJudged: Bool
     let openai: Treatment
     let anthropic: Treatment
     let builtin: Treatment
 
     init(
-        _ name: String, _ fields: [Field], openai: Treatment = .pass, anthropic: Treatment = .pass,
-        builtin: Treatment = .pass
+        _ name: String, _ fields: [Field], judged isJudged: Bool = false, openai: Treatment = .pass,
+        anthropic: Treatment = .pass, builtin: Treatment = .pass
     ) {
         self.name = name
         self.fields = fields
+        self.isJudged = isJudged
         self.openai = openai
         self.anthropic = anthropic
         self.builtin = builtin

@@ -7,6 +7,18 @@ package enum ModelRoute: String, CaseIterable, Sendable {
     case chat, completions, embeddings, responses, messages
     case countTokens = "count_tokens"
 
+    /// Its number among all cases.
+    var number: Int {
+        switch self {
+        case .chat: 0
+        case .completions: 1
+        case .embeddings: 2
+        case .responses: 3
+        case .messages: 4
+        case .countTokens: 5
+        }
+    }
+
     /// The route's path, here and (below the base URL's `/v1`) at a provider that speaks its protocol.
     package var path: String {
         switch self {

@@ -21,22 +21,6 @@ package enum OpenAIChatDecoder {
         return request
     }
 
-    /// Whether ``decode(_:)`` would refuse nothing of a body that the table has passed, and finds no schema in it: text
-    /// from the roles that every provider knows. Anything else is decoded to be judged.
-    package static func isPlain(_ root: JSONNode) -> Bool {
-        if let format = root["response_format"], !format.isNull, format["type"]?.stringEquals("text") != true {
-            return false
-        }
-        guard let messages = root["messages"] else { return false }
-        return messages.elements.allSatisfy { message in
-            guard let role = message["role"], plainRoles.contains(where: role.stringEquals) else { return false }
-            guard let content = message["content"], content.kind == .array else { return true }
-            return content.elements.allSatisfy { $0["type"]?.stringEquals("text") == true }
-        }
-    }
-
-    private static let plainRoles = ["user", "assistant", "system", "tool", "developer"]
-
     private static func messages(_ node: JSONNode?) throws(Fault) -> [ChatMessage] {
         var messages: [ChatMessage] = []
         for (index, node) in node.elements.enumerated() {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import JSON
+
 /// A model as its provider knows it: what the encoders must know beside the conversation.
 package struct UpstreamModel: Equatable, Sendable {
     /// How a request for reasoning is put.
@@ -30,7 +32,9 @@ package struct UpstreamModel: Equatable, Sendable {
     }
 
     /// The name the provider knows.
-    package var name: String
+    package let name: String
+    /// The same as JSON, for bodies that pass but for it.
+    let nameText: [UInt8]
     /// Most output tokens of one answer: sent where the protocol demands a figure and the client gave none.
     package var outputTokensMax: Int
     package var reasoning: ReasoningStyle
@@ -44,6 +48,7 @@ package struct UpstreamModel: Equatable, Sendable {
         dialect: Dialect = .compatible, tellsStore: Bool = true
     ) {
         self.name = name
+        nameText = JSONValue.string(name).serialized()
         self.outputTokensMax = outputTokensMax
         self.reasoning = reasoning
         self.schemas = schemas

@@ -21,11 +21,11 @@ struct BuiltinAttempt {
         switch call.route {
         case .embeddings:
             let body = try BuiltinEmbedding.respond(to: call.root, model: attempt.model.settings.upstream)
-            attempt.note(try AnswerTap.whole(body, .embeddings), overhead)
+            attempt.note(try AnswerTap.whole(body, .embeddings).usage, overhead)
             return .json(bytes: body)
         case .countTokens:
             guard let (request, _) = attempt.conversation else { throw .malformedAnswer }
-            attempt.note(AnswerSummary(), overhead)
+            attempt.note(nil, overhead)
             return .json(["input_tokens": .int(BuiltinTokens.input(of: request))])
         case .chat, .completions, .responses, .messages: return try await conversation()
         }
@@ -49,18 +49,18 @@ struct BuiltinAttempt {
                 let bytes = events.write([event])
                 if let fault = events.summary.fault, !output.hasBegun { throw fault }
                 guard !bytes.isEmpty else { continue }
-                if !output.hasBegun { attempt.note(events.summary, overhead) }
+                if !output.hasBegun { attempt.note(nil, overhead) }
                 guard await output.write(bytes) else { return .streamed }
             case .none where call.isStreamed:
                 let bytes = events.end()
-                if !output.hasBegun { attempt.note(events.summary, overhead) }
+                if !output.hasBegun { attempt.note(nil, overhead) }
                 guard bytes.isEmpty ? true : await output.write(bytes) else { return .streamed }
                 await output.finish()
                 return .streamed
             case .none:
                 if var strict, let fault = strict.check(collected) { throw fault }
                 let body = try AnswerWriter.whole(collected, call.route, context, request: request)
-                attempt.note(AnswerSummary(collected), overhead)
+                attempt.note(AnswerSummary(collected).usage, overhead)
                 return .json(bytes: body)
             }
         }

@@ -13,11 +13,29 @@ struct ModelAttempt {
     let model: Model
     let client: HTTPClient
     let needles: SecretNeedles
-    /// Fields that only the provider's `pass` list allows; a translated request carries them along.
-    private let extras: JSONObject
-    /// The conversation; `nil` for embeddings, which hold none, and for a plain chat whose bytes pass as they are.
-    private let request: ChatRequest?
-    private let strict: StrictAnswer?
+    /// What of the call is not simply handed on; `nil` for a plain call, whose bytes pass as they are.
+    private let demand: Demand?
+
+    /// What a call asks beyond having its bytes passed. A class, since an attempt is handed from step to step and most have
+    /// none.
+    private final class Demand: Sendable {
+        /// Fields that only the provider's `pass` list allows; a translated request carries them along.
+        let extras: JSONObject
+        /// The conversation; `nil` for embeddings, which hold none.
+        let request: ChatRequest?
+        let strict: StrictAnswer?
+
+        init(_ call: ModelCall, _ provider: Provider) throws(Fault) {
+            extras = try call.route.table.check(call.root, for: provider.kind, pass: provider.settings.pass)
+            if !call.isStreamed, let options = call.root["stream_options"], !options.isNull {
+                throw .invalid("stream_options", "This is only for streamed answers.")
+            }
+            // Embeddings of a kind that has none end here, with a sentence that says so.
+            let hasNone = call.route == .embeddings && provider.kind != .anthropic
+            request = hasNone ? nil : try call.route.decode(call.root)
+            strict = try request.flatMap { request throws(Fault) in try StrictAnswer(request.format) }
+        }
+    }
 
     /// Checks the body against what the model's kind of provider knows.
     init(_ call: ModelCall, _ model: Model, client: HTTPClient, needles: SecretNeedles) throws(Fault) {
@@ -25,17 +43,7 @@ struct ModelAttempt {
         self.model = model
         self.client = client
         self.needles = needles
-        let provider = model.provider
-        extras = try call.route.table.check(call.root, for: provider.kind, pass: provider.settings.pass)
-        if !call.isStreamed, let options = call.root["stream_options"], !options.isNull {
-            throw .invalid("stream_options", "This is only for streamed answers.")
-        }
-        // Embeddings of a kind that has none end here, with a sentence that says so.
-        let hasNone = call.route == .embeddings && provider.kind != .anthropic
-        // Decoding refuses what the table cannot express: where there is nothing of that kind, native bytes need none.
-        let isPlain = call.route == .chat && provider.kind == .openai && OpenAIChatDecoder.isPlain(call.root)
-        request = hasNone || isPlain ? nil : try call.route.decode(call.root)
-        strict = try request.flatMap { request throws(Fault) in try StrictAnswer(request.format) }
+        demand = call.isPlain(for: model.provider.kind) ? nil : try Demand(call, model.provider)
     }
 
     /// Whether the client's bytes can reach the provider.
@@ -67,12 +75,12 @@ struct ModelAttempt {
     }
 
     private func upstreamRequest() throws(Fault) -> UpstreamRequest {
-        guard !isNative, let request else {
+        guard !isNative, let demand, let request = demand.request else {
             return UpstreamRequest(body: NativeRequest.body(call.document, route: call.route, for: model.upstream))
         }
         return model.provider.kind == .anthropic
-            ? try AnthropicEncoder.encode(request, for: model.upstream, extras: extras)
-            : try OpenAIChatEncoder.encode(request, for: model.upstream, extras: extras)
+            ? try AnthropicEncoder.encode(request, for: model.upstream, extras: demand.extras)
+            : try OpenAIChatEncoder.encode(request, for: model.upstream, extras: demand.extras)
     }
 
     // MARK: Whole answers
@@ -87,21 +95,26 @@ struct ModelAttempt {
             throw Fault(error)
         }
         body = needles.scrubbed(body)
-        if isNative {
-            note(try AnswerTap.whole(body, call.route, strict: strict), overhead)
+        if demand == nil {
+            note(try OpenAIChatReader.usage(ofWhole: body), overhead)
             return .json(bytes: body)
         }
-        guard let request else { throw .malformedAnswer }
+        let strict = demand?.strict
+        if isNative {
+            note(try AnswerTap.whole(body, call.route, strict: strict).usage, overhead)
+            return .json(bytes: body)
+        }
+        guard let request = demand?.request else { throw .malformedAnswer }
         let events = try AnswerReader.whole(body, from: model.provider.kind, answerTool: answerTool)
         if var strict, let fault = strict.check(events) { throw fault }
-        note(AnswerSummary(events), overhead)
+        note(AnswerSummary(events).usage, overhead)
         return .json(bytes: try AnswerWriter.whole(events, call.route, context, request: request))
     }
 
     /// Input tokens at an upper bound, since this provider has no way to count them: a token is at least a byte.
     private func countedByBound() throws(Fault) -> Reply {
         call.exchange.answerFields.append("x-gatehouse-estimated", "true")
-        note(AnswerSummary(), .zero)
+        note(nil, .zero)
         return .json(["input_tokens": .int(call.document.bytes.count)])
     }
 
@@ -109,14 +122,16 @@ struct ModelAttempt {
 
     private func relay(answerTool: String?) -> AnswerRelay {
         let route = call.route
-        guard !isNative, let request else {
-            let showsUsage = request?.showsUsage ?? (route != .chat || OpenAISettings.showsUsage(call.root))
+        guard !isNative, let demand, let request = demand.request else {
+            let showsUsage = demand == nil ? OpenAISettings.showsUsage(call.root) : demand?.request?.showsUsage ?? true
             return AnswerRelay(
-                AnswerTap(route, requestID: call.exchange.id, showsUsage: showsUsage, strict: strict, secrets: needles),
+                AnswerTap(
+                    route, requestID: call.exchange.id, showsUsage: showsUsage, strict: demand?.strict,
+                    secrets: needles),
                 needles)
         }
         let writer = EventWriter(
-            AnswerWriter(route, context, request: request), strict: strict, needles: needles)
+            AnswerWriter(route, context, request: request), strict: demand.strict, needles: needles)
         return AnswerRelay(AnswerReader(model.provider.kind, answerTool: answerTool), writer, needles)
     }
 
@@ -141,7 +156,7 @@ struct ModelAttempt {
                 response.close()
                 throw fault
             }
-            if !output.hasBegun, !bytes.isEmpty { note(relay.summary, overhead) }
+            if !output.hasBegun, !bytes.isEmpty { note(nil, overhead) }
             if relay.isOver {
                 await output.finish(bytes)
                 break
@@ -159,18 +174,18 @@ struct ModelAttempt {
 
     // MARK: What the client is told beside the answer
 
-    /// Sets the fields of the answer; before its head leaves.
-    func note(_ summary: AnswerSummary, _ overhead: Duration) {
+    /// Sets the fields of the answer; before its head leaves. A streamed answer's price is not known then.
+    func note(_ usage: TokenUsage?, _ overhead: Duration) {
         call.exchange.answerFields.append("x-gatehouse-overhead-ms", overhead.milliseconds)
         call.exchange.answerFields.append(contentsOf: model.answerFields)
-        if let usage = summary.usage, let cost = model.settings.price?.cost(of: usage), !call.isStreamed {
+        if let usage, let cost = model.settings.price?.cost(of: usage), !call.isStreamed {
             call.exchange.answerFields.append("x-gatehouse-cost", NanoDollars.text(cost))
         }
     }
 
     /// The conversation and what is checked of its answer, for the built-in model.
     var conversation: (request: ChatRequest, strict: StrictAnswer?)? {
-        request.map { ($0, strict) }
+        demand.flatMap { demand in demand.request.map { ($0, demand.strict) } }
     }
 }
 

@@ -31,10 +31,28 @@ struct ModelCall {
         } catch {
             throw Failure(.invalidJSON, "the body is not valid JSON: \(error.message) at byte \(error.offset)")
         }
-        guard document.root.kind == .object else { throw Failure(.invalidParameter, "the body must be a JSON object") }
+        let (isObject, isStreamed) = document.read { view in
+            (view.kind(of: 0) == .object, view.value(of: Names.stream, in: 0).flatMap { view.bool($0) } ?? false)
+        }
+        guard isObject else { throw Failure(.invalidParameter, "the body must be a JSON object") }
         return ModelCall(
-            exchange: exchange, route: route, document: document,
-            isStreamed: document.root["stream"]?.bool ?? false, time: .now())
+            exchange: exchange, route: route, document: document, isStreamed: isStreamed, time: .now())
+    }
+
+    /// Whether the call is a chat in the provider's own protocol that asks nothing but what its bytes say.
+    func isPlain(for kind: ProviderKind) -> Bool {
+        guard route == .chat, kind == .openai else { return false }
+        return document.read { view in
+            if !isStreamed, let options = view.value(of: Names.streamOptions, in: 0), !view.isNull(options) {
+                return false
+            }
+            return PlainTable.chat.passes(view)
+        }
+    }
+
+    private enum Names {
+        static let stream = MemberName("stream")
+        static let streamOptions = MemberName("stream_options")
     }
 
     /// The name the client gave.
@@ -75,6 +93,8 @@ struct ModelCall {
         throw Failure(.unsupportedEncoding, "the body must be sent without content-encoding")
     }
 
+    private static let jsonType = Array("application/json".utf8)
+
     /// Whether a media type, which ends at its parameters (RFC 9110 §8.3.1), is that of JSON.
     private static func isJSON(_ type: Span<UInt8>) -> Bool {
         var start = 0
@@ -82,6 +102,8 @@ struct ModelCall {
         while end < type.count, type[end] != UInt8(ascii: ";") { end += 1 }
         while start < end, type[start] == 0x20 || type[start] == 0x09 { start += 1 }
         while end > start, type[end - 1] == 0x20 || type[end - 1] == 0x09 { end -= 1 }
-        return type.extracting(start..<end).equalsIgnoringASCIICase("application/json".utf8.span)
+        let name = type.extracting(start..<end)
+        // Mostly in small letters, for which one comparison will do.
+        return name.equals(jsonType.span) || name.equalsIgnoringASCIICase(jsonType.span)
     }
 }

@@ -8,7 +8,8 @@ import Synchronization
 /// The HTTP clients of the loops, one each, made when a loop first needs one. Connections to providers never cross loops.
 final class UpstreamClients: Sendable {
     private let resolver: Resolver
-    private let clients = Mutex<[ObjectIdentifier: HTTPClient]>([:])
+    // A loop a core: so few that looking through them is quicker than hashing. Guards the list alone.
+    private let clients = Mutex<[HTTPClient]>([])
 
     init() throws(Errno) {
         resolver = try Resolver()
@@ -17,9 +18,9 @@ final class UpstreamClients: Sendable {
     /// The client of the loop that is running.
     func client(on loop: EventLoop) -> HTTPClient {
         clients.withLock { clients in
-            if let client = clients[ObjectIdentifier(loop)] { return client }
+            for index in clients.indices where clients[index].loop === loop { return clients[index] }
             let client = HTTPClient(on: loop, resolver: resolver)
-            clients[ObjectIdentifier(loop)] = client
+            clients.append(client)
             return client
         }
     }

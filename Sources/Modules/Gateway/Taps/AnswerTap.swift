@@ -45,12 +45,16 @@ package struct AnswerTap: Sendable {
     /// The bytes for the client after the provider's next; may be empty.
     package mutating func receive(_ bytes: [UInt8]) -> [UInt8] {
         guard !isOver else { return [] }
+        let plain = passPlain(bytes)
+        guard plain < bytes.count else { return bytes }
         do throws(Fault) {
-            var output: [UInt8] = []
-            for frame in try frames.receive(bytes) where !isOver { output += pass(frame) }
+            var output = Array(bytes[..<plain])
+            for frame in try frames.receive(plain == 0 ? bytes : Array(bytes[plain...])) where !isOver {
+                output += pass(frame)
+            }
             return output
         } catch {
-            return fail(error)
+            return bytes[..<plain] + fail(error)
         }
     }
 
@@ -101,6 +105,22 @@ package struct AnswerTap: Sendable {
         }
     }
 
+    /// Whether an event may begin with the next byte that needs no more than a look.
+    var mayHavePlain: Bool { !isAnthropic && strict == nil && frames.isBetweenEvents && openai.isUnderWay }
+
+    /// The chunk that stands in an event, if it is plain and passes as it is.
+    func plainChunk(_ view: borrowing JSONView) -> OpenAIChatReader.PlainChunk? {
+        guard let chunk = openai.plainChunk(view), showsUsage || !chunk.hasUsage,
+            scrubber?.mayPass(chunk.texts, view) ?? true
+        else { return nil }
+        return chunk
+    }
+
+    mutating func take(_ chunk: OpenAIChatReader.PlainChunk) {
+        openai.take(chunk)
+        summary.add(chunk)
+    }
+
     /// Takes the events of a frame; gives the fault that must stand in its place.
     private mutating func note(_ events: [ChatEvent]) -> Fault? {
         for event in events {
@@ -135,8 +155,6 @@ extension AnswerTap {
         _ body: [UInt8], _ route: ModelRoute, strict: StrictAnswer? = nil
     ) throws(Fault) -> AnswerSummary {
         switch route {
-        case .chat where strict == nil, .completions where strict == nil:
-            return try OpenAIChatReader.summary(ofWhole: body)
         case .chat, .completions, .responses, .messages:
             let events = try AnswerReader.whole(body, from: route.isAnthropic ? .anthropic : .openai)
             if var strict, let fault = strict.check(events) { throw fault }

@@ -41,6 +41,21 @@ struct FrameScrubber: Sendable {
         case precede([[UInt8]])
     }
 
+    /// Whether texts of an event hold nothing that could be of a secret, and follow none that did. False for one with
+    /// escapes, which ``scrub(_:isAnthropic:)`` reads.
+    ///
+    /// - Parameter texts: their places, or 0.
+    func mayPass(_ texts: SIMD8<Int32>, _ view: borrowing JSONView) -> Bool {
+        if needles.isEmpty { return true }
+        guard scrubbers.isEmpty else { return false }
+        for index in texts.indices where texts[index] > 0 {
+            let place = Int(texts[index])
+            guard view.kind(of: place) == .string else { continue }
+            guard view.withPlainString(place, { needles.mayPass($0) }) ?? false else { return false }
+        }
+        return true
+    }
+
     mutating func scrub(_ document: JSONDocument, isAnthropic: Bool) -> Verdict {
         guard !needles.isEmpty else { return .pass }
         return isAnthropic ? anthropic(document) : openAI(document)
