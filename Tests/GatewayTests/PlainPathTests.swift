@@ -70,6 +70,8 @@ import Testing
     private static let chunks = [
         #"{"choices":[{"index":0,"delta":{"content":"Hi, é"},"finish_reason":null}]}"#,
         #"{"choices":[{"index":0,"delta":{"content":"a\n"}}],"usage":null}"#,
+        #"{"usage":null,"choices":[{"index":0,"delta":{"content":"x"}}]}"#,
+        #"{"choices":[{"index":0,"delta":{"content":"x"}}] , "usage" : null , "obfuscation":"y"}"#,
         #"{"choices":[{"delta":{"reasoning_content":"why","reasoning":"other","content":null}}]}"#,
         #"{"choices":[{"index":0,"delta":{"refusal":"no"},"text":"legacy"}]}"#,
         #"{"choices":[{"index":0,"delta":{"content":"sk-cana"}}]}"#,
@@ -113,9 +115,24 @@ import Testing
     @Test func `plain chunks pass by a look`() {
         var tap = AnswerTap(.chat, requestID: "req_1", showsUsage: true)
         let plain = Array("data: \(Self.chunks[0])\n\ndata: \(Self.chunks[0])\n\n".utf8)
-        #expect(tap.passPlain(plain) == 0)
+        func passed(_ bytes: [UInt8], _ tap: inout AnswerTap) -> Int {
+            var output: [UInt8] = []
+            var copied = 0
+            return tap.passPlain(bytes, from: 0, output: &output, copied: &copied)
+        }
+        #expect(passed(plain, &tap) == 0)
         _ = tap.receive(Array("data: \(Self.first)\n\n".utf8))
-        #expect(tap.passPlain(plain) == plain.count)
-        #expect(tap.passPlain(plain + Array("data: [DONE]\n\n".utf8)) == plain.count)
+        #expect(passed(plain, &tap) == plain.count)
+        #expect(passed(plain + Array("data: [DONE]\n\n".utf8), &tap) == plain.count)
+    }
+
+    @Test func `cuts out a usage that says nothing and was not asked for`() {
+        var tap = AnswerTap(.chat, requestID: "req_1", showsUsage: false)
+        _ = tap.receive(Array("data: \(Self.first)\n\n".utf8))
+        for (usage, kept) in [(#", "usage" : null"#, ""), (#","usage":null,"x":1"#, #","x":1"#)] {
+            let text = #"data: {"choices":[{"index":0,"delta":{"content":"x"}}]\#(usage)}"# + "\n\n"
+            let shown = #"data: {"choices":[{"index":0,"delta":{"content":"x"}}]\#(kept)}"# + "\n\n"
+            #expect(String(decoding: tap.receive(Array((text + text).utf8)), as: UTF8.self) == shown + shown)
+        }
     }
 }

@@ -50,6 +50,7 @@ struct JSONEntry: Sendable {
 
     /// Length, first and last byte of a name without escapes in 28 bits. It is not keyed: a look-up goes through its object
     /// in any case, and a mark that agrees only costs a comparison.
+    @inline(__always)
     static func mark(_ name: Span<UInt8>) -> UInt32 {
         guard !name.isEmpty else { return 0 }
         return (UInt32(truncatingIfNeeded: name.count) & 0xFFF) &<< 16 | UInt32(name[0]) &<< 8

@@ -110,6 +110,19 @@ package struct JSONView: ~Escapable {
     /// The value's bytes in the text, with quotes, brackets and all between them.
     package func range(of place: Int) -> Range<Int> { entries[place].range }
 
+    /// The bytes from the end of the member before to the end of this value, so with the comma and the name: what to leave
+    /// out for the object to be without it. nil for the first member, which has its comma behind it.
+    package func rangeBehindPrevious(_ value: Int, in object: Int) -> Range<Int>? {
+        var previous = object
+        var place = object &+ 2
+        while place < value {
+            previous = place
+            place = following(place) &+ 1
+        }
+        guard previous > object, place == value else { return nil }
+        return entries[previous].range.upperBound..<entries[value].range.upperBound
+    }
+
     /// The places within an array or object are those behind its own and before this one; for another kind there are none.
     /// An array's elements follow each other, of an object's members a value follows its name.
     package func end(of place: Int) -> Int {

@@ -48,56 +48,68 @@ struct EventFrame: Equatable, Sendable {
 /// Cuts a provider's stream into events and loses no byte: the frames joined are the stream,
 /// which is what a tap passes on.
 struct EventFrames: Sendable {
-    private var buffer: [UInt8] = []
-    private var scanned = 0
+    /// Bytes of an event that has not ended yet.
+    private(set) var rest: [UInt8] = []
     /// Whether no event has ended yet.
     private var isFirst = true
-    /// Whether the line that `scanned` stands in has no byte yet.
+    /// Whether the line that the next byte stands in has none yet.
     private var isLineEmpty = true
-    /// Whether the byte before `scanned` is a CR to which an LF may still belong.
+    /// Whether the last byte was a CR to which an LF may still belong.
     private var endedWithReturn = false
 
     /// Whether the next byte begins an event that is not the first: nothing of one is held, not even half a line's end.
-    var isBetweenEvents: Bool { buffer.isEmpty && !isFirst && isLineEmpty && !endedWithReturn }
-
-    /// Bytes of an event that has not ended yet.
-    var rest: [UInt8] { buffer }
+    var isBetweenEvents: Bool { rest.isEmpty && !isFirst && isLineEmpty && !endedWithReturn }
 
     /// The event that has not ended yet, as if `ending` had come and ended it.
-    func last(ending: [UInt8] = []) -> EventFrame { EventFrame(raw: buffer + ending, isFirst: isFirst) }
+    func last(ending: [UInt8] = []) -> EventFrame { EventFrame(raw: rest + ending, isFirst: isFirst) }
 
     /// Takes the next bytes and gives the events that are whole now. Fails when one is larger than
     /// `GatewayLimits.eventBytesMax`; the stream cannot be read any further then.
     mutating func receive(_ bytes: [UInt8]) throws(Fault) -> [EventFrame] {
-        buffer += bytes
         var frames: [EventFrame] = []
-        var start = 0
-        let count = buffer.count
-        while scanned < count {
-            let byte = buffer[scanned]
-            scanned &+= 1
+        var position = 0
+        while let frame = try next(bytes, from: &position) { frames.append(frame) }
+        return frames
+    }
+
+    /// Takes bytes from `position` on, up to the end of an event, and gives it; nil where all are taken and none has ended.
+    /// Fails as ``receive(_:)``.
+    mutating func next(_ bytes: [UInt8], from position: inout Int) throws(Fault) -> EventFrame? {
+        let start = position
+        let end = pastEvent(bytes.span, from: start)
+        position = end ?? bytes.count
+        rest += bytes[start..<position]
+        guard end != nil else {
+            guard rest.count <= GatewayLimits.eventBytesMax else { throw .malformedAnswer }
+            return nil
+        }
+        defer { (rest, isFirst) = ([], false) }
+        return EventFrame(raw: rest, isFirst: isFirst)
+    }
+
+    /// Where the event ends that the byte at `start` belongs to; nil beyond what is here.
+    private mutating func pastEvent(_ bytes: Span<UInt8>, from start: Int) -> Int? {
+        var index = start
+        var (isEmpty, isReturn) = (isLineEmpty, endedWithReturn)
+        defer { (isLineEmpty, endedWithReturn) = (isEmpty, isReturn) }
+        while index < bytes.count {
+            let byte = bytes[index]
+            index &+= 1
             // CR LF is one end of line, also when it comes in two pieces: the CR counts at once, and the LF for nothing.
-            let isRestOfEnd = byte == 0x0A && endedWithReturn
-            endedWithReturn = byte == 0x0D
+            let isRestOfEnd = byte == 0x0A && isReturn
+            isReturn = byte == 0x0D
             guard !isRestOfEnd else { continue }
             guard byte == 0x0A || byte == 0x0D else {
-                isLineEmpty = false
+                isEmpty = false
                 continue
             }
-            if byte == 0x0D, scanned < count, buffer[scanned] == 0x0A {
-                scanned &+= 1
-                endedWithReturn = false
+            if byte == 0x0D, index < bytes.count, bytes[index] == 0x0A {
+                index &+= 1
+                isReturn = false
             }
-            if isLineEmpty {
-                frames.append(EventFrame(raw: Array(buffer[start..<scanned]), isFirst: isFirst))
-                isFirst = false
-                start = scanned
-            }
-            isLineEmpty = true
+            guard !isEmpty else { return index }
+            isEmpty = true
         }
-        if start == count { buffer.removeAll(keepingCapacity: true) } else { buffer.removeFirst(start) }
-        scanned -= start
-        guard buffer.count <= GatewayLimits.eventBytesMax else { throw .malformedAnswer }
-        return frames
+        return nil
     }
 }

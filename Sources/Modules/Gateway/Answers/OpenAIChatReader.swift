@@ -14,11 +14,8 @@ package struct OpenAIChatReader: Sendable {
         var index: Int
     }
 
-    private var hasStarted = false
-    private var isDone = false
     private var calls: [Call] = []
-    private var openChoices = ChoiceSet()
-    private var finishedChoices = ChoiceSet()
+    var progress = Progress()
 
     package init() {}
 
@@ -63,7 +60,7 @@ package struct OpenAIChatReader: Sendable {
 
     /// The events of one `data` of the stream.
     package mutating func read(_ data: [UInt8]) -> [ChatEvent] {
-        if isDone { return [] }
+        if progress.isDone { return [] }
         if data.elementsEqual(Self.done) { return end() }
         guard let root = AnswerJSON.root(data) else { return fail(.malformedAnswer) }
         return read(root)
@@ -74,7 +71,7 @@ package struct OpenAIChatReader: Sendable {
 
     /// The events of one chunk.
     mutating func read(_ root: JSONNode) -> [ChatEvent] {
-        if isDone { return [] }
+        if progress.isDone { return [] }
         guard root.kind == .object else { return fail(.malformedAnswer) }
         if let error = root["error"], !error.isNull { return fail(.upstream(inStream: error)) }
         if root["object"]?.stringEquals("error") == true { return fail(.upstream(inStream: root)) }
@@ -83,41 +80,23 @@ package struct OpenAIChatReader: Sendable {
 
     /// The events of the stream's end, marked or not: an answer all of whose choices have finished is complete.
     package mutating func end() -> [ChatEvent] {
-        if isDone { return [] }
-        if !finishedChoices.isEmpty && openChoices.isEmpty {
-            isDone = true
+        if progress.isDone { return [] }
+        if !progress.finishedChoices.isEmpty && progress.openChoices.isEmpty {
+            progress.isDone = true
             return []
         }
         return fail(.interrupted)
     }
 
-    /// Whether chunks may come.
-    var isUnderWay: Bool { hasStarted && !isDone }
-
-    /// Whether a choice may say something yet.
-    func isOpen(choice: Int) -> Bool {
-        (0..<GatewayLimits.choicesMax).contains(choice) && !finishedChoices.contains(choice)
-    }
-
-    /// Takes a plain chunk, whose events are not asked for.
-    mutating func take(_ chunk: PlainChunk) {
-        if chunk.finish == nil {
-            openChoices.insert(chunk.choice)
-        } else {
-            openChoices.remove(chunk.choice)
-            finishedChoices.insert(chunk.choice)
-        }
-    }
-
     private mutating func fail(_ fault: Fault) -> [ChatEvent] {
-        isDone = true
+        progress.isDone = true
         return [.failed(fault)]
     }
 
     private mutating func events(_ root: JSONNode, message: String) -> [ChatEvent] {
         var events: [ChatEvent] = []
-        if !hasStarted {
-            hasStarted = true
+        if !progress.hasStarted {
+            progress.hasStarted = true
             events.append(
                 .started(
                     AnswerHead(
@@ -128,14 +107,14 @@ package struct OpenAIChatReader: Sendable {
             let index = choice["index"]?.int ?? 0
             guard (0..<GatewayLimits.choicesMax).contains(index) else { continue }
             // LiteLLM tells usage in a chunk that names a choice which has ended; what ends stays ended.
-            guard !finishedChoices.contains(index) else { continue }
-            openChoices.insert(index)
+            guard !progress.finishedChoices.contains(index) else { continue }
+            progress.openChoices.insert(index)
             if let message = choice[message] { append(message, index, to: &events) }
             // A legacy completion's choice has its text itself.
             if let text = choice["text"]?.string, !text.isEmpty { events.append(.textDelta(choice: index, text)) }
             if let reason = choice["finish_reason"]?.string {
-                openChoices.remove(index)
-                finishedChoices.insert(index)
+                progress.openChoices.remove(index)
+                progress.finishedChoices.insert(index)
                 events.append(.finished(choice: index, FinishReason(openAI: reason)))
             }
         }
@@ -182,18 +161,6 @@ package struct OpenAIChatReader: Sendable {
             events.append(.toolCallArguments(choice: choice, index: index, arguments))
         }
     }
-}
-
-/// Numbers of choices, a bit each.
-private struct ChoiceSet {
-    private var bits: UInt128 = 0
-
-    var isEmpty: Bool { bits == 0 }
-
-    /// - Parameter choice: below `GatewayLimits.choicesMax`, which is 128; another is in no set.
-    func contains(_ choice: Int) -> Bool { bits & 1 << choice != 0 }
-    mutating func insert(_ choice: Int) { bits |= 1 << choice }
-    mutating func remove(_ choice: Int) { bits &= ~(1 << choice) }
 }
 
 extension TokenUsage {

@@ -7,17 +7,34 @@ import JSON
 // These are looked at where they stand, once, and pass without a copy. Whatever is not of that form goes the general way.
 
 extension AnswerTap {
-    /// How many of the bytes, from the first, are whole events that pass as they are.
-    mutating func passPlain(_ bytes: [UInt8]) -> Int {
+    /// The end of those bytes, from `start` on, that are whole events and pass as they are, but for a usage that says
+    /// nothing. No line may end in CR.
+    ///
+    /// - Parameters:
+    ///   - copied: how many of the bytes, from the first, `output` has or is not to have.
+    mutating func passPlain(
+        _ bytes: [UInt8], from start: Int, output: inout [UInt8], copied: inout Int
+    ) -> Int {
+        guard mayHavePlain else { return start }
         let span = bytes.span
-        guard mayHavePlain, span.firstIndex(of: 0x0D) == nil else { return 0 }
-        var start = 0
+        let (needles, showsUsage) = (needles, showsUsage)
+        var start = start
         while let data = Self.plainData(span, from: start) {
+            let progress = progress
             let read = try? JSONDocument.read(
                 span.extracting(data), limits: .upstream, strictness: .rfc8259
-            ) { view in plainChunk(view) }
+            ) { view -> OpenAIChatReader.PlainChunk? in
+                guard let chunk = progress.plainChunk(view), showsUsage || !chunk.hasUsage || chunk.usageCut != nil,
+                    needles?.mayPass(chunk.texts, view) ?? true
+                else { return nil }
+                return chunk
+            }
             guard let chunk = read else { break }
             take(chunk)
+            if !showsUsage, let cut = chunk.usageCut {
+                output += bytes[copied..<data.lowerBound + cut.lowerBound]
+                copied = data.lowerBound + cut.upperBound
+            }
             start = data.upperBound + 2
         }
         return start

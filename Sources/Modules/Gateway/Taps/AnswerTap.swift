@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
 import Core
 import JSON
 package import Log
@@ -19,7 +20,7 @@ package import Log
 package struct AnswerTap: Sendable {
     private let requestID: String
     private let isAnthropic: Bool
-    private let showsUsage: Bool
+    let showsUsage: Bool
     private var frames = EventFrames()
     private var openai = OpenAIChatReader()
     private var anthropic = AnthropicReader()
@@ -45,17 +46,24 @@ package struct AnswerTap: Sendable {
     /// The bytes for the client after the provider's next; may be empty.
     package mutating func receive(_ bytes: [UInt8]) -> [UInt8] {
         guard !isOver else { return [] }
-        let plain = passPlain(bytes)
-        guard plain < bytes.count else { return bytes }
-        do throws(Fault) {
-            var output = Array(bytes[..<plain])
-            for frame in try frames.receive(plain == 0 ? bytes : Array(bytes[plain...])) where !isOver {
-                output += pass(frame)
+        let isPlain = bytes.span.firstIndex(of: 0x0D) == nil
+        var output: [UInt8] = []
+        var (position, copied) = (0, 0)
+        while !isOver {
+            if isPlain { position = passPlain(bytes, from: position, output: &output, copied: &copied) }
+            guard position < bytes.count else { break }
+            output += bytes[copied..<position]
+            do throws(Fault) {
+                if let frame = try frames.next(bytes, from: &position) { output += pass(frame) }
+            } catch {
+                return output + fail(error)
             }
-            return output
-        } catch {
-            return bytes[..<plain] + fail(error)
+            copied = position
         }
+        // Mostly nothing has been copied: then these are the bytes.
+        if copied == 0, position == bytes.count { return bytes }
+        output += bytes[copied..<position]
+        return output
     }
 
     /// The bytes for the client after the provider's last: nothing, the mark OpenAI's streams end with, or an error.
@@ -106,18 +114,17 @@ package struct AnswerTap: Sendable {
     }
 
     /// Whether an event may begin with the next byte that needs no more than a look.
-    var mayHavePlain: Bool { !isAnthropic && strict == nil && frames.isBetweenEvents && openai.isUnderWay }
-
-    /// The chunk that stands in an event, if it is plain and passes as it is.
-    func plainChunk(_ view: borrowing JSONView) -> OpenAIChatReader.PlainChunk? {
-        guard let chunk = openai.plainChunk(view), showsUsage || !chunk.hasUsage,
-            scrubber?.mayPass(chunk.texts, view) ?? true
-        else { return nil }
-        return chunk
+    var mayHavePlain: Bool {
+        !isAnthropic && strict == nil && frames.isBetweenEvents && openai.progress.isUnderWay
+            && !(scrubber?.holds ?? false)
     }
 
+    /// What plain chunks are to be looked through for.
+    var needles: SecretNeedles? { scrubber?.needles }
+    var progress: OpenAIChatReader.Progress { openai.progress }
+
     mutating func take(_ chunk: OpenAIChatReader.PlainChunk) {
-        openai.take(chunk)
+        openai.progress.take(chunk)
         summary.add(chunk)
     }
 

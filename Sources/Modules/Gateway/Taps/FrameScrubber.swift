@@ -24,7 +24,7 @@ struct FrameScrubber: Sendable {
         var call = -1
     }
 
-    private let needles: SecretNeedles
+    let needles: SecretNeedles
     private var scrubbers: [Text: SecretScrubber] = [:]
 
     init(_ needles: SecretNeedles) {
@@ -41,20 +41,8 @@ struct FrameScrubber: Sendable {
         case precede([[UInt8]])
     }
 
-    /// Whether texts of an event hold nothing that could be of a secret, and follow none that did. False for one with
-    /// escapes, which ``scrub(_:isAnthropic:)`` reads.
-    ///
-    /// - Parameter texts: their places, or 0.
-    func mayPass(_ texts: SIMD8<Int32>, _ view: borrowing JSONView) -> Bool {
-        if needles.isEmpty { return true }
-        guard scrubbers.isEmpty else { return false }
-        for index in texts.indices where texts[index] > 0 {
-            let place = Int(texts[index])
-            guard view.kind(of: place) == .string else { continue }
-            guard view.withPlainString(place, { needles.mayPass($0) }) ?? false else { return false }
-        }
-        return true
-    }
+    /// Whether some text may have begun a secret.
+    var holds: Bool { !scrubbers.isEmpty }
 
     mutating func scrub(_ document: JSONDocument, isAnthropic: Bool) -> Verdict {
         guard !needles.isEmpty else { return .pass }
@@ -146,5 +134,21 @@ extension SecretScrubber {
     fileprivate consuming func flushed() -> [UInt8] {
         var scrubber = self
         return scrubber.flush()
+    }
+}
+
+extension SecretNeedles {
+    /// Whether texts of an event hold nothing that could be of a secret. False for one with escapes, which
+    /// ``FrameScrubber/scrub(_:isAnthropic:)`` reads. Only while no text is held there.
+    ///
+    /// - Parameter texts: their places, or 0.
+    func mayPass(_ texts: SIMD8<Int32>, _ view: borrowing JSONView) -> Bool {
+        if isEmpty { return true }
+        for index in texts.indices where texts[index] > 0 {
+            let place = Int(texts[index])
+            guard view.kind(of: place) == .string else { continue }
+            guard view.withPlainString(place, { mayPass($0) }) ?? false else { return false }
+        }
+        return true
     }
 }

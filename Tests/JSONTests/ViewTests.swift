@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import JSON
+
+/// A view says what the nodes of the same document say.
+@Suite struct ViewTests {
+    private static let texts = [
+        #"{"a":1,"b":"x","c":[1,{"a":2}],"long_name_of_a_member":null}"#, #"{"\u0061":1,"b":{}}"#, #"{"a":1,"a":2}"#,
+        #"{"a":1,"\u0061":"last"}"#, #"{}"#, "[]", "7", #""a""#, #"{"":1,"ab":2,"aab":3,"acb":4}"#,
+        #"{"a":{"a":{"a":1}},"b":[[[{"b":1}]]]}"#,
+    ]
+    private static let names: [StaticString] = ["a", "b", "c", "long_name_of_a_member", "", "ab", "aab", "acb"]
+
+    @Test(arguments: texts)
+    func `finds the members that nodes find, one by one and at once`(_ text: String) throws {
+        let document = try JSONDocument(parsing: Array(text.utf8), strictness: .rfc8259)
+        let all = MemberNames("a", "b", "c", "long_name_of_a_member", "", "ab", "aab", "acb")
+        document.read { view in
+            let places = view.values(of: all, in: 0)
+            for (index, name) in Self.names.enumerated() {
+                let node = document.root["\(name)"]
+                #expect(view.value(of: MemberName(name), in: 0) == node.map { Int($0.index) })
+                #expect(Int(places[index]) == node.map { Int($0.index) } ?? 0)
+            }
+        }
+    }
+
+    @Test(arguments: texts)
+    func `says of each value what its node says`(_ text: String) throws {
+        let document = try JSONDocument(parsing: Array(text.utf8), strictness: .rfc8259)
+        func compare(_ node: JSONNode) {
+            node.read { view, place in
+                #expect(view.kind(of: place) == node.kind)
+                #expect(view.range(of: place) == node.range)
+                #expect(view.count(of: place) == node.count)
+                #expect(view.isNull(place) == node.isNull)
+                #expect(view.bool(place) == node.bool)
+                #expect(view.int(place) == node.int)
+                #expect(view.double(place) == node.double)
+                #expect(view.string(place) == node.string)
+                #expect(view.stringByteCount(place) == node.stringByteCount)
+                #expect(view.end(of: place) == Int(JSONNode.following(node.index, node.storage)))
+            }
+            for element in node.elements { compare(element) }
+            for member in node.members { compare(member.value) }
+        }
+        compare(document.root)
+    }
+
+    @Test func `a member is left out with the comma before it`() throws {
+        let text = #"{"a":{"x":[1,2]} , "b" : null ,"c":1}"#
+        let document = try JSONDocument(parsing: Array(text.utf8))
+        let cuts = document.read { view in
+            ["a", "b", "c"].map { name in
+                view.value(of: name.utf8.span, in: 0).flatMap { view.rangeBehindPrevious($0, in: 0) }
+            }
+        }
+        #expect(
+            cuts.map { $0.map { String(decoding: Array(text.utf8)[$0], as: UTF8.self) } } == [
+                nil, #" , "b" : null"#, #" ,"c":1"#,
+            ])
+    }
+
+    @Test(arguments: [1, 15, 16, 17, 1_000, 100_000])
+    func `an index grows with a dense text`(_ count: Int) throws {
+        let text = "[" + Array(repeating: "7", count: count).joined(separator: ",") + "]"
+        let document = try JSONDocument(parsing: Array(text.utf8))
+        #expect(document.root.count == count)
+        #expect(document.root.elements.allSatisfy { $0.int == 7 })
+    }
+
+    @Test func `a text is lent without being kept, and refused as always`() throws {
+        let bytes = Array(#"{"a":[true,false]}"#.utf8)
+        #expect(try JSONDocument.read(bytes, limits: .request, strictness: .interoperable) { $0.count(of: 2) } == 2)
+        #expect(throws: JSONError(.duplicateName, at: 7)) {
+            try JSONDocument.read(Array(#"{"a":1,"a":2}"#.utf8), limits: .request, strictness: .interoperable) { _ in }
+        }
+    }
+}
