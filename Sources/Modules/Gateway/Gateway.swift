@@ -192,28 +192,30 @@ package final class Gateway: Module {
 
     private func answer(_ exchange: Exchange, _ route: ModelRoute) async throws(Failure) -> Reply {
         var call = try await ModelCall.read(exchange, route, bytesMax: bodyBytesMax)
-        let model = try await model(for: &call)
+        let name = try call.modelName()
+        let model =
+            if let node = try await node(named: name, for: exchange.principal) {
+                try model(of: node.model, for: &call)
+            } else {
+                try model(named: name, for: exchange.principal)
+            }
         exchange.model = model.name
-        var attempts = attempts(for: model, by: exchange.principal)[...]
         // The body is checked for the model that was named before anything is reserved or recorded.
-        var attempt = try attempt(call, attempts.removeFirst())
+        var attempt = try attempt(call, model)
+        var fallbacks = fallbacks(of: model, for: exchange.principal)[...]
         try await exchange.advance(through: .record)
         while true {
             do throws(Fault) {
                 return try await attempt.perform()
             } catch {
-                guard let next = next(after: error, call, &attempts) else { throw Failure(error) }
+                guard let next = next(after: error, call, &fallbacks) else { throw Failure(error) }
                 attempt = next
             }
         }
     }
 
-    /// The model that a body names. If it names a node, the call becomes what the node makes of it.
-    private func model(for call: inout ModelCall) async throws(Failure) -> Model {
-        let name = try call.modelName()
-        guard let (_, node) = try await node(named: name, for: call.exchange.principal) else {
-            return try model(named: name, for: call.exchange.principal)
-        }
+    /// The model of a node that the body names; the call becomes what the node makes of it.
+    private func model(of node: NodeModel, for call: inout ModelCall) throws(Failure) -> Model {
         let model = try offered(model: node.model)
         do {
             call.document = try NodePrompt.applied(
@@ -233,13 +235,11 @@ package final class Gateway: Module {
         return model
     }
 
-    /// A model and its fallbacks. A key bound to some models is not taken to others by a fallback: the bond may be there for
-    /// where they are.
-    func attempts(for model: Model, by principal: Principal?) -> [Model] {
-        if model.settings.fallback.isEmpty { return [model] }
-        return catalog.withLock { $0.attempts(for: model) }.enumerated().filter { index, model in
-            index == 0 || principal?.mayUse(model: model.name) ?? false
-        }.map(\.element)
+    /// The models to try behind one that failed. A key bound to some models is not taken to others by a fallback: the bond
+    /// may be there for where they are.
+    func fallbacks(of model: Model, for principal: Principal?) -> [Model] {
+        if model.settings.fallback.isEmpty { return [] }
+        return catalog.withLock { $0.fallbacks(of: model) }.filter { principal?.mayUse(model: $0.name) ?? false }
     }
 
     /// The loop's way to providers, and what must be kept out of their answers; `nil` until started.

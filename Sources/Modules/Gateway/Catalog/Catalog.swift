@@ -16,11 +16,9 @@ struct Catalog: Sendable {
         byName[name].map { models[$0] }
     }
 
-    /// The models to try in turn for one that was named: itself, then its fallbacks. A fallback's own fallbacks are not
-    /// followed, so the list is as long as the configuration shows.
-    func attempts(for model: Model) -> [Model] {
-        [model] + model.settings.fallback.compactMap(self.model(named:))
-    }
+    /// The models to try in turn when one fails. A fallback's own fallbacks are not followed, so the list is as long as the
+    /// configuration shows.
+    func fallbacks(of model: Model) -> [Model] { model.settings.fallback.compactMap(self.model(named:)) }
 
     /// Wires the tables of a section together, without any effect: keys and certificates are read by ``connected(_:)``.
     init(_ section: Section) throws(ConfigurationError) {

@@ -13,7 +13,7 @@ extension Gateway: ModelCaller {
         _ task: ModelTask, receive: (ModelPiece) async -> Bool
     ) async throws(Failure) -> ModelResult {
         let model = try offered(model: task.model)
-        var models = attempts(for: model, by: task.principal)[...]
+        var models = ([model] + fallbacks(of: model, for: task.principal))[...]
         while let model = models.popFirst() {
             do throws(Fault) {
                 return try await answer(task, model, receive)
