@@ -19,7 +19,7 @@ CLIENTS := Tests/Clients
 PYTHON := .venv-clients/bin/python
 
 .PHONY: help run build release test test-swift test-clients prove bench check format clean packages packages-test shims
-.PHONY: fuzz fuzz-build fuzz-merge
+.PHONY: fuzz fuzz-build fuzz-merge sanitize
 
 help: ## What can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,9 +49,10 @@ test-clients: packages-test shims venvs ## The client suites only; ARGS='-k canc
 	$(BUILD) --product gatehouse
 	python3 Tests/Tools/suites.py clients -- $(ARGS)
 
-prove: packages-test shims venvs ## The random and timing tests again, longer: some ten minutes
+prove: packages-test shims venvs ## The random and timing tests again, longer, and the sanitizers: some half an hour
 	$(BUILD) --build-tests
 	python3 Tests/Tools/suites.py prove prove-swift
+	$(MAKE) sanitize
 
 bench: packages-bench release venv-litellm ## Speed beside nginx and LiteLLM, some fifteen minutes; QUICK=1, ONLY=latency, WRITE=1 (README)
 	python3 Tests/Bench/bench.py $(if $(QUICK),--quick) $(if $(ONLY),--only '$(ONLY)') $(if $(WRITE),--write)
@@ -75,6 +76,11 @@ fuzz: fuzz-build ## Fuzzers with AddressSanitizer, a million runs each; RUNS=200
 
 fuzz-merge: fuzz-build ## What the fuzzers found worth keeping, minimised, into Tests/Fuzz/Corpora
 	python3 Tests/Tools/fuzz.py --merge $(TARGET)
+
+sanitize: packages shims ## Swift's tests of the network and the store under ThreadSanitizer and AddressSanitizer
+	$(BUILD) --build-tests --sanitize thread --scratch-path .build/thread
+	$(BUILD) --build-tests --sanitize address --scratch-path .build/address
+	python3 Tests/Tools/sanitize.py
 
 format: ## Put the Swift sources into their format
 	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests

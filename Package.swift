@@ -117,7 +117,10 @@ let application: [Target] =
     ]
     + rooms.map { tests($0.name, [$0.name, "Support"] + $0.needs + ($0.name == "HTTP" ? ["Crypto"] : [])) }
     + modules.map { tests($0, [$0, "Support"] + ($0 == "Store" ? ["StoreLoad"] : []) + below) }
-    + [tests("Appliance", ["Appliance", "Support"] + everything), tests("Fuzz", ["FuzzProperties", "Support"])]
+    + [
+        tests("Appliance", ["Appliance", "Support"] + everything), tests("Fuzz", ["FuzzProperties", "Support"]),
+        tests("Planted", ["Platform", "Support"]),
+    ]
 
 let package = Package(
     name: "gatehouse",
