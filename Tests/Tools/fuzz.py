@@ -34,7 +34,7 @@ BYTES_MAX = {
     "Target": 256,
     "ChunkedBody": 512,
     "EventStream": 512,
-    "FieldLines": 512,
+    "FieldLines": 256,
     "RequestHead": 512,
     "ResponseHead": 512,
 }

@@ -10,7 +10,7 @@ extension Property {
     package static let fieldLines = Property("FieldLines") { (bytes) throws(Broken) -> Bool in
         var fields = Fields()
         var list: [(name: String, value: String)] = []
-        for line in bytes.split(separator: 0x0A, maxSplits: 40) {
+        for line in bytes.split(separator: 0x0A, maxSplits: 16) {
             guard let operation = line.first else { continue }
             let parts = line.dropFirst().split(
                 separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false)
