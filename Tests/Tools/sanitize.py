@@ -28,7 +28,9 @@ NETWORK = "EventLoopTests|TLSTests|HTTPTests|ApplianceTests"
 TESTS = {"thread": NETWORK, "address": NETWORK + "|StoreTests"}
 REPORT = re.compile(r"(?:WARNING|ERROR): (?:Thread|Address)Sanitizer: [\w -]+")
 OPTIONS = {
-    "thread": {"TSAN_OPTIONS": f"suppressions={ROOT}/Tests/Tools/thread.supp"},
+    # Threads that have ended and that nobody has waited for are detached when their object goes (`NamedThread`); what a test
+    # still holds when the process ends is no race. Nothing else is left out: there is no file of suppressions.
+    "thread": {"TSAN_OPTIONS": "report_thread_leaks=0"},
     "address": {"ASAN_OPTIONS": "detect_leaks=0", "SWIFT_BACKTRACE": "enable=no"},
 }
 # Of each: the planted fault, and the word by which it must be told; none for what must pass.
