@@ -42,7 +42,7 @@ def run(name: str, tests: str, report: Path, **more: str) -> tuple[int, str]:
     command += ["--scratch-path", f".build/{name}", "--xunit-output", str(report)]
     if tests:
         command += ["--filter", tests]
-    variables = {**environment(), **OPTIONS[name], **more}
+    variables = {**environment("swift"), **OPTIONS[name], **more}
     done = subprocess.run(
         command, cwd=ROOT, env=variables, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
