@@ -9,7 +9,7 @@ import Log
 /// `gatehouse check` makes one and starts nothing.
 struct Composition {
     let settings: HouseSettings
-    let logLevel: Logger.Level
+    let logging: LogSettings
     /// In the order of start.
     let modules: [(section: String, module: any Module)]
     let roles: ModuleKind.Roles
@@ -27,7 +27,7 @@ struct Composition {
         altering: (_ section: String, _ roles: inout ModuleKind.Roles) -> Void = { _, _ in }
     ) throws(ConfigurationError) {
         settings = try HouseSettings(configuration)
-        logLevel = try LogSettings(configuration.section("log")).level
+        logging = try LogSettings(configuration.section("log"))
         var roles = ModuleKind.Roles(settings: settings, log: log)
         var modules: [(section: String, module: any Module)] = []
         for kind in moduleKinds {
@@ -63,8 +63,11 @@ struct Composition {
 struct LogSettings {
     /// `level`: lines below it are not written.
     let level: Logger.Level
+    /// `addresses`: whether peers' addresses are written whole.
+    let showsAddresses: Bool
 
     init(_ section: Section?) throws(ConfigurationError) {
         level = try section?.takeEnum("level", default: .info) ?? .info
+        showsAddresses = try section?.takeBool("addresses", default: false) ?? false
     }
 }

@@ -37,7 +37,8 @@ enum Service {
         let appliance: Appliance
         do {
             let composition = try Composition(try read(), log: log)
-            sink.setLevel(composition.logLevel)
+            sink.setLevel(composition.logging.level)
+            sink.showAddresses(composition.logging.showsAddresses)
             appliance = try Appliance(starting: composition, inherited: inherited, log: log)
         } catch let error as ConfigurationError {
             throw CommandFailure(error)

@@ -129,9 +129,10 @@ private final class Paper: Sendable {
         log.info("last")
         #expect(sink.flush(timeout: .seconds(10)))
         let lines = paper.lines
-        let dropped = try #require(lines.first { $0.contains("log lines were dropped") })
-        let lost = try #require(Int(dropped.split(separator: ":").last?.dropLast() ?? ""))
-        #expect(lost > 0 && lines.count - 2 + lost == count)
+        // One such line, or two where the queue filled up before the first batch was taken.
+        let dropped = lines.filter { $0.contains("log lines were dropped") }
+        let lost = dropped.compactMap { Int($0.split(separator: ":").last?.dropLast() ?? "") }.reduce(0, +)
+        #expect(lost > 0 && lines.count - 1 - dropped.count + lost == count)
         #expect(lines.last?.contains("\"last\"") == true)
     }
 

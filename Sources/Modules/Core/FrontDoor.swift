@@ -32,7 +32,7 @@ package final class FrontDoor: Responder {
         guard policy.accepts(host: request.head) else {
             // Serving a foreign name would make this server an open mirror of whoever points a name at it.
             let failure = Failure(.misdirectedRequest, "this server does not answer to that host name")
-            return await refuse(failure, answer, .house)
+            return await refuse(failure, answer, .house, request)
         }
         if policy.isPreflight(request.head) {
             return await answer.sendPreflight()
@@ -49,9 +49,9 @@ package final class FrontDoor: Responder {
         case .methodNotAllowed(let allow):
             var failure = Failure(.methodNotAllowed, "this path does not know that method")
             failure.fields.append("allow", allow)
-            await refuse(failure, answer, table.shape(ofPath: request.head))
+            await refuse(failure, answer, table.shape(ofPath: request.head), request)
         case .notFound:
-            await refuse(Failure(.notFound, "there is nothing at this path"), answer, .house)
+            await refuse(Failure(.notFound, "there is nothing at this path"), answer, .house, request)
         }
     }
 
@@ -114,10 +114,19 @@ package final class FrontDoor: Responder {
         try await exchange.advance(through: .admit)
     }
 
-    private func refuse(_ failure: Failure, _ answer: Answer, _ shape: ErrorShape) async {
+    private func refuse(_ failure: Failure, _ answer: Answer, _ shape: ErrorShape, _ request: Request) async {
         _ = await answer.send(failure, in: shape, Fields())
         log.info(
-            "refused", ["request": .string(answer.requestID), "code": .string(failure.code.rawValue)])
+            "refused",
+            [
+                "request": .string(answer.requestID), "code": .string(failure.code.rawValue),
+                "peer": Self.value(of: request.peer),
+            ])
+    }
+
+    private static func value(of peer: Peer) -> Logger.Value {
+        if case .address(let address) = peer, let address = address.ip { return .peer(address) }
+        return .string("socket")
     }
 
     private func logFailure(_ failure: Failure, _ exchange: Exchange) {
@@ -143,6 +152,7 @@ package final class FrontDoor: Responder {
                 "outcome": .string(outcome.name),
                 "key": .string(exchange.principal?.name ?? "-"),
                 "model": .string(exchange.model ?? "-"),
+                "peer": Self.value(of: exchange.request.peer),
                 "ms": .int(elapsed.milliseconds),
             ])
     }

@@ -26,20 +26,28 @@ package final class LogSink: Sendable {
 
     private let queue: Queue
     private let level: Atomic<UInt8>
+    private let addresses: Addresses
 
     /// Writes lines of at least `level` with `write`, which runs on a thread of the sink's own, is given whole lines and
     /// says whether they were taken. It may block.
+    ///
+    /// - Parameter masks: whether personal data and secrets are taken out by their shape. Only a test says no, to see that
+    ///   their presence is noticed.
     package init(
-        level: Logger.Level, format: LogFormat, secrets: SecretRegistry,
+        level: Logger.Level, format: LogFormat, secrets: SecretRegistry, masks: Bool = true,
         write: @escaping @Sendable ([UInt8]) -> Bool
     ) throws(Errno) {
         let queue = try Queue()
         self.queue = queue
         self.secrets = secrets
         self.level = Atomic(level.rank)
+        let addresses = Addresses()
+        self.addresses = addresses
         _ = try NamedThread.start(name: "log") {
             while let lines = queue.take() {
-                LogSink.write(lines, format: format, secrets: secrets.needles, write)
+                let redaction = Redaction(
+                    secrets: secrets.needles, masker: masks ? .shared : nil, showsAddresses: addresses.areShown)
+                LogSink.write(lines, format: format, redaction, write)
                 queue.done()
             }
         }
@@ -54,11 +62,16 @@ package final class LogSink: Sendable {
         let isTerminal = isatty(2) == 1
         let isColoured = unsafe isTerminal && getenv("NO_COLOR") == nil
         let format = format ?? (isTerminal ? .text(isColoured: isColoured) : .json)
-        return try LogSink(level: level, format: format, secrets: secrets) { writeToStandardError($0) }
+        // Descriptor 2 may become something else (`PrintedErrors`); lines go to what it is now.
+        let output = FileDescriptor(owning: try Errno.check { fcntl(2, F_DUPFD_CLOEXEC, 3) })
+        return try LogSink(level: level, format: format, secrets: secrets) { write($0, to: output.rawValue) }
     }
 
     /// Changes what is written from now on; a reload may do so.
     package func setLevel(_ level: Logger.Level) { self.level.store(level.rank, ordering: .relaxed) }
+
+    /// Whether peers' addresses are written whole from now on; at first they are not. A reload may change it.
+    package func showAddresses(_ areShown: Bool) { addresses.areShown = areShown }
 
     /// Waits until every line appended before has been written, or for `timeout`. False where some are left. Before the
     /// process ends, and never on a loop.
@@ -79,17 +92,17 @@ package final class LogSink: Sendable {
     // MARK: - On the sink's thread
 
     private static func write(
-        _ batch: Queue.Batch, format: LogFormat, secrets: SecretNeedles, _ write: ([UInt8]) -> Bool
+        _ batch: Queue.Batch, format: LogFormat, _ redaction: Redaction, _ write: ([UInt8]) -> Bool
     ) {
         var output: [UInt8] = []
         if batch.dropped > 0 {
             let line = LogLine(
                 level: .warning, time: .now(), message: "log lines were dropped", fields: ["count": .int(batch.dropped)]
             )
-            line.write(as: format, redactedBy: secrets, to: &output)
+            line.write(as: format, redactedBy: redaction, to: &output)
         }
         for line in batch.lines {
-            line.write(as: format, redactedBy: secrets, to: &output)
+            line.write(as: format, redactedBy: redaction, to: &output)
             if output.count >= batchBytesMax {
                 _ = write(output)
                 output.removeAll(keepingCapacity: true)
@@ -98,25 +111,35 @@ package final class LogSink: Sendable {
         if !output.isEmpty { _ = write(output) }
     }
 
-    private static func writeToStandardError(_ bytes: [UInt8]) -> Bool {
+    private static func write(_ bytes: [UInt8], to output: CInt) -> Bool {
         var written = 0
         while written < bytes.count {
             // The array's buffer for the length of the closure; `written` is below its count.
             let count = unsafe bytes.withUnsafeBytes { buffer in
                 let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[written...])
-                return unsafe Glibc.write(2, rest.baseAddress, rest.count)
+                return unsafe Glibc.write(output, rest.baseAddress, rest.count)
             }
             if count > 0 {
                 written += count
             } else if count < 0 && errno == EAGAIN {
                 // Somebody who shares the descriptor made it non-blocking. This thread has time.
-                var waiting = pollfd(fd: 2, events: Int16(POLLOUT), revents: 0)
+                var waiting = pollfd(fd: output, events: Int16(POLLOUT), revents: 0)
                 unsafe _ = poll(&waiting, 1, 1000)
             } else if count == 0 || errno != EINTR {
                 return false
             }
         }
         return true
+    }
+}
+
+/// A switch that the sink's thread reads once a batch.
+private final class Addresses: Sendable {
+    private let value = Atomic(false)
+
+    var areShown: Bool {
+        get { value.load(ordering: .relaxed) }
+        set { value.store(newValue, ordering: .relaxed) }
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Platform
+package import Platform
 
 /// Writes structured lines: what happened, and fields with the particulars.
 ///
@@ -42,6 +42,8 @@ package struct Logger: Sendable {
         case int(Int)
         case double(Double)
         case bool(Bool)
+        /// Where somebody calls from; shortened to its network unless the sink is told otherwise.
+        case peer(IPAddress)
     }
 
     /// Fields in the order in which they were written down.
