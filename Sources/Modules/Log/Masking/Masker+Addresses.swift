@@ -13,6 +13,12 @@ extension Masker {
         let next = index + width
         let start = text.localStart(before: index, floor: floor, max: Self.localBytesMax)
         guard start < index else { return .none(next: next) }
+        // An address in brackets (RFC 5321 §4.1.3).
+        if text.peek(next) == UInt8(ascii: "[") {
+            let end = text.end(of: { $0.hexDigitValue != nil || ".:IPv".utf8.contains($0) }, from: next + 1, max: 64)
+            return end > next + 7 && text.peek(end) == UInt8(ascii: "]")
+                ? .found(start..<end + 1, .email) : .none(next: next)
+        }
         let end = text.domainEnd(from: next, max: Self.domainBytesMax)
         guard end > next else { return .none(next: next) }
         // A server's name at its sign: `git@github.com:owner/repository`.
@@ -49,7 +55,7 @@ extension Span where Element == UInt8 {
             // "anything"@example.org (RFC 5322 §3.4.1).
             var start = index - 2
             let least = Swift.max(floor, index - max)
-            while start >= least, self[start] != UInt8(ascii: "\""), self[start] != UInt8(ascii: "\n") { start -= 1 }
+            while start >= least, !"\"\n[]".utf8.contains(self[start]) { start -= 1 }
             return start >= least && start < index - 2 && self[start] == UInt8(ascii: "\"") ? start : index
         }
         var start = index

@@ -41,6 +41,21 @@ extension Masker {
         }
     }
 
+    /// A command line's `--password …`, whose hyphens begin at `start`.
+    func option(_ text: Span<UInt8>, at start: Int) -> Outcome {
+        let end = text.end(of: \.isTokenByte, from: start + 2, max: 48)
+        guard end > start + 2, text.peek(end) == 0x20, text.peek(end + 1) != UInt8(ascii: "-"),
+            let (name, _) = text.secretName(before: end, floor: start + 2), name == .password || name == .token
+        else { return .none(next: end) }
+        let (value, quote) = text.openQuote(at: end + 1, backslashes: 0)
+        let valueEnd = text.valueEnd(from: value, quote: quote, isHeader: false)
+        guard valueEnd > value, !text.isMark(at: value),
+            text.isSecretValue(value..<valueEnd, isPassword: false, quote != nil, false)
+                || text.looksSecret(value..<valueEnd, least: 4)
+        else { return .none(next: end) }
+        return .found(value..<valueEnd, .secret)
+    }
+
     /// `Authorization: Bearer …`: what stands behind the scheme, or all where there is no scheme.
     private func authorization(_ text: Span<UInt8>, from start: Int, quote: Quote?) -> Outcome {
         let scheme = text.end(of: { $0.isTokenByte }, from: start, max: 32)
@@ -51,11 +66,12 @@ extension Masker {
             value = scheme + 1
         }
         if value > scheme {
-            guard !text.isMark(at: value) else { return .none(next: value) }
             // Words about the header are no credential: `authorization: Bearer is missing`. The first of them decides, so
             // that the rest is read only where it is found.
             let word = text.end(of: { $0 > 0x20 && !"\"'`]})<\\".utf8.contains($0) }, from: value, max: 256)
-            guard word > value, !text.isStopWord(value..<word) else { return .none(next: value) }
+            guard word > value, !"[(".utf8.contains(text[value]), !text.isStopWord(value..<word) else {
+                return .none(next: value)
+            }
             if text.peek(word) == 0x20, !text.looksSecret(value..<word, least: 6) { return .none(next: value) }
             return .found(value..<text.valueEnd(from: value, quote: quote, isHeader: true), .secret)
         }
@@ -91,7 +107,9 @@ extension Span where Element == UInt8 {
             end -= 1
         }
         // Most names end here: with a letter that ends no name of a secret.
-        guard end > floor, "dtnyesaphlg".utf8.contains(self[end - 1].asciiLowercased) else { return nil }
+        guard end > floor + 1, Self.mayEndName(self[end - 2].asciiLowercased, self[end - 1].asciiLowercased) else {
+            return nil
+        }
         var name = [48 of UInt8](repeating: 0)
         var count = 0
         var start = end
@@ -109,6 +127,20 @@ extension Span where Element == UInt8 {
         return kind.map { ($0, backslashes) }
     }
 
+    /// The last two letters of the names below.
+    private static func mayEndName(_ first: UInt8, _ second: UInt8) -> Bool {
+        let pairs: StaticString = "rdwdsedehanartetsssevethonieallswtidreigtpeneyts"
+        return pairs.withUTF8Buffer { pairs in
+            // Pairs of bytes: `index + 1` is below the count.
+            for index in stride(from: 0, to: pairs.count - 1, by: 2)
+            where unsafe pairs[index] == first && pairs[index + 1] == second {
+                return true
+            }
+            // `contraseña`.
+            return first == 0xB1 && second == UInt8(ascii: "a")
+        }
+    }
+
     /// - Parameter name: in small letters, from its last to its first.
     private static func kind(of name: Span<UInt8>) -> SecretName? {
         func ends(with list: [StaticString]) -> Bool {
@@ -122,14 +154,14 @@ extension Span where Element == UInt8 {
         if ends(with: [
             "password", "passwd", "passphrase", "passcode", "senha", "contrasena", "contrase\u{F1}a", "passwort",
         ])
-            || ends(with: ["clientsecret", "secretkey", "secretaccesskey", "privatekey", "kennwort", "motdepasse"])
+            || ends(with: ["secret", "secretkey", "secretaccesskey", "privatekey", "kennwort", "motdepasse"])
             || isOne(of: ["pwd", "pass", "clave", "dbpass", "smtppass", "userpass", "mysqlpwd"])
         {
             return .password
         }
         if isOne(of: ["authorization", "proxyauthorization", "xauthorization", "auth"]) { return .authorization }
         if isOne(of: ["cookie", "setcookie"]) { return .cookie }
-        if ends(with: ["secret", "apikey", "accesskey", "accountkey", "signingkey", "encryptionkey", "masterkey"])
+        if ends(with: ["apikey", "accesskey", "accountkey", "signingkey", "encryptionkey", "masterkey"])
             || ends(with: ["subscriptionkey", "authkey", "sharedaccesskey", "credential", "credentials", "jwt"])
             || ends(with: ["sessionid", "sessionkey", "xamzsignature", "xgoogsignature", "appkey", "sastoken"])
             || isOne(of: ["sig", "otp", "totp", "sid", "phpsessid", "jsessionid", "apitoken", "authtoken", "secrets"])
@@ -214,7 +246,8 @@ extension Span where Element == UInt8 {
     /// True for a word of a sentence: small letters, and another word behind.
     private func isProse(_ range: Range<Int>) -> Bool {
         let isWord = end(of: { $0.isASCIILetter || $0 >= 0x80 }, from: range.lowerBound) >= range.upperBound
-        return isWord && peek(range.upperBound) == 0x20 && peek(range.upperBound + 1).isASCIILetter
+        let next = peek(range.upperBound + 1)
+        return isWord && peek(range.upperBound) == 0x20 && (next.isASCIILetter || next == UInt8(ascii: "["))
     }
 
     /// True where a mark stands: masked already.

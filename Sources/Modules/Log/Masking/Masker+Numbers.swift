@@ -16,7 +16,7 @@ extension Masker {
             first += text[index] == UInt8(ascii: "+") ? 1 : text.escapedByte(at: index)?.width ?? 1
             if text.peek(first) == UInt8(ascii: "(") { first += 1 }
         }
-        guard text.peek(first).isASCIIDigit, !hasPlus || text.isStart(index, floor: floor) else {
+        guard text.peek(first).isASCIIDigit, text[index].isASCIIDigit || text.isStart(index, floor: floor) else {
             return .none(next: first)
         }
         // What a parenthesis does not belong to is looked at again behind it.
@@ -24,6 +24,11 @@ extension Masker {
         // Behind a point or a dash it is the end of something longer: a fraction, a version, a row of numbers.
         let attachment = attachment(text, at: index, floor: floor)
         guard hasPlus || attachment != .fraction else { return .none(next: run) }
+        if !hasPlus, !hasParenthesis, !text.mayGoOn(behindDigits: run, count: run - first) {
+            // Joined to letters, or too short to be anything: most numbers there are.
+            if run - first == 8, let end = text.spanishNIF(at: index) { return .found(index..<end, .nif) }
+            return .none(next: run)
+        }
         let cluster = NumberCluster(
             text, at: index, digitsAt: first, hasPlus: hasPlus, hasParenthesis: hasParenthesis)
         guard cluster.digitCount >= 7, cluster.groupCount > 0 else { return .none(next: run) }
@@ -79,13 +84,16 @@ extension Masker {
             if !rules.isEmpty, let kind = identity(cluster, groups, rules, spoken(), text) { return (groups, kind) }
             // Thirteen digits are a card of the old kind or a mobile number, whose beginning says more.
             let isPhone = !rules.isDisjoint(with: .phones) && isPhone(cluster, groups, rules, spoken(), text)
-            if mayBeCard, isCard(cluster, groups), !isPhone || cluster.count(groups) != 13 { return (groups, .card) }
+            let isOldCard = cluster.count(groups) == 13
+            if mayBeCard, isCard(cluster, groups), !isOldCard || !isPhone && spoken() != .other {
+                return (groups, .card)
+            }
             if isPhone { return (groups, .phone) }
         }
-        guard mayBeSpoken, spoken() == .phone else { return nil }
+        guard mayBeSpoken else { return nil }
         for groups in stride(from: cluster.groupCount, through: 1, by: -1)
         where (7...15).contains(cluster.count(groups)) && cluster.isEnd(groups, in: text) {
-            return isDateOrAddress(cluster, groups) ? nil : (groups, .phone)
+            return isDateOrAddress(cluster, groups) || spoken() != .phone ? nil : (groups, .phone)
         }
         return nil
     }
@@ -174,6 +182,16 @@ extension Masker {
 }
 
 extension Span where Element == UInt8 {
+    /// True where a number may be what begins with `count` digits that end before `index`.
+    fileprivate func mayGoOn(behindDigits index: Int, count: Int) -> Bool {
+        switch peek(index) {
+        case UInt8(ascii: " "), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "/"), UInt8(ascii: "("),
+            UInt8(ascii: ")"), UInt8(ascii: "%"), UInt8(ascii: "\\"), 0xC2, 0xE2:
+            true
+        case let byte: count >= 7 && !byte.isWord
+        }
+    }
+
     /// Spain's NIF at `index`: eight digits and their letter, in capitals, with a dash or points or without.
     func spanishNIF(at index: Int) -> Int? {
         var number = 0

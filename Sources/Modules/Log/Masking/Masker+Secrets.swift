@@ -34,6 +34,10 @@ extension Masker {
         if token == word, text.peek(token) == UInt8(ascii: "+") { token += 1 }
         guard token > word else { return .none(next: word) }
         var end = text.end(of: { $0.isTokenByte || ".~+/=".utf8.contains($0) }, from: token)
+        if !isBearer {
+            end = text.end(of: { $0.isTokenByte || "+/".utf8.contains($0) }, from: token)
+            end = text.end(of: { $0 == UInt8(ascii: "=") }, from: end, max: 2)
+        }
         if text.peek(end) == UInt8(ascii: "%") || text[end - 1] == UInt8(ascii: ".") {
             end = text.end(of: { $0.isTokenByte || ".~+/=%".utf8.contains($0) }, from: token)
             while end > token, text[end - 1] == UInt8(ascii: ".") { end -= 1 }
@@ -50,7 +54,9 @@ extension Masker {
     func privateKey(_ text: Span<UInt8>, at index: Int, floor: Int, isInKey: inout Bool) -> Outcome {
         let start = index - 1
         let dashes = text.end(of: { $0 == UInt8(ascii: "-") }, from: index)
-        guard start >= floor, dashes - start >= 5, text.has("begin ", at: dashes) else { return .none(next: dashes) }
+        guard start >= floor else { return .none(next: dashes) }
+        if dashes - start == 2 { return option(text, at: start) }
+        guard dashes - start >= 5, text.has("begin ", at: dashes) else { return .none(next: dashes) }
         let label = text.end(of: { $0.isASCIIAlphanumeric || $0 == 0x20 }, from: dashes, max: 64)
         guard text.has("-----", at: label), text.contains("private key", in: dashes..<label) else {
             return .none(next: label)
@@ -102,7 +108,8 @@ extension Span where Element == UInt8 {
         guard beginning - start >= prefix.count.lowerBound else { return nil }
         switch prefix.alphabet {
         case .hex, .capital: break
-        default: guard looksSecret(start..<beginning, least: 1) else { return nil }
+        // A prefix that nothing else has says enough.
+        default: guard prefix.isAnywhere || looksSecret(start..<beginning, least: 1) else { return nil }
         }
         var end = self.end(of: prefix.alphabet.contains, from: beginning)
         // The full stop of a sentence.
@@ -166,8 +173,8 @@ extension Span where Element == UInt8 {
     func botToken(at start: Int) -> Range<Int>? {
         let number = end(of: \.isASCIIDigit, from: start, max: 12)
         guard (8...11).contains(number - start), peek(number) == UInt8(ascii: ":") else { return nil }
-        let end = self.end(of: \.isTokenByte, from: number + 1, max: 40)
-        return (34...36).contains(end - number - 1) ? start..<end : nil
+        let end = self.end(of: \.isTokenByte, from: number + 1, max: 64)
+        return end - number - 1 >= 34 ? start..<end : nil
     }
 
     /// True for base 64 that says `user:password`.

@@ -79,7 +79,7 @@ final class Masker: Sendable {
         switch second {
         // A number, a telephone number, or (behind a letter) an IBAN, a NIE, a number behind an escape.
         case UInt8(ascii: "0")...UInt8(ascii: "9"): !first.isASCIIDigit
-        case UInt8(ascii: "+"), UInt8(ascii: "("): !first.isASCIIAlphanumeric
+        case UInt8(ascii: "+"), UInt8(ascii: "("): true
         case UInt8(ascii: "@"): first.isMailLocal || first == UInt8(ascii: "\"")
         // Escapes, of which a few stand for a character above.
         case UInt8(ascii: "%"), UInt8(ascii: "\\"): true
@@ -192,10 +192,19 @@ final class Masker: Sendable {
 
     /// A digit behind a letter: of an IBAN, of a NIE, of a key; or of a number behind an escape that ends with a letter.
     private func behindLetter(_ text: Span<UInt8>, at index: Int, floor: Int) -> Outcome {
-        if text.isStart(index, floor: floor) { return number(text, at: index, floor: floor) }
+        let isBehindEscape =
+            text.peek(index - 2) == UInt8(ascii: "\\") || text.peek(index - 3) == UInt8(ascii: "%")
+            || text.peek(index - 6) == UInt8(ascii: "\\")
+        if isBehindEscape, text.isStart(index, floor: floor) { return number(text, at: index, floor: floor) }
+        // Identifiers are full of digits behind letters. What is looked for has another digit; of the prefixes, one has
+        // a digit second.
+        guard text.peek(index + 1).isASCIIDigit else {
+            return text[index - 1] == UInt8(ascii: "r")
+                ? secret(text, at: index - 1, floor: floor) : .none(next: index + 1)
+        }
         if let found = text.accountNumber(at: index - 2, floor: floor) { return .found(found, .iban) }
         if let found = text.lettersAndNumber(at: index, floor: floor) { return .found(found, .nif) }
-        return secret(text, at: index - 1, floor: floor)
+        return .none(next: index + 1)
     }
 
     /// An escape: `%40`, `\u0040` and the like may stand for a character that a rule wants.
@@ -290,6 +299,7 @@ extension Span where Element == UInt8 {
         return false
     }
 
-    /// True where a word or number may end before `index`.
-    func isEnd(_ index: Int) -> Bool { !peek(index).isWord }
+    /// True where a word or number may end before `index`. A mark counts as the letters that it stands for, so that what is
+    /// masked again stays the same.
+    func isEnd(_ index: Int) -> Bool { !peek(index).isWord && !isMark(at: index) }
 }

@@ -81,11 +81,15 @@ struct NumberCluster {
         // An address is found as a whole, at its sign.
         case UInt8(ascii: "@"): return false
         case UInt8(ascii: "%"), UInt8(ascii: "\\"): return text.escapedByte(at: end)?.byte != UInt8(ascii: "@")
-        case UInt8(ascii: "-"): return !text.peek(end + 1).isWord
+        // What stands behind may be masked: it is no end either way.
+        case UInt8(ascii: "-"):
+            let next = text.peek(end + 1 + text.blank(at: end + 1))
+            return !next.isWord && next != UInt8(ascii: "[")
+        case UInt8(ascii: "."): return text.peek(end + 1) != UInt8(ascii: "[")
         // A device's number, and then the sign.
         case UInt8(ascii: ":"):
             return text.peek(text.end(of: \.isASCIIDigit, from: end + 1, max: 4)) != UInt8(ascii: "@")
-        case let byte: return !byte.isWord
+        default: return text.isEnd(end)
         }
     }
 
@@ -105,7 +109,9 @@ struct NumberCluster {
 
     /// The separator at `index`, and where the digit behind it stands.
     private static func separator(_ text: Span<UInt8>, at index: Int) -> (Separator, next: Int)? {
-        let blank = text.blank(at: index)
+        // One space, or two.
+        var blank = text.blank(at: index)
+        if blank > 0 { blank += text.blank(at: index + blank) }
         var next = index + blank
         let separator: Separator
         if text.hyphen(at: next) > 0 {

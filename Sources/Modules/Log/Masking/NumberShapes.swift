@@ -34,8 +34,11 @@ struct NumberShapes: Sendable {
         /// Groups that are also how other numbers are written: not behind a word that says so, nor before a unit.
         static let weak = Rules(rawValue: 1 << 15)
 
+        /// With a country's code, but no plus sign.
+        static let coded = Rules(rawValue: 1 << 16)
+
         static let phones: Rules = [
-            .american, .american1, .area, .trunk, .iberian, .three, .chinese, .russian, .indian, .bare,
+            .american, .american1, .area, .trunk, .iberian, .three, .chinese, .russian, .indian, .bare, .coded,
         ]
     }
 
@@ -77,6 +80,12 @@ struct NumberShapes: Sendable {
         (.chinese, ["3 4 4", "3-4-4"]),
         (.russian, ["1 3 3-2-2", "1(3)3-2-2", "1-3-3-2-2", "1 3 3 2 2", "1(3)3 2 2", "1(3)7", "1(3)3-4"]),
         ([.indian, .weak], ["5 5", "5-5", "1 4 4", "1-4-4"]),
+        (
+            .coded,
+            ["4 5-4", "4 5 4", "4 4-4", "2 2 5-4", "2 2 5 4", "2(2)5-4", "2(2)5 4", "2 2 4-4", "2(2)4-4", "2 2 9"]
+        ),
+        (.coded, ["2 3 3 3", "2-3-3-3", "3 3 3 3", "3 9", "2 11", "2 10", "4 2 5-4", "4 2 5 4", "4 3 3 3", "5 3 3 3"]),
+        (.coded, ["2 2 1 4-4", "2 2 1 4 4", "2 9 2 4-4", "4 2 4-4", "4 3 8", "4 9", "2 3 2 2 2", "2 1 2 2 2 2"]),
         ([.bare, .weak], ["10", "11", "12", "13"]),
     ]
 

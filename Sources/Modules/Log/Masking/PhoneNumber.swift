@@ -36,16 +36,43 @@ enum PhoneNumber {
         let count = cluster.count(groups)
         let first = cluster.digits[0]
         let second = cluster.digits[1]
-        if rules.contains(.american), first >= 2, cluster.digits[3] >= 2 { return true }
+        if rules.contains(.american), first >= 2, cluster.digits[3] >= 2, !isRound(cluster) { return true }
         if rules.contains(.american1), first == 1, second >= 2, cluster.digits[4] >= 2 { return true }
         if rules.contains(.area), first > 0, second > 0, isLocal(cluster, 2, count) { return true }
-        if rules.contains(.trunk), first == 0, second > 0, (9...12).contains(count) { return true }
+        if rules.contains(.trunk), first == 0, second > 0, (9...12).contains(count), !isRow(cluster, groups) {
+            return true
+        }
+        if rules.contains(.coded), isCoded(cluster, count) { return true }
         if rules.contains(.iberian), first >= 6 || first == 2 && second > 0 { return true }
         if rules.contains(.three), first == 3 { return true }
         if rules.contains(.chinese), first == 1, second >= 3 { return true }
         if rules.contains(.russian), first == 7 || first == 8 { return true }
         if rules.contains(.indian), cluster.length(0) == 1 ? first == 9 : first >= 7 { return true }
         return rules.contains(.bare) && isBare(cluster, count)
+    }
+
+    /// `200 300 4000`: three round numbers. No area but those of free calls ends with two zeros.
+    private static func isRound(_ cluster: NumberCluster) -> Bool {
+        cluster.digits[1] == 0 && cluster.digits[2] == 0 && cluster.digits[0] < 8 || cluster.value(7..<10) == 0
+    }
+
+    /// `01 02 03 04 05`: one more each time.
+    private static func isRow(_ cluster: NumberCluster, _ groups: Int) -> Bool {
+        guard groups == 5 else { return false }
+        let step = cluster.value(2..<4) - cluster.value(0..<2)
+        return (1..<4).allSatisfy {
+            cluster.value(2 * $0 + 2..<2 * $0 + 4) - cluster.value(2 * $0..<2 * $0 + 2) == step
+        }
+    }
+
+    /// A country's code without its plus sign, or with two zeros.
+    private static func isCoded(_ cluster: NumberCluster, _ count: Int) -> Bool {
+        let zeros = cluster.digits[0] == 0 && cluster.digits[1] == 0 ? 2 : 0
+        switch (cluster.value(zeros..<zeros + 2), count - zeros) {
+        case (34, 11), (33, 11), (44, 12), (54, 12...13), (55, 12...13), (52, 12...13), (39, 12), (49, 11...13):
+            return true
+        default: return cluster.value(zeros..<zeros + 3) == 351 && count - zeros == 12
+        }
     }
 
     /// A number behind an area's: nine digits are a mobile's and begin with 9, eight begin with 2 to 9.
