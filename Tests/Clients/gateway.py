@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import time
+import unittest
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -188,6 +189,14 @@ class Gateway:
             assert code == 0, f"gatehouse ended with {code} after SIGTERM:\n{self.logs()[-4000:]}"
         else:
             self.kill()
+
+    def descriptors(self, folder: str = "fd") -> Path:
+        """A folder of /proc about the server's descriptors."""
+        assert self.process is not None
+        path = Path(f"/proc/{self.process.pid}/{folder}")
+        if not os.access(path, os.R_OK):
+            raise unittest.SkipTest("only root reaches the descriptors of a process that is not dumpable (proc(5))")
+        return path
 
     def logs(self) -> str:
         return self.output.read_text(errors="replace") if self.output.exists() else ""

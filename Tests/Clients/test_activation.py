@@ -74,9 +74,13 @@ def is_free(port: int) -> bool:
 def loops_that_watch(server: Gateway, inode: int) -> list[str]:
     """The flags of each epoll entry of the server that watches the socket with this inode."""
     found = []
-    directory = f"/proc/{server.process.pid}/fdinfo"
+    directory = server.descriptors("fdinfo")
     for number in os.listdir(directory):
-        for line in open(f"{directory}/{number}").read().splitlines():
+        try:
+            lines = open(f"{directory}/{number}").read().splitlines()
+        except FileNotFoundError:
+            continue  # closed since it was listed
+        for line in lines:
             words = line.replace(":", ": ").split()
             if words[:1] == ["tfd:"] and int(words[words.index("ino:") + 1], 16) == inode:
                 found.append(words[words.index("events:") + 1])

@@ -145,7 +145,7 @@ def test_only_the_origins_on_the_list(make_gateway):
 def test_without_descriptors_idle_connections_give_way_and_nothing_spins(make_gateway):
     server = make_gateway({"http": {"loops": 1}}).start()
     process = server.process.pid
-    most = len(os.listdir(f"/proc/{process}/fd")) + 20
+    most = len(os.listdir(server.descriptors())) + 20
     resource.prlimit(process, resource.RLIMIT_NOFILE, (most, most))
     crowd = [raw.Connection(server, timeout=5) for _ in range(10)]
     waiting = []

@@ -24,6 +24,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "crash.h"
 #include "files.h"
 
 // Behind _GNU_SOURCE; declared by hand so that the macro stays undefined.

@@ -57,14 +57,16 @@ package final class LogSink: Sendable {
 
     /// A sink on standard error: text on a terminal (in colour, unless `NO_COLOR` is set), JSON elsewhere.
     package static func standardError(
-        level: Logger.Level, format: LogFormat? = nil, secrets: SecretRegistry
+        level: Logger.Level, format: LogFormat? = nil, secrets: SecretRegistry, masks: Bool = true
     ) throws(Errno) -> LogSink {
         let isTerminal = isatty(2) == 1
         let isColoured = unsafe isTerminal && getenv("NO_COLOR") == nil
         let format = format ?? (isTerminal ? .text(isColoured: isColoured) : .json)
         // Descriptor 2 may become something else (`PrintedErrors`); lines go to what it is now.
         let output = FileDescriptor(owning: try Errno.check { fcntl(2, F_DUPFD_CLOEXEC, 3) })
-        return try LogSink(level: level, format: format, secrets: secrets) { write($0, to: output.rawValue) }
+        return try LogSink(level: level, format: format, secrets: secrets, masks: masks) {
+            write($0, to: output.rawValue)
+        }
     }
 
     /// Changes what is written from now on; a reload may do so.

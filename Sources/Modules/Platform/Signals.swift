@@ -2,7 +2,7 @@
 import CLinux
 import Glibc
 
-/// Signals as something to read. Nothing in this program runs in a signal handler.
+/// Signals as something to read. Nothing of Swift runs in a signal handler.
 package enum Signals {
     /// Blocks the signals for this thread and all that it starts, and gives a non-blocking descriptor to read them from
     /// (signalfd(2)). Call it on the main thread before any other is started.
@@ -32,12 +32,14 @@ package enum Signals {
         _ = signal(SIGPIPE, SIG_IGN)
     }
 
-    /// Runs `body` with every signal blocked on this thread; threads made in it inherit that.
+    /// Runs `body` with every signal blocked on this thread, but those of a thread's own faults; threads made in it inherit
+    /// that.
     static func blockingAll<Result>(_ body: () -> Result) -> Result {
         var all = sigset_t()
         var old = sigset_t()
         // SAFETY: both sets live through the calls.
         unsafe sigfillset(&all)
+        unsafe clinux_leave_crashes(&all)
         unsafe pthread_sigmask(SIG_SETMASK, &all, &old)
         defer { unsafe pthread_sigmask(SIG_SETMASK, &old, nil) }
         return body()
