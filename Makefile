@@ -47,6 +47,7 @@ test-swift: packages shims ## Swift's tests only; FILTER=JSONTests for some of t
 
 test-clients: packages-test shims venvs ## The client suites only; ARGS='-k cancel' for some of them
 	$(BUILD) --product gatehouse
+	$(BUILD) --product StoreSweep
 	python3 Tests/Tools/suites.py clients -- $(ARGS)
 
 prove: packages-test shims venvs ## The random and timing tests again, longer, and the sanitizers: some half an hour

@@ -2,11 +2,11 @@
 //
 // Looks for texts in a data directory as somebody would who has its files, and as somebody would who has today's keys too:
 //
-//     raw      the bytes of every file
+//     raw      the bytes of every file of HOUSE, in which the data directory DATA lies
 //     pages    every opened page of every database: free ones, and what the logs kept, included
 //     fields   every sealed field, opened with every content key of its tenant
 //
-// It works on copies and changes nothing. Usage: StoreSweep DATA KEYFILE TEXT…, and a line of JSON comes out.
+// It works on copies and changes nothing. Usage: StoreSweep HOUSE DATA KEYFILE TEXT…, and a line of JSON comes out.
 
 import Core
 import Crypto
@@ -23,12 +23,13 @@ import Synchronization
 struct SweepProgram {
     static func main() {
         let arguments = CommandLine.arguments
-        guard arguments.count > 3 else {
-            complain("usage: StoreSweep DATA KEYFILE TEXT…")
+        guard arguments.count > 4 else {
+            complain("usage: StoreSweep HOUSE DATA KEYFILE TEXT…")
             exit(2)
         }
         do {
-            let report = try SweepReport(data: arguments[1], keyFile: arguments[2], texts: Array(arguments[3...]))
+            let report = try SweepReport(
+                house: arguments[1], data: arguments[2], keyFile: arguments[3], texts: Array(arguments[4...]))
             print(report.json)
         } catch {
             complain("\(error)")
@@ -52,9 +53,9 @@ struct SweepReport {
 
     private let sweeps: [(text: String, sweep: Sweep)]
 
-    init(data: String, keyFile: String, texts: [String]) throws {
+    init(house: String, data: String, keyFile: String, texts: [String]) throws {
         sweeps = texts.map { ($0, Sweep($0)) }
-        for (text, sweep) in sweeps { note(text, "raw", try sweep.findings(below: data)) }
+        for (text, sweep) in sweeps { note(text, "raw", try sweep.findings(below: house)) }
         // Opening changes files: logs are recovered and folded in. One copy is only read.
         let (kept, opened) = (try TemporaryDirectory(), try TemporaryDirectory())
         for copy in [kept, opened] { try Self.copy(data, to: copy("data")) }

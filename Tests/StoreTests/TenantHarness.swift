@@ -22,10 +22,12 @@ final class TenantHarness: Sendable {
         module: "notes",
         steps: ["CREATE TABLE notes (id INTEGER NOT NULL PRIMARY KEY, owner TEXT NOT NULL, text BLOB NOT NULL) STRICT"])
 
-    /// - Parameter wrap: puts something before the keyring.
+    /// - Parameters:
+    ///   - below: the VFS below the seals of tenants' files.
+    ///   - wrap: puts something before the keyring.
     init(
         _ section: String = "", in directory: TemporaryDirectory? = nil,
-        wrap: (any TenantKeys) -> any TenantKeys = { $0 }
+        below: String = "unix", wrap: (any TenantKeys) -> any TenantKeys = { $0 }
     ) throws {
         self.directory = try directory ?? TemporaryDirectory()
         let keyFile: UnlockSource = .file(self.directory("root.key"))
@@ -38,7 +40,7 @@ final class TenantHarness: Sendable {
         database = try DatabaseThread(
             SealedFile(path: self.directory("control.db"), keys: keys, identity: identity), mayCreate: true)
         try tenants.start(
-            database: database, keys: wrap(KeyringOfTenants(keyring)), data: self.directory.path)
+            database: database, keys: wrap(KeyringOfTenants(keyring, below: below)), data: self.directory.path)
         try tenants.register(Self.notes)
     }
 

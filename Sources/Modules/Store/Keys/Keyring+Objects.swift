@@ -97,6 +97,15 @@ extension Keyring {
         objects.withLock { objects in
             for object in erased { objects.remove(ObjectName(tenant: tenant, object: object)) }
         }
+        try emptyLog()
+    }
+
+    /// Folds the log into the file: until then it still has the wrapped keys that were deleted, and their objects' ids.
+    func emptyLog() throws(KeyringFailure) {
+        try writer.runAlone { connection throws(KeyringFailure) in
+            let connection = connection
+            try failing { () throws(SQLiteError) in try connection.checkpoint() }
+        }
     }
 
     /// Whether an object was erased, as its tombstone says; also for tenants restored from a backup.

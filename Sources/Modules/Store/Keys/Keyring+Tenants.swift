@@ -133,6 +133,7 @@ extension Keyring {
         tenants.withLock { $0.remove(tenant) }
         objects.withLock { $0.removeAll { $0.tenant == tenant } }
         try sweepObjectsOfDeletedTenants()
+        try emptyLog()
     }
 
     /// Deletes the keys of objects whose tenant is gone, piece by piece; what a crash left is taken up at the next start.

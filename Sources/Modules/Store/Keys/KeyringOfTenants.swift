@@ -18,7 +18,13 @@ final class KeyringOfTenants: TenantKeys {
         weak var file: SealedFile?
     }
 
-    init(_ keyring: Keyring) { self.keyring = keyring }
+    /// The VFS below the seals; another than SQLite's own only in tests.
+    private let below: String
+
+    init(_ keyring: Keyring, below: String = "unix") {
+        self.keyring = keyring
+        self.below = below
+    }
 
     func create(_ tenant: TenantID) throws(SQLiteError) {
         do throws(KeyringFailure) {
@@ -47,7 +53,7 @@ final class KeyringOfTenants: TenantKeys {
         let keys = try failing { () throws(KeyringFailure) in try keyring.tenantKeys(tenant) }
         let file = opened.withLock { opened in
             if let file = opened[tenant]?.file { return file }
-            let file = SealedFile(path: path, keys: keys.pageKeys, identity: keys.identity)
+            let file = SealedFile(path: path, keys: keys.pageKeys, identity: keys.identity, below: below)
             opened[tenant] = Opened(keys: keys, file: file)
             return file
         }
