@@ -53,6 +53,9 @@ struct Main {
         case "plan set": try PlanCommands(invocation).set()
         case "store verify": try StoreFileCommands(invocation).verify()
         case "store inventory": try StoreFileCommands(invocation).inventory()
+        case "backup create": try BackupCommands(invocation).create()
+        case "backup list": try BackupCommands(invocation).list()
+        case "backup restore": try BackupCommands(invocation).restore()
         default: try runNodes(invocation)
         }
     }

@@ -221,5 +221,9 @@ private struct ConfusedStore: TenantStore {
 
     func register(_ migrations: SQLiteMigrations) throws(StartFailure) { try honest.register(migrations) }
 
+    func onRestore(_ body: @escaping @Sendable (any TenantTransaction) throws(SQLiteError) -> Void) {
+        honest.onRestore(body)
+    }
+
     func onDeletion(_ body: @escaping @Sendable (TenantID) async -> Void) { honest.onDeletion(body) }
 }

@@ -111,6 +111,7 @@ private struct TestStore: TenantStore {
     func database(of principal: Principal?) throws(Failure) -> any TenantDatabase { tenant }
     func database(of tenant: TenantID, actor: String) throws(Failure) -> any TenantDatabase { self.tenant }
     func register(_ migrations: SQLiteMigrations) throws(StartFailure) {}
+    func onRestore(_ body: @escaping @Sendable (any TenantTransaction) throws(SQLiteError) -> Void) {}
     func onDeletion(_ body: @escaping @Sendable (TenantID) async -> Void) {}
 }
 

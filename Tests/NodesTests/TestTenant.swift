@@ -101,6 +101,8 @@ private final class TestTransaction: TenantTransaction {
 
     func erase(_ object: ObjectID) throws(SQLiteError) { keys.remove(object) }
 
+    func isErased(_ object: ObjectID) throws(SQLiteError) -> Bool { !keys.contains(object) }
+
     func digest(_ label: StaticString, _ text: String) -> [UInt8] {
         Array(SHA256.digest(Array("\(tenant.text)|\(label)|\(text)".utf8)).bytes.prefix(16))
     }

@@ -42,7 +42,7 @@ final class StubbornKeys: TenantKeys {
         return try keys.openFile(at: path, of: tenant, options: options, mayCreate: mayCreate)
     }
 
-    func check(_ connection: SQLiteConnection, of tenant: TenantID) throws(SQLiteError) {
+    func check(_ connection: SQLiteConnection, of tenant: TenantID) throws(SQLiteError) -> Bool {
         try keys.check(connection, of: tenant)
     }
 

@@ -15,7 +15,7 @@ import Testing
 final class TenantHarness: Sendable {
     let directory: TemporaryDirectory
     let tenants: Tenants
-    private let database: DatabaseThread
+    let control: DatabaseThread
     let keyring: Keyring
 
     static let notes = SQLiteMigrations(
@@ -37,10 +37,10 @@ final class TenantHarness: Sendable {
         let settings = try StoreSettings(store, mode: .development, dataDirectory: self.directory.path)
         tenants = Tenants(settings: settings, log: .disabled)
         let (keys, identity) = try keyring.controlKeys()
-        database = try DatabaseThread(
+        control = try DatabaseThread(
             SealedFile(path: self.directory("control.db"), keys: keys, identity: identity), mayCreate: true)
         try tenants.start(
-            database: database, keys: wrap(KeyringOfTenants(keyring, below: below)), data: self.directory.path)
+            database: control, keys: wrap(KeyringOfTenants(keyring, below: below)), data: self.directory.path)
         try tenants.register(Self.notes)
     }
 
@@ -51,7 +51,7 @@ final class TenantHarness: Sendable {
     func stop() {
         guard !isStopped.exchange(true, ordering: .relaxed) else { return }
         tenants.stop()
-        database.stop()
+        control.stop()
         keyring.close()
     }
 

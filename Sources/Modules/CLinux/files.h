@@ -10,4 +10,14 @@
 // explicit_bzero(3): hidden from Swift's Glibc module in some versions of the toolchain.
 #include <string.h>
 
+// renameat2(2) stands behind _GNU_SOURCE.
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// Two names change places at once, so that at no moment either is missing.
+static inline int clinux_exchange(const char *first, const char *second) {
+    return (int)syscall(SYS_renameat2, AT_FDCWD, first, AT_FDCWD, second, 2 /* RENAME_EXCHANGE */);
+}
+
 #endif

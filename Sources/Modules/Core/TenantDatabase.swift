@@ -50,6 +50,9 @@ package protocol TenantTransaction {
     /// delete, in the same write. Erasing twice is harmless.
     func erase(_ object: ObjectID) throws(SQLiteError)
 
+    /// Whether the object has no key, or none any more.
+    func isErased(_ object: ObjectID) throws(SQLiteError) -> Bool
+
     /// A keyed digest (16 bytes, under a key of this tenant) by which something sealed can be found again: a correlation
     /// id, an alias. Equal texts under one label have equal digests.
     func digest(_ label: StaticString, _ text: String) -> [UInt8]

@@ -24,6 +24,10 @@ package protocol TenantStore: Sendable {
     /// - Throws: once a file has been opened: it would be without these tables.
     func register(_ migrations: SQLiteMigrations) throws(StartFailure)
 
+    /// Runs on a tenant's file that may be from a backup, in a transaction, before anything else does: rows of objects that
+    /// were erased since (`TenantTransaction.isErased`) are deleted there. Modules say so when they start.
+    func onRestore(_ body: @escaping @Sendable (any TenantTransaction) throws(SQLiteError) -> Void)
+
     /// Runs before a tenant's keys and file are destroyed: what is held of it in memory goes then. Modules say so when they
     /// start. After a crash in the middle of a deletion it is not run again: memory is empty then.
     func onDeletion(_ body: @escaping @Sendable (TenantID) async -> Void)

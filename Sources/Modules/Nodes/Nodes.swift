@@ -44,6 +44,7 @@ package final class Nodes: Module {
 
     package func start() throws(StartFailure) {
         try context.store.register(NodesSchema.migrations)
+        context.store.onRestore(Reconciliation.run)
         let context = context
         context.store.onDeletion { tenant in
             context.schedule.hasten(tenant)

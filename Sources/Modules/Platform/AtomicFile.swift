@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CLinux
 import Glibc
 
 /// Small files, read whole and replaced whole: whoever looks sees the old contents or the new ones, never a part, also
@@ -134,6 +135,11 @@ package enum AtomicFile {
     /// Makes names that were given and taken in the directory of `path` durable. fsync(2).
     package static func flushDirectory(of path: String) throws(Errno) {
         try flush(directory: directory(of: path))
+    }
+
+    /// Two files or directories of one file system change their names at once. Both must exist. renameat2(2).
+    package static func exchange(_ first: String, _ second: String) throws(Errno) {
+        try Errno.check { unsafe clinux_exchange(first, second) }
     }
 
     /// Overwrites a small file (1 MiB at most) where it lies, flushes it, and takes its name away, durably. For keys whose

@@ -72,6 +72,14 @@ final class DatabaseThread: Sendable {
         }
     }
 
+    /// The file as it stands, for a copy; writing goes on in the log as long as that lives.
+    func snapshot() throws(DatabaseFailure) -> FileSnapshot {
+        let (connection, file) = (connection, file)
+        return try runBlocking { () throws(SQLiteError) in
+            try FileSnapshot(connection) { () throws(SQLiteError) in try file.connect() }
+        }
+    }
+
     /// Does what waits, then ends the thread and closes the file.
     func stop() {
         let connection = connection

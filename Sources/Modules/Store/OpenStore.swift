@@ -13,6 +13,7 @@ final class OpenStore: Sendable {
     let database: DatabaseThread
     /// For what blocks: the operator's work on keys.
     let worker: Worker
+    let backups: Backups
     private let lock: DirectoryLock
     private let log: Logger
     private let keeper = Mutex<KeyringKeeper?>(nil)
@@ -29,7 +30,7 @@ final class OpenStore: Sendable {
 
     /// Opens the keyring and control.db, which must fit each other.
     init(
-        _ directory: DataDirectory, _ settings: StoreSettings, _ log: Logger
+        _ directory: DataDirectory, _ settings: StoreSettings, _ tenants: Tenants, _ log: Logger
     ) throws(StartFailure) {
         // Two servers on one directory would each believe their own keys and counters.
         lock = try directory.lock()
@@ -51,6 +52,8 @@ final class OpenStore: Sendable {
             keyring.close()
             throw StartFailure("the keys' threads cannot be started: \(error)")
         }
+        backups = Backups(
+            place: BackupPlace(path: settings.backup), keyring: keyring, control: database, tenants: tenants, log: log)
     }
 
     private static func openControl(_ directory: String, _ keyring: Keyring) throws(StartFailure) -> DatabaseThread {
@@ -106,8 +109,15 @@ final class OpenStore: Sendable {
         keyring.close()
     }
 
-    /// Marks control.db, if it or the keyring has changed since the last mark.
+    /// Brings up to date what stands elsewhere about the keyring: the mark in control.db, and the copy of the keys beside the
+    /// backups. After each piece of work on keys, and every few seconds.
     func mark() {
+        markControl()
+        backups.refreshKeys()
+    }
+
+    /// Marks control.db, if it or the keyring has changed since the last mark.
+    private func markControl() {
         do throws(KeyringFailure) {
             let before = Marked(changes: database.changes, generation: try keyring.generation())
             guard marked.withLock({ $0 != before }) else { return }

@@ -15,8 +15,8 @@ package final class Store: Module {
     /// Plays the roles `TenantStore` and `TenantDirectory`.
     package let tenants: Tenants
 
-    private let settings: StoreSettings
-    private let directory: DataDirectory
+    let settings: StoreSettings
+    let directory: DataDirectory
     private let log: Logger
     private let state = Mutex(State.made)
 
@@ -38,7 +38,7 @@ package final class Store: Module {
 
     package func start() throws(StartFailure) {
         try directory.prepare()
-        let store = try OpenStore(directory, settings, log)
+        let store = try OpenStore(directory, settings, tenants, log)
         do throws(StartFailure) {
             try tenants.start(database: store.database, keys: KeyringOfTenants(store.keyring), data: directory.path)
             try store.keep(rollInterval: settings.rollInterval)
@@ -57,6 +57,7 @@ package final class Store: Module {
         let opened: @Sendable () throws(Failure) -> OpenStore = { [self] () throws(Failure) in try self.opened() }
         return TenantRoutes(tenants: tenants).all + PlanRoutes(tenants: tenants).all + CheckRoutes(tenants: tenants).all
             + StoreRoutes(store: opened, tenants: tenants, settings: settings, work: work).all
+            + BackupRoutes(store: opened, work: work).all
             + SlotRoutes(store: opened, settings: settings).all
             + SecretRoutes(store: opened, log: log, changed: { [self] in changed($0) }).all
     }

@@ -19,6 +19,9 @@ struct StoreSettings: Equatable {
     /// more: the published erasure time.
     let rollInterval: Duration
 
+    /// `backup`: where backups go.
+    let backup: String
+
     /// In development a missing key file is made; in production it is an error, because a server that makes itself a new
     /// key has silently lost what the old one opened.
     var createsRootKey: Bool { mode == .development }
@@ -46,6 +49,13 @@ struct StoreSettings: Equatable {
         tenantBytesMax = try section.takeSize("tenant_bytes_max", in: TenantLimit.bytesMaxRange, default: 10 << 30)
         rollInterval = try section.takeDuration(
             "roll_interval", in: .seconds(60)...(.seconds(30 * 86_400)), default: .seconds(86_400))
+        backup = try section.takePath("backup", default: "\(dataDirectory)/backup")
+        let taken = ["tenants", "audit"].map { "\(dataDirectory)/\($0)" }
+        let backup = self.backup
+        guard backup != dataDirectory, !taken.contains(where: { Self.lies(backup, below: $0) }) else {
+            throw section.error(
+                at: "backup", "this is where the store keeps what is to be copied", hint: "another disk, for example")
+        }
         let period = try section.takeDuration(
             "retention", in: .seconds(60)...(.seconds(Retention.secondsMax)), default: .seconds(30 * 86_400))
         retention = Retention(seconds: Int(clamping: period.components.seconds))

@@ -55,21 +55,23 @@ extension Keyring {
     /// Refuses a database or a keyring that is older than the other has seen.
     ///
     /// - Parameter file: the database's name: `control.db`, or a tenant's id.
+    /// - Returns: true where the database has a mark and the keyring knows of none: both came from a backup, or a crash was
+    ///   between the two writings of the first mark.
     /// - Throws: `older`, naming the file that was put back.
-    func check(_ mark: FileMark?, of file: String) throws(KeyringFailure) {
+    @discardableResult
+    func check(_ mark: FileMark?, of file: String) throws(KeyringFailure) -> Bool {
         let (confirmed, generation) = try witness(of: file)
         guard let mark else {
             guard confirmed == nil else {
                 throw .older(file: file, "it has no mark, and the keyring knows of \(confirmed ?? 0)")
             }
-            return
+            return false
         }
         guard mark.keyring <= generation else {
             throw .older(
                 file: KeyringFile.name, "it is at generation \(generation), and \(file) has seen \(mark.keyring)")
         }
-        // A mark that is not confirmed yet is the first.
-        guard let confirmed else { return }
+        guard let confirmed else { return true }
         guard mark.generation >= confirmed else {
             throw .older(
                 file: file, "it is at generation \(mark.generation), and the keyring has confirmed \(confirmed)")
@@ -79,6 +81,7 @@ extension Keyring {
                 file: KeyringFile.name,
                 "\(file) is at generation \(mark.generation), and the keyring knows of \(confirmed)")
         }
+        return false
     }
 
     /// Whether a database was ever marked: one that was is not made anew when it is missing.

@@ -82,9 +82,9 @@ final class KeyringOfTenants: TenantKeys {
         }
     }
 
-    func check(_ connection: SQLiteConnection, of tenant: TenantID) throws(SQLiteError) {
+    func check(_ connection: SQLiteConnection, of tenant: TenantID) throws(SQLiteError) -> Bool {
         let mark = try FileMark.read(connection)
-        try failing { () throws(KeyringFailure) in try keyring.check(mark, of: tenant.text) }
+        return try failing { () throws(KeyringFailure) in try keyring.check(mark, of: tenant.text) }
     }
 
     func mark(_ connection: SQLiteConnection, of tenant: TenantID) throws(SQLiteError) {

@@ -13,6 +13,7 @@ final class StoreWork: Sendable {
         var isRunning = false
         var endedAt: WallTime?
         var failure: String?
+        var hint: String?
         var result = JSONObject()
     }
 
@@ -36,14 +37,21 @@ final class StoreWork: Sendable {
         }
     }
 
-    func end(failure: String) {
+    func end(failure: String, hint: String? = nil) {
         state.withLock { state in
-            (state.isRunning, state.endedAt, state.failure) = (false, .now(), failure)
+            (state.isRunning, state.endedAt, state.failure, state.hint) = (false, .now(), failure, hint)
         }
     }
 
     /// `null` where nothing ran yet. `moved` is what the work under way has done.
     func json(moved: KeyringProgress) -> JSONValue {
+        json(progress: [
+            "tenants": .int(moved.tenants), "objects": .int(moved.objects), "pages": .int(moved.pages),
+        ])
+    }
+
+    /// The same with another account of how far it is.
+    func json(progress: JSONValue) -> JSONValue {
         let state = state.withLock { $0 }
         guard !state.name.isEmpty else { return .null }
         return [
@@ -52,9 +60,9 @@ final class StoreWork: Sendable {
             "status": .string(state.isRunning ? "running" : state.failure == nil ? "done" : "failed"),
             "started_at": .string(state.startedAt.rfc3339),
             "ended_at": state.endedAt.map { .string($0.rfc3339) } ?? .null,
-            "progress": state.isRunning
-                ? ["tenants": .int(moved.tenants), "objects": .int(moved.objects), "pages": .int(moved.pages)] : .null,
+            "progress": state.isRunning ? progress : .null,
             "failure": state.failure.map(JSONValue.string) ?? .null,
+            "hint": state.hint.map(JSONValue.string) ?? .null,
             "result": .object(state.result),
         ]
     }

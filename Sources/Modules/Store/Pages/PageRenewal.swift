@@ -59,25 +59,6 @@ extension Tenants {
     }
 }
 
-extension StoreThread {
-    /// Does work on a tenant's file between its transactions, and waits for it.
-    fileprivate func runBlocking<R: Sendable>(
-        for tenant: TenantID, _ body: @escaping @Sendable (TenantFile) throws(SQLiteError) -> R
-    ) throws(DatabaseFailure) -> R {
-        let slot = ResultSlot<R>()
-        let outcome = Monitor<DatabaseFailure??>(nil)
-        let work = Job.Work.upkeep { file throws(SQLiteError) in slot.value = try body(file) }
-        post(
-            Job(work: work) { failure in
-                outcome.withLock { $0 = .some(failure) }
-                outcome.signal()
-            }, for: tenant)
-        if let failure = outcome.wait({ $0 }) { throw failure }
-        guard let value = slot.value else { throw .busy }
-        return value
-    }
-}
-
 extension StartFailure {
     /// Why a database of the store cannot be read.
     init(_ failure: DatabaseFailure?, path: String) {

@@ -29,6 +29,8 @@ final class TenantFile {
     private var isMarked = true
     /// The disk failed or the file is damaged: close it and start afresh.
     private(set) var isDoubtful = false
+    /// Somebody copies the file: nothing is written into it meanwhile, and it would be no use to try.
+    private weak var held: FileSnapshot?
 
     private let path: String
     private let plan: TenantFiles.Plan
@@ -40,14 +42,10 @@ final class TenantFile {
         self.tenant = tenant
         self.path = path
         self.plan = plan
-        var options = SQLiteOptions()
-        options.checkpointPages = 0
-        // Only a check or a copy on another thread ever holds a lock here.
-        options.busyTimeout = .milliseconds(100)
-        connection = try plan.keys.openFile(at: path, of: tenant, options: options, mayCreate: false)
+        connection = try plan.keys.openFile(at: path, of: tenant, options: plan.options, mayCreate: false)
         try connection.migrate([TenantFile.migrations, FileMark.migrations] + plan.migrations())
         try requireOwner()
-        try requireNewest()
+        if try requireNewest() { try reconcile() }
         try replayOutbox()
     }
 
@@ -67,6 +65,7 @@ final class TenantFile {
 
     /// The one place in which a log is written into its database: whoever ships the log (a backup) does it before.
     func checkpoint() {
+        guard held == nil else { return }
         mark()
         do throws(SQLiteError) {
             try connection.checkpoint()
@@ -78,13 +77,23 @@ final class TenantFile {
     }
 
     /// An older copy of the file, put back, or an older keyring beside it, is refused.
-    private func requireNewest() throws(SQLiteError) {
+    private func requireNewest() throws(SQLiteError) -> Bool {
         do throws(SQLiteError) {
-            try plan.keys.check(connection, of: tenant)
+            return try plan.keys.check(connection, of: tenant)
         } catch {
             log("a tenant's file and the keyring are not of one age", error)
             throw error
         }
+    }
+
+    /// A file from a backup still has the rows of what was erased since, and no key opens them: they go before anybody sees
+    /// them. Done again after a crash, until the file is marked.
+    private func reconcile() throws(SQLiteError) {
+        let transaction = Transaction(tenant: tenant, connection: connection, keys: plan.keys, isReading: false)
+        try connection.transaction { () throws(SQLiteError) in try plan.reconcile(transaction) }
+        try finishErasure(of: transaction.erased)
+        isMarked = false
+        mark()
     }
 
     /// An older copy of the file, put back later, is noticed if it is from before this.
@@ -195,7 +204,7 @@ final class TenantFile {
         try finishErasure(of: try Outbox.waiting(in: connection))
     }
 
-    // MARK: - Pages
+    // MARK: - Upkeep
 
     /// The page key is being changed: where the rewriter is.
     private var rewriter: PageRewriter?
@@ -224,6 +233,17 @@ final class TenantFile {
         rewriter = isLast ? nil : step
         if isLast { try plan.keys.retirePageKeys(of: tenant) }
         return (step.pagesDone - before, isLast)
+    }
+
+    /// The file as it stands, for a copy. Its log waits as long as that lives.
+    func snapshot() throws(SQLiteError) -> FileSnapshot {
+        if let held { return held }
+        mark()
+        let new = try FileSnapshot(connection) { () throws(SQLiteError) in
+            try plan.keys.openFile(at: path, of: tenant, options: plan.options, mayCreate: false)
+        }
+        held = new
+        return new
     }
 
     // MARK: - Size

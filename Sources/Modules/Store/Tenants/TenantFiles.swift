@@ -17,7 +17,17 @@ final class TenantFiles {
         let migrations: @Sendable () -> [SQLiteMigrations]
         /// The most bytes a tenant's database may have now.
         let bytesMax: @Sendable (TenantID) -> Int
+        /// What modules do to a file that was restored from a backup.
+        let reconcile: @Sendable (any TenantTransaction) throws(SQLiteError) -> Void
         let log: Logger
+
+        var options: SQLiteOptions {
+            var options = SQLiteOptions()
+            options.checkpointPages = 0
+            // Only a check or a copy on another thread ever holds a lock here.
+            options.busyTimeout = .milliseconds(100)
+            return options
+        }
     }
 
     private let plan: Plan

@@ -18,8 +18,9 @@ protocol TenantKeys: Sendable {
         at path: String, of tenant: TenantID, options: SQLiteOptions, mayCreate: Bool
     ) throws(SQLiteError) -> SQLiteConnection
 
-    /// Refuses a file that is older than the keyring has seen it, or a keyring that is older than the file has seen.
-    func check(_ connection: SQLiteConnection, of tenant: TenantID) throws(SQLiteError)
+    /// Refuses a file that is older than the keyring has seen it, or a keyring that is older than the file has seen. True
+    /// where the file may be from a backup, and so have rows of what was erased since.
+    func check(_ connection: SQLiteConnection, of tenant: TenantID) throws(SQLiteError) -> Bool
 
     /// Marks a file that has changed, in itself and in the keyring, outside a transaction.
     func mark(_ connection: SQLiteConnection, of tenant: TenantID) throws(SQLiteError)

@@ -15,6 +15,13 @@ enum TenantPaths {
         return "\(directory)/\(tenant.text).db"
     }
 
+    /// Whose file a name below the data directory is; `nil` for any other.
+    static func tenant(of name: String) -> TenantID? {
+        guard name.hasPrefix("tenants/"), name.hasSuffix(".db") else { return nil }
+        let id = String(name.dropFirst(8).dropLast(3))
+        return ULID.isValid(id, prefix: "ten_") ? TenantID(id) : nil
+    }
+
     /// The write-ahead log of a file.
     static func log(of path: String) -> String { path + "-wal" }
 

@@ -22,6 +22,7 @@ package final class Tenants: Sendable {
         /// Once a file has been opened, no further tables are taken.
         var isFrozen = false
         var hooks: [@Sendable (TenantID) async -> Void] = []
+        var restoreHooks: [@Sendable (any TenantTransaction) throws(SQLiteError) -> Void] = []
     }
 
     /// What exists between start and stop.
@@ -101,7 +102,10 @@ package final class Tenants: Sendable {
         let count = min(TenantLimit.threads, settings.openFiles)
         let plan = TenantFiles.Plan(
             directory: directory, keys: keys, openMax: settings.openFiles / count,
-            migrations: { [self] in freeze() }, bytesMax: { [self] in limits(of: $0).bytesMax }, log: log)
+            migrations: { [self] in freeze() }, bytesMax: { [self] in limits(of: $0).bytesMax },
+            reconcile: { [self] transaction throws(SQLiteError) in
+                for hook in state.withLock({ $0.restoreHooks }) { try hook(transaction) }
+            }, log: log)
         return try (0..<count).map { _ throws(Errno) in try StoreThread { TenantFiles(plan) } }
     }
 
@@ -139,6 +143,10 @@ extension Tenants: TenantStore {
         guard !isFrozen else {
             throw StartFailure("the tables of \(migrations.module) came after a tenant's file was opened")
         }
+    }
+
+    package func onRestore(_ body: @escaping @Sendable (any TenantTransaction) throws(SQLiteError) -> Void) {
+        state.withLock { $0.restoreHooks.append(body) }
     }
 
     package func onDeletion(_ body: @escaping @Sendable (TenantID) async -> Void) {

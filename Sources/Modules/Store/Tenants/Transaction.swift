@@ -51,6 +51,16 @@ final class Transaction: TenantTransaction {
         erased.append(object)
     }
 
+    func isErased(_ object: ObjectID) throws(SQLiteError) -> Bool {
+        do throws(SQLiteError) {
+            _ = try key(of: object)
+            return false
+        } catch {
+            guard error.kind == .erased else { throw error }
+            return true
+        }
+    }
+
     func digest(_ label: StaticString, _ text: String) -> [UInt8] {
         keys.digest(label, text, of: tenant)
     }

@@ -112,11 +112,13 @@ struct StoreRoutes: Sendable {
         do throws(Worker.Refusal) {
             try store.worker.post {
                 do throws(KeyringFailure) {
-                    work.end(try Self.rotate(kind, store, tenants, tenant))
+                    let result = try Self.rotate(kind, store, tenants, tenant)
+                    // Before it is said to be done: the copy of the keys beside the backups is renewed too.
+                    store.mark()
+                    work.end(result)
                 } catch {
                     work.end(failure: error.description)
                 }
-                store.mark()
             }
         } catch {
             work.end(failure: "the store is busy")
