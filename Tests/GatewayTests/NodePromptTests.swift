@@ -90,4 +90,49 @@ struct NodePromptTests {
         let fault = #expect(throws: Fault.self) { try NodePrompt.applied(node, to: document, route) }
         #expect(fault?.code == .invalidParameter)
     }
+
+    @Test(
+        arguments: [
+            (nil, nil), ("In Spanish.", "In Spanish."), ("", ""), ("Be \"brief\".", "Be \"brief\"."),
+            ("\n\nx", "\n\nx"),
+        ] as [(String?, String?)])
+    func `an answer repeats the client's instructions and not the prompt`(own: String?, repeated: String?) throws {
+        let member = own.map {
+            "," + "\"instructions\":" + String(decoding: JSONValue.string($0).serialized(), as: UTF8.self)
+        }
+        let text = try applied(#"{"model":"node/a","input":"hi"\#(member ?? "")}"#, .responses)
+        var request = try OpenAIResponsesDecoder.decode(JSONDocument(parsing: Array(text.utf8)).root)
+        #expect(request.messages.first?.text.hasPrefix(node.systemPrompt) == true)
+        request.nodePrompt = node.systemPrompt
+        let head = AnswerHead(id: "1", model: "fast", created: 0)
+        #expect(ResponseObject(request, head).json(isOver: true)["instructions"]?.string == repeated)
+    }
+
+    @Test(arguments: [
+        (ModelRoute.chat, #""messages":[{"role":"user","content":"123456789"}]"#, false),
+        (.chat, #""messages":[{"role":"user","content":"12345678"},{"role":"user","content":"12345678"}]"#, true),
+        (.chat, #""messages":[{"role":"user","content":"1"},{"role":"user","content":"12345678\u0039"}]"#, false),
+        (.chat, #""messages":[{"role":"user","content":[{"type":"text","text":"12345678"}]}]"#, true),
+        (.chat, #""messages":[{"role":"user","content":[{"type":"text","text":"12345"},{"text":"6789"}]}]"#, false),
+        (.chat, #""messages":[{"role":"user","content":[{"type":"image_url","image_url":"x"}]}]"#, false),
+        (.chat, #""messages":[{"role":"assistant","content":"1","tool_calls":["123456789"]}]"#, false),
+        (.chat, #""messages":[{"role":"user","content":[{"text":[[{"text":"123456789"}]]}]}]"#, false),
+        (.chat, #""messages":["123456789"]"#, false), (.responses, #""input":"123456789""#, false),
+        (.responses, #""input":"12345678""#, true), (.responses, #""input":[{"content":"123456789"}]"#, false),
+        (.responses, #""input":"1","instructions":"123456789""#, false),
+        (.messages, #""messages":[],"system":"123456789""#, false),
+        (.messages, #""messages":[],"system":[{"type":"text","text":"123456789"}]"#, false),
+        (.messages, #""messages":[],"system":[{"type":"text","text":"12345678"}]"#, true),
+        (.messages, #""messages":[{"role":"user","content":"12345678"}]"#, true),
+    ])
+    func `holds each message to the node's bound`(route: ModelRoute, members: String, fits: Bool) throws {
+        let node = NodeModel(id: "node_1", model: "fast", systemPrompt: "A long prompt.", inputBytesMax: 8)
+        let document = try JSONDocument(parsing: Array(#"{"model":"node/a",\#(members)}"#.utf8))
+        if fits {
+            _ = try NodePrompt.applied(node, to: document, route)
+        } else {
+            let fault = #expect(throws: Fault.self) { try NodePrompt.applied(node, to: document, route) }
+            #expect(fault?.code == .payloadTooLarge)
+        }
+    }
 }

@@ -24,11 +24,16 @@ package struct NodeModel: Sendable, Equatable {
     package let systemPrompt: String
     /// The most tokens an answer may have, whatever the client asks for; `nil` for the model's own bound.
     package let outputTokensMax: Int?
+    /// The most bytes one message from outside may have; `nil` for the route's own bound.
+    package let inputBytesMax: Int?
 
-    package init(id: String, model: String, systemPrompt: String, outputTokensMax: Int? = nil) {
+    package init(
+        id: String, model: String, systemPrompt: String, outputTokensMax: Int? = nil, inputBytesMax: Int? = nil
+    ) {
         self.id = id
         self.model = model
         self.systemPrompt = systemPrompt
         self.outputTokensMax = outputTokensMax
+        self.inputBytesMax = inputBytesMax
     }
 }

@@ -223,6 +223,7 @@ package final class Gateway: Module {
         } catch {
             throw Failure(error)
         }
+        call.nodePrompt = node.systemPrompt
         call.exchange.node = node.id
         return model
     }

@@ -114,7 +114,8 @@ struct ResponseObject: Sendable {
 
     private var instructions: JSONValue {
         guard let first = request.messages.first, first.path == "instructions" else { return .null }
-        return .string(first.text)
+        // The client's own words: a node's prompt is for the model, and whoever may chat with a node may not read it.
+        return NodePrompt.removed(request.nodePrompt, from: first.text).map(JSONValue.string) ?? .null
     }
 
     private var format: JSONValue {

@@ -28,6 +28,8 @@ package struct ChatRequest: Equatable, Sendable {
     package var verbosity: String?
     /// The client's own key-value pairs (OpenAI `metadata`), given back where the protocol does so.
     package var metadata = JSONObject()
+    /// What a node put before the client's own words; empty where none did. Its tenant's business: no answer repeats it.
+    package var nodePrompt = ""
 
     package init(model: String, messages: [ChatMessage] = []) {
         self.model = model

@@ -17,6 +17,7 @@ enum NodePrompt {
         _ dialect: UpstreamModel.Dialect = .compatible
     ) throws(Fault) -> JSONDocument {
         let root = document.root
+        if let max = node.inputBytesMax { try check(root, max) }
         var edit = JSONEdit(document)
         edit.setMember(of: root, "model", .string(node.model))
         if let max = node.outputTokensMax { cap(max, of: root, route, dialect, &edit) }
@@ -47,6 +48,25 @@ enum NodePrompt {
         }
     }
 
+    /// Holds what the client says to the node's bound, message by message: its owner's bound is the same on every route.
+    private static func check(_ root: JSONNode, _ max: Int) throws(Fault) {
+        for name in ["messages", "input", "instructions", "system"] {
+            guard let said = root[name] else { continue }
+            let messages = said.kind == .array ? Array(said.elements) : [said]
+            guard messages.allSatisfy({ bytes(of: $0) <= max }) else {
+                throw Fault(.payloadTooLarge, "This node takes at most \(max) bytes a message.", param: name)
+            }
+        }
+    }
+
+    /// The text of a message or of a part, unescaped; what is no text (an image, a call) counts as it is sent.
+    private static func bytes(of said: JSONNode) -> Int {
+        if let count = said.stringByteCount { return count }
+        if said.kind == .array { return said.elements.reduce(0) { $0 + bytes(of: $1) } }
+        guard let content = said["content"] ?? said["text"] else { return said.range.count }
+        return bytes(of: content) + (said["tool_calls"]?.range.count ?? 0)
+    }
+
     /// Lowers what the client asks for, and asks where it does not: the node's bound is its owner's, not its caller's.
     private static func cap(
         _ max: Int, of root: JSONNode, _ route: ModelRoute, _ dialect: UpstreamModel.Dialect, _ edit: inout JSONEdit
@@ -71,7 +91,18 @@ enum NodePrompt {
     ) throws(Fault) {
         guard let member = root[name], !member.isNull else { return edit.setMember(of: root, name, .string(prompt)) }
         guard let text = member.string else { throw .invalid(name, "\(name) must be a string") }
-        edit.setMember(of: root, name, .string(prompt + "\n\n" + text))
+        edit.setMember(of: root, name, .string(prompt + separator + text))
+    }
+
+    /// Stands between a prompt and what the client says in the same member.
+    private static let separator = "\n\n"
+
+    /// What the client said in a member that a prompt was put before; `nil` where it said nothing.
+    static func removed(_ prompt: String, from text: String) -> String? {
+        guard !prompt.isEmpty else { return text }
+        let start = prompt + separator
+        guard text.utf8.starts(with: start.utf8) else { return nil }
+        return String(decoding: text.utf8.dropFirst(start.utf8.count), as: UTF8.self)
     }
 
     /// An array's text with one element more, in front.

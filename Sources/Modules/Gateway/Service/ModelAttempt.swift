@@ -32,7 +32,9 @@ struct ModelAttempt {
             }
             // Embeddings of a kind that has none end here, with a sentence that says so.
             let hasNone = call.route == .embeddings && provider.kind != .anthropic
-            request = hasNone ? nil : try call.route.decode(call.root)
+            var decoded = hasNone ? nil : try call.route.decode(call.root)
+            decoded?.nodePrompt = call.nodePrompt
+            request = decoded
             strict = try request.flatMap { request throws(Fault) in try StrictAnswer(request.format) }
         }
     }

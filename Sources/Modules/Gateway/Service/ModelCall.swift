@@ -14,6 +14,8 @@ struct ModelCall {
     /// The client's body, or what a node has made of it.
     var document: JSONDocument
     let isStreamed: Bool
+    /// What a node put into the document before the client's own words.
+    var nodePrompt = ""
     /// When the answer began, for ids and `created`.
     let time: WallTime
 
