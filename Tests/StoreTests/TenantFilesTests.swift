@@ -6,6 +6,7 @@ import Glibc
 import Platform
 import SQLite
 import Support
+import Synchronization
 import Testing
 
 @testable import Store
@@ -84,6 +85,32 @@ import Testing
                 try transaction.connection.execute("DELETE FROM notes WHERE id % 2 = 0")
             }
             try await acme.note(text)
+        }
+    }
+
+    @Test func `on a disk that is nearly full nothing grows, and what was written can be deleted`() throws {
+        let isLow = Atomic(false)
+        let harness = try TenantHarness(isDiskLow: { isLow.load(ordering: .relaxed) })
+        let acme = try harness.database("acme")
+        let text = String(repeating: "x", count: 20_000)
+        try onLoop { _ in
+            for _ in 0..<20 { try await acme.note(text) }
+            isLow.store(true, ordering: .relaxed)
+            do throws(DatabaseFailure) {
+                for _ in 0..<20 { try await acme.note(text) }
+                Issue.record("it grew on")
+            } catch {
+                // Not the tenant's own limit: it cannot help it.
+                guard case .full = error else { throw error }
+            }
+            let count = try await acme.notes().count
+            #expect((20..<40).contains(count))
+            try await acme.write { transaction throws(SQLiteError) in
+                try transaction.connection.execute("DELETE FROM notes WHERE id % 2 = 0")
+            }
+            #expect(try await acme.notes().count < count)
+            isLow.store(false, ordering: .relaxed)
+            for _ in 0..<40 { try await acme.note(text) }
         }
     }
 

@@ -24,10 +24,12 @@ final class TenantHarness: Sendable {
 
     /// - Parameters:
     ///   - below: the VFS below the seals of tenants' files.
+    ///   - isDiskLow: whether the disk is nearly full.
     ///   - wrap: puts something before the keyring.
     init(
-        _ section: String = "", in directory: TemporaryDirectory? = nil,
-        below: String = "unix", wrap: (any TenantKeys) -> any TenantKeys = { $0 }
+        _ section: String = "", in directory: TemporaryDirectory? = nil, below: String = "unix",
+        isDiskLow: @escaping @Sendable () -> Bool = { false },
+        wrap: (any TenantKeys) -> any TenantKeys = { $0 }
     ) throws {
         self.directory = try directory ?? TemporaryDirectory()
         let keyFile: UnlockSource = .file(self.directory("root.key"))
@@ -35,7 +37,7 @@ final class TenantHarness: Sendable {
         let configuration = try Configuration(text: "[store]\n" + section)
         let store = try #require(try configuration.section("store"))
         let settings = try StoreSettings(store, mode: .development, dataDirectory: self.directory.path)
-        tenants = Tenants(settings: settings, log: .disabled)
+        tenants = Tenants(settings: settings, log: .disabled, isDiskLow: { _ in isDiskLow() })
         let (keys, identity) = try keyring.controlKeys()
         control = try DatabaseThread(
             SealedFile(path: self.directory("control.db"), keys: keys, identity: identity), mayCreate: true)

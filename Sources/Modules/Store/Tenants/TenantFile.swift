@@ -35,7 +35,10 @@ final class TenantFile {
     private let path: String
     private let plan: TenantFiles.Plan
     private let connection: SQLiteConnection
+    /// What the file may have by its plan.
     private var bytesMax = 0
+    /// What SQLite was told last; nil before that.
+    private var appliedMax: Int?
 
     /// Opens the file, brings its tables up to date, and finishes the erasures that a crash cut short.
     init(_ tenant: TenantID, path: String, plan: TenantFiles.Plan) throws(SQLiteError) {
@@ -250,15 +253,17 @@ final class TenantFile {
 
     private var walBytes: Int { (try? FileStatus(path: TenantPaths.log(of: path)).size) ?? 0 }
 
-    /// SQLite itself refuses to let the file grow beyond the limit; what frees pages goes on.
+    /// SQLite itself refuses to let the file grow beyond the limit; what frees pages goes on. On a disk that is nearly full
+    /// the limit is what the file has.
     private func applyQuota() {
-        let wanted = plan.bytesMax(tenant)
-        guard wanted != bytesMax else { return }
+        bytesMax = plan.bytesMax(tenant)
+        let wanted = plan.isDiskLow(path) ? 0 : bytesMax
+        guard wanted != appliedMax else { return }
         do throws(SQLiteError) {
             let pageBytes = try connection.first("PRAGMA page_size") { row throws(SQLiteError) in try row.int(0) }
             let pages = max(1, min(wanted / (pageBytes ?? 4096), 4_294_967_294))
             try connection.execute("PRAGMA max_page_count = \(pages)")
-            bytesMax = wanted
+            appliedMax = wanted
         } catch {
             log("the largest size of a file cannot be set", error)
         }
@@ -270,7 +275,7 @@ final class TenantFile {
         let pages = (try? connection.first("PRAGMA page_count") { row throws(SQLiteError) in try row.int(0) }) ?? nil
         let size = (try? connection.first("PRAGMA page_size") { row throws(SQLiteError) in try row.int(0) }) ?? nil
         let left = bytesMax - (pages ?? 0) * (size ?? 4096)
-        guard left < TenantLimit.writeBytes else { return false }
+        guard left < TenantLimit.writeBytes, !plan.isDiskLow(path) else { return false }
         return DiskSpace.bytes(at: path) ?? 0 > TenantLimit.writeBytes
     }
 

@@ -19,6 +19,8 @@ final class TenantFiles {
         let bytesMax: @Sendable (TenantID) -> Int
         /// What modules do to a file that was restored from a backup.
         let reconcile: @Sendable (any TenantTransaction) throws(SQLiteError) -> Void
+        /// Whether the disk under a file has so little room left that no tenant's file may grow.
+        let isDiskLow: @Sendable (String) -> Bool
         let log: Logger
 
         var options: SQLiteOptions {

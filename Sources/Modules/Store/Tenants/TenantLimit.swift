@@ -14,6 +14,8 @@ enum TenantLimit {
     static let walBytes = 4 << 20
     /// What one write adds at most, roughly: a disk with less room than this is called full.
     static let writeBytes = 64 << 20
+    /// Bytes of the disk that tenants' files leave to everything else.
+    static let diskReserve = 64 << 20
     /// Tenants in one appliance.
     static let tenants = 100_000
     /// Plans in one appliance.

@@ -45,9 +45,14 @@ package final class Tenants: Sendable {
         }
     }
 
-    init(settings: StoreSettings, log: Logger) {
+    private let isDiskLow: @Sendable (String) -> Bool
+
+    init(
+        settings: StoreSettings, log: Logger, isDiskLow: @escaping @Sendable (String) -> Bool = DiskSpace.isLow
+    ) {
         self.settings = settings
         self.log = log
+        self.isDiskLow = isDiskLow
     }
 
     /// Reads the directory, clears away makings and deletions that a crash cut short, and starts the threads. Blocks.
@@ -105,7 +110,7 @@ package final class Tenants: Sendable {
             migrations: { [self] in freeze() }, bytesMax: { [self] in limits(of: $0).bytesMax },
             reconcile: { [self] transaction throws(SQLiteError) in
                 for hook in state.withLock({ $0.restoreHooks }) { try hook(transaction) }
-            }, log: log)
+            }, isDiskLow: isDiskLow, log: log)
         return try (0..<count).map { _ throws(Errno) in try StoreThread { TenantFiles(plan) } }
     }
 
