@@ -4,12 +4,14 @@
 package enum NameRule {
     package static let bytesMax = 200
 
-    /// True for 1 to ``bytesMax`` bytes without control and format characters: what a name shows is what it is.
+    /// True for 1 to ``bytesMax`` bytes without control and format characters, and without a blank at either end: what a name
+    /// shows is what it is.
     package static func allows(_ text: String) -> Bool {
-        (1...bytesMax).contains(text.utf8.count)
+        (1...bytesMax).contains(text.utf8.count) && text.unicodeScalars.first != " " && text.unicodeScalars.last != " "
             && text.unicodeScalars.allSatisfy { scalar in
                 switch scalar.properties.generalCategory {
                 case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned: false
+                case .spaceSeparator: scalar == " "
                 default: true
                 }
             }

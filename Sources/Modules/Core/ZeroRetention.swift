@@ -11,7 +11,7 @@ extension RequestHead {
     /// what was not to be.
     package var asksForZeroRetention: Bool {
         ["x-zdr", "x-interfaze-zdr"].contains { name in
-            fields.all(name).contains { !["false", "0", ""].contains($0.asciiLowercased) }
+            fields.all(name).contains { !["false", "0"].contains($0.asciiLowercased) }
         }
     }
 }
