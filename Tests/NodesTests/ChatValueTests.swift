@@ -3,6 +3,7 @@
 import Core
 import Platform
 import Support
+import Synchronization
 import Testing
 
 @testable import Nodes
@@ -182,13 +183,46 @@ import Testing
         #expect(throws: Failure.self) { try runs.begin(Receipt(tenant: one, at: now), node: node) }
     }
 
+    @Test func `runs end with their node, and with their tenant`() throws {
+        let runs = Runs()
+        let now = WallTime(seconds: 1_000)
+        let ended = Mutex<[String]>([])
+        for (tenant, node) in [("ten_1", "node_1"), ("ten_1", "node_2"), ("ten_1", "node_3"), ("ten_2", "node_1")] {
+            let receipt = Receipt(tenant: TenantID(tenant), at: now)
+            try runs.begin(receipt, node: node)
+            runs.start(receipt) { ended.withLock { $0.append("\(tenant) \(node)") } }
+        }
+        try runs.begin(Receipt(tenant: TenantID("ten_1"), at: now), node: "node_4")
+        runs.forget(TenantID("ten_1"), node: "node_2")
+        #expect(ended.withLock { $0 } == ["ten_1 node_2"])
+        ended.withLock { $0 = [] }
+        runs.forget(TenantID("ten_3"), node: "node_2")
+        #expect(ended.withLock { $0 } == [])
+        runs.forget(TenantID("ten_2"))
+        #expect(ended.withLock { $0 } == ["ten_2 node_1"])
+        runs.forget(TenantID("ten_1"))
+        #expect(Set(ended.withLock { $0 }).isSuperset(of: ["ten_1 node_1", "ten_1 node_3"]))
+    }
+
+    @Test func `a thread of many short messages counts with what surrounds them`() {
+        let now = WallTime(seconds: 1_000)
+        var thread = HeldThread(nodeID: "node_1", correlationID: nil, firstClientID: nil, at: now)
+        for number in 0..<100 {
+            thread.append(
+                HeldMessage(
+                    id: "msg_\(number)", role: .user, content: "a", clientID: String(repeating: "c", count: 100)),
+                HeldMessage(id: "msg_a\(number)", role: .assistant, content: "b"))
+        }
+        #expect(thread.bytes > 200 * 100)
+    }
+
     @Test func `a result waits an hour in memory, for its own tenant`() throws {
         let runs = Runs()
         let now = WallTime(seconds: 1_000)
         let receipt = Receipt(tenant: TenantID("ten_1"), at: now)
         try runs.begin(receipt, node: node)
         #expect(runs.find(receipt.id, of: receipt.tenant, at: now)?.status == .queued)
-        runs.start(receipt)
+        runs.start(receipt) {}
         #expect(runs.find(receipt.id, of: receipt.tenant, at: now)?.status == .running)
         #expect(runs.find(receipt.id, of: TenantID("ten_2"), at: now) == nil)
         let answer = TurnAnswer(threadID: "thr_1", messageID: "msg_1", content: "hello", isStored: false)
@@ -197,7 +231,7 @@ import Testing
         #expect(runs.find(receipt.id, of: receipt.tenant, at: now + .seconds(3_599))?.status == .done)
         #expect(runs.find(receipt.id, of: TenantID("ten_2"), at: now) == nil)
         #expect(runs.find(receipt.id, of: receipt.tenant, at: now + .seconds(3_600)) == nil)
-        runs.forget(node: node, of: receipt.tenant)
+        runs.forget(receipt.tenant, node: node)
         #expect(runs.find(receipt.id, of: receipt.tenant, at: now) == nil)
     }
 }

@@ -120,8 +120,9 @@ final class TestDirectory: TenantDirectory {
     let plan = Mutex(RetentionRule())
     let wish = Mutex(RetentionRule())
     let tenants = Mutex<[Tenant]>([])
+    let status = Mutex(TenantStatus.active)
 
-    func status(of tenant: TenantID) -> TenantStatus? { .active }
+    func status(of tenant: TenantID) -> TenantStatus? { status.withLock { $0 } }
     func find(_ nameOrID: String) -> Tenant? { list().first { $0.name == nameOrID || $0.id.text == nameOrID } }
     func list() -> [Tenant] { tenants.withLock { $0 } }
     func limits(of tenant: TenantID) -> TenantLimits {

@@ -3,6 +3,7 @@
 import Core
 import Platform
 import SQLite
+import Synchronization
 import Testing
 
 @testable import Nodes
@@ -208,6 +209,37 @@ import Testing
         let failure = #expect(throws: Failure.self) { try house.turn("two", by: bound) }
         #expect(failure?.code == .nodeNotAllowed)
         #expect(try house.turn("two", node: "other", by: bound) != nil)
+    }
+
+    @Test func `a tenant that is suspended while a model speaks keeps nothing of it`() throws {
+        let house = try TestHouse()
+        _ = try house.node("helper")
+        let first = try #require(try house.turn("one"))
+        let suspend: @Sendable () -> Void = { house.directory.status.withLock { $0 = .suspended } }
+        let late = try #require(try house.turn("two", thread: first.threadID, ScriptedModel(meanwhile: suspend)))
+        #expect(!late.isStored)
+        house.directory.status.withLock { $0 = .active }
+        let new = try #require(try house.turn("three", ScriptedModel(meanwhile: suspend)))
+        #expect(!new.isStored)
+        #expect(try house.texts(of: first.threadID) == ["one", "an answer"])
+        #expect(try house.threadsStored() == 1)
+    }
+
+    @Test func `two turns that begin one conversation at once meet in one thread, in memory as well`() throws {
+        let house = try TestHouse(consents: [])
+        _ = try house.node("helper")
+        let quick = Mutex("")
+        let slow = try #require(
+            try house.turn(
+                "slow", correlation: "c",
+                ScriptedModel(meanwhile: {
+                    let turn = try house.turn("quick", correlation: "c")
+                    quick.withLock { $0 = turn?.threadID ?? "none" }
+                })))
+        #expect(slow.threadID == quick.withLock { $0 })
+        let model = ScriptedModel()
+        _ = try house.turn("third", correlation: "c", model)
+        #expect(model.heard.last?.map(\.text) == ["quick", "an answer", "slow", "an answer", "third"])
     }
 
     @Test func `two turns that begin one conversation at once meet in one thread`() throws {

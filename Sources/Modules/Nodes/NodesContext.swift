@@ -49,11 +49,16 @@ struct NodesContext: Sendable {
 
     /// Whether content may be kept, asked in the transaction that keeps it.
     ///
-    /// - Returns: how long it is kept, or why it is not.
+    /// A tenant that was suspended since the request came in keeps nothing more.
+    ///
+    /// - Returns: how long it is kept, or why it is not: `blocked`, `consent_required`.
     func capture(
         _ kind: DataClass, under scope: ConsentScope, node: RetentionRule = RetentionRule(),
         in transaction: any TenantTransaction
     ) throws(SQLiteError) -> Verdict<Retention> {
+        guard directory.status(of: transaction.tenant) == .active else {
+            return .failure(Failure(.blocked, "this tenant is suspended"))
+        }
         guard try consents.isGranted(scope, in: transaction) else {
             return .failure(
                 Failure(.consentRequired, "this needs the tenant's consent for the scope \(scope.rawValue)"))

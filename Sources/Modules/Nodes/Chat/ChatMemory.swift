@@ -24,6 +24,6 @@ final class ChatMemory: Sendable {
     /// A node was deleted.
     func forget(node id: String, of tenant: TenantID) {
         _ = threads.delete(ThreadFilter(nodeID: id), of: tenant)
-        runs.forget(node: id, of: tenant)
+        runs.forget(tenant, node: id)
     }
 }

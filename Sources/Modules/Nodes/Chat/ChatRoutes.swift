@@ -44,7 +44,7 @@ struct TurnCall: Sendable {
     // MARK: Now
 
     func now() async throws(Failure) -> Reply {
-        let name = name
+        let name = try await name()
         if let name, !context.chat.turns.begin(name, run: nil).isNew { throw Failure.underWay }
         defer { if let name { context.chat.turns.end(name) } }
         let turn = try await prepare()
@@ -94,7 +94,7 @@ struct TurnCall: Sendable {
 
     /// Answers with a receipt. The turn is found and its thread looked up first, so that what cannot be is refused at once.
     func later() async throws(Failure) -> Reply {
-        let (runs, turns, name) = (context.chat.runs, context.chat.turns, name)
+        let (runs, turns, name) = (context.chat.runs, context.chat.turns, try await name())
         let receipt = Receipt(tenant: database.tenant, at: context.now())
         if let name {
             let (isNew, run) = turns.begin(name, run: receipt.id)
@@ -127,11 +127,19 @@ struct TurnCall: Sendable {
 
     // MARK: Both
 
-    private var name: TurnsUnderWay.Name? {
-        request.clientMessageID.map { id in
-            TurnsUnderWay.Name(
-                tenant: database.tenant, node: node, thread: request.threadID ?? request.correlationID ?? "",
-                clientID: id)
+    /// What the turn is known by while it is answered: the node's and the thread's own ids wherever there are such, so that
+    /// one message sent by different names of them is one.
+    private func name() async throws(Failure) -> TurnsUnderWay.Name? {
+        guard let clientID = request.clientMessageID else { return nil }
+        let planner = TurnPlanner(context: context, request: request, principal: principal, now: context.now())
+        let (name, tenant) = (node, database.tenant)
+        return try await database.look { transaction throws(SQLiteError) in
+            let node = try NodeTables.id(of: name, in: transaction)
+            let thread = try node.flatMap { id throws(SQLiteError) in try planner.thread(ofNode: id, in: transaction) }
+            return .success(
+                TurnsUnderWay.Name(
+                    tenant: tenant, node: node ?? name, thread: thread ?? request.correlationID.map { "c \($0)" } ?? "",
+                    clientID: clientID))
         }
     }
 

@@ -11,6 +11,9 @@ struct HeldMessage: Equatable, Sendable {
     let content: String
     /// The sender's own id.
     var clientID: String?
+
+    /// Bytes of a message besides its words.
+    static let overhead = 192
 }
 
 /// A thread that is in memory only: what a model is told of it, and no more.
@@ -33,7 +36,15 @@ struct HeldThread: Sendable {
         messages.map { ModelTurn($0.role == .user ? .user : .assistant, $0.content) }
     }
 
-    var bytes: Int { messages.reduce(0) { $0 + $1.content.utf8.count } }
+    /// What it takes in memory, about: many short messages are mostly what surrounds them.
+    var bytes: Int {
+        messages.reduce(Self.overhead) {
+            $0 + $1.content.utf8.count + ($1.clientID?.utf8.count ?? 0) + HeldMessage.overhead
+        }
+    }
+
+    /// Its ids and names, and its places in the tables.
+    private static let overhead = 1024
 
     /// Appends a turn, and forgets what no model will be told any more.
     mutating func append(_ question: HeldMessage, _ answer: HeldMessage) {
@@ -76,9 +87,20 @@ final class HeldThreads: Sendable {
         shelf.withLock { $0.value(named: Self.name("m", node, firstClientID), of: tenant, at: now) }
     }
 
-    /// Begins a thread with its first turn.
-    func begin(_ thread: HeldThread, of tenant: TenantID, at now: WallTime) {
-        shelf.withLock { _ = Self.put(thread, in: &$0, of: tenant, at: now) }
+    /// Begins a thread with its first turn; or appends that to the thread of the same correlation id that another turn has
+    /// begun while this one was being answered.
+    ///
+    /// - Returns: the thread's id.
+    func begin(
+        _ thread: HeldThread, _ question: HeldMessage, _ answer: HeldMessage, of tenant: TenantID, at now: WallTime
+    ) -> String {
+        shelf.withLock { shelf in
+            let name = thread.correlationID.map { Self.name("c", thread.nodeID, $0) }
+            var thread = name.flatMap { shelf.value(named: $0, of: tenant, at: now) } ?? thread
+            thread.append(question, answer)
+            _ = Self.put(thread, in: &shelf, of: tenant, at: now)
+            return thread.id
+        }
     }
 
     /// Appends a turn to a thread.

@@ -11,6 +11,8 @@ final class Runs: Sendable {
         let receipt: Receipt
         let nodeID: String
         var status = RunStatus.queued
+        /// Ends it early; nil until it runs. Any thread.
+        var cancel: (@Sendable () -> Void)?
     }
 
     private struct Finished {
@@ -56,8 +58,12 @@ final class Runs: Sendable {
         }
     }
 
-    func start(_ receipt: Receipt) {
-        table.withLock { $0.underWay[receipt.id]?.status = .running }
+    /// - Parameter cancel: ends the run early, for nobody wants its result any more.
+    func start(_ receipt: Receipt, cancel: @escaping @Sendable () -> Void) {
+        table.withLock { table in
+            table.underWay[receipt.id]?.status = .running
+            table.underWay[receipt.id]?.cancel = cancel
+        }
     }
 
     func end(_ receipt: Receipt) {
@@ -97,11 +103,16 @@ final class Runs: Sendable {
         table.withLock { $0.finished.tend(tenants: tenants, at: now) }
     }
 
-    func forget(_ tenant: TenantID) {
-        table.withLock { _ = $0.finished.remove(of: tenant) { _ in true } }
-    }
-
-    func forget(node id: String, of tenant: TenantID) {
-        table.withLock { _ = $0.finished.remove(of: tenant) { $0.nodeID == id } }
+    /// Removes the results of a tenant that is being deleted, and ends its runs: they would go on being paid for.
+    ///
+    /// - Parameter node: of one node only.
+    func forget(_ tenant: TenantID, node: String? = nil) {
+        let cancels = table.withLock { table in
+            table.finished.remove(of: tenant) { node == nil || $0.nodeID == node }
+            return table.underWay.values.filter {
+                $0.receipt.tenant == tenant && (node == nil || $0.nodeID == node)
+            }.map(\.cancel)
+        }
+        for cancel in cancels { cancel?() }
     }
 }

@@ -21,8 +21,7 @@ extension Turn {
 
     /// Answers, on the loop of an exchange whose client may be gone; by a deadline of its own.
     func run(_ receipt: Receipt, on loop: EventLoop, _ models: any ModelCaller) async -> Outcome {
-        context.chat.runs.start(receipt)
-        let result = await result(on: loop, models)
+        let result = await result(receipt, on: loop, models)
         await close(receipt, result)
         switch result {
         case .answered: return .answered(status: 200)
@@ -30,9 +29,10 @@ extension Turn {
         }
     }
 
-    private func result(on loop: EventLoop, _ models: any ModelCaller) async -> RunResult {
+    private func result(_ receipt: Receipt, on loop: EventLoop, _ models: any ModelCaller) async -> RunResult {
         if let answer = earlierAnswer { return .answered(answer) }
         let cancellation = Cancellation(on: loop)
+        context.chat.runs.start(receipt) { loop.post { cancellation.fire(.unwanted) } }
         let deadline = loop.schedule(after: ChatLimits.runTime) { cancellation.fire(.timedOut) }
         defer { deadline.cancel() }
         do throws(Failure) {
@@ -40,10 +40,11 @@ extension Turn {
             guard let outcome else { return .failed(Failure(.upstreamInterrupted, "the answer broke off")) }
             return .answered(outcome.answer)
         } catch {
-            guard !cancellation.isFired else {
-                return .failed(Failure(.upstreamTimeout, "the run took longer than it may"))
+            switch cancellation.cause {
+            case nil: return .failed(error)
+            case .unwanted: return .failed(Failure(.notFound, "the node was deleted while it answered"))
+            default: return .failed(Failure(.upstreamTimeout, "the run took longer than it may"))
             }
-            return .failed(error)
         }
     }
 

@@ -87,8 +87,8 @@ struct Turn: Sendable {
 
     /// Puts the turn into the tenant's store.
     ///
-    /// While the model spoke the thread or the node may have been deleted, or the consent withdrawn: then nothing is written,
-    /// so that nothing is left without its thread, and the client has its answer all the same. A store that cannot write is
+    /// While the model spoke the thread or the node may have been deleted, the consent withdrawn, or the tenant suspended: then
+    /// nothing is written, so that nothing is left without its thread, and the client has its answer all the same. A store that cannot write is
     /// another matter: the client was promised that the turn is kept.
     private func store(_ content: String) async throws(Failure) -> TurnAnswer {
         let turn = self
@@ -101,8 +101,10 @@ struct Turn: Sendable {
             return TurnAnswer(answer)
         } catch {
             switch (error.code, plan.place) {
-            case (.notFound, .stored(let id)), (.consentRequired, .stored(let id)): return unkept(content, thread: id)
-            case (.notFound, _): return unkept(content, thread: ULID.make(prefix: ThreadRecord.prefix, at: now))
+            case (.notFound, .stored(let id)), (.consentRequired, .stored(let id)), (.blocked, .stored(let id)):
+                return unkept(content, thread: id)
+            case (.notFound, _), (.blocked, _):
+                return unkept(content, thread: ULID.make(prefix: ThreadRecord.prefix, at: now))
             case (.consentRequired, _): return hold(content)
             default: throw error
             }
@@ -156,12 +158,10 @@ struct Turn: Sendable {
             _ = threads.append(said, reply, to: thread, of: tenant, at: now)
         } else {
             let isNamed = request.correlationID != nil
-            var new = HeldThread(
+            let new = HeldThread(
                 nodeID: plan.node.id, correlationID: request.correlationID,
                 firstClientID: isNamed ? nil : request.clientMessageID, at: now)
-            new.append(said, reply)
-            threads.begin(new, of: tenant, at: now)
-            answer.threadID = new.id
+            answer.threadID = threads.begin(new, said, reply, of: tenant, at: now)
         }
         return answer
     }

@@ -67,6 +67,16 @@ struct TurnPlanner: Sendable {
         return nil
     }
 
+    /// The id of the thread that the request names, in memory or in the store; nil where there is none yet.
+    func thread(ofNode nodeID: String, in transaction: any TenantTransaction) throws(SQLiteError) -> String? {
+        if let id = request.threadID { return id }
+        guard let correlationID = request.correlationID else { return nil }
+        let held = context.chat.threads.find(
+            correlationID: correlationID, node: nodeID, of: transaction.tenant, at: now)
+        if let held { return held.id }
+        return try threads.newest(ofNode: nodeID, correlationID: correlationID, in: transaction)?.id
+    }
+
     // MARK: In memory
 
     private func held(_ node: NodeRecord, of tenant: TenantID) -> HeldThread? {

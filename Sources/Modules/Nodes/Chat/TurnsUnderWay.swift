@@ -9,9 +9,9 @@ final class TurnsUnderWay: Sendable {
     /// What a turn is known by.
     struct Name: Hashable, Sendable {
         let tenant: TenantID
-        /// As the client names it.
+        /// Its id.
         let node: String
-        /// The thread as the client names it; empty for a new one.
+        /// Its id; for one that is still to come the correlation id, if it will have one.
         let thread: String
         let clientID: String
     }

@@ -9,17 +9,19 @@ import SQLite
 /// Sends a file's content, or a range of it (RFC 9110 §14), a megabyte at a time, as fast as the client takes it.
 struct FileDownload {
     private let file: FileRecord
-    private let database: any TenantDatabase
+    private let context: NodesContext
+    private let exchange: Exchange
 
     /// Chunks that are read at once.
     private static let chunksPerStep = 16
 
-    init(_ file: FileRecord, _ database: any TenantDatabase) {
+    init(_ file: FileRecord, context: NodesContext, exchange: Exchange) {
         self.file = file
-        self.database = database
+        self.context = context
+        self.exchange = exchange
     }
 
-    func run(_ exchange: Exchange) async throws(Failure) -> Reply {
+    func run() async throws(Failure) -> Reply {
         let head = exchange.request.head
         var status = 200
         var range = 0..<file.outline.bytes
@@ -39,11 +41,11 @@ struct FileDownload {
         fields.append("accept-ranges", "bytes")
         fields.append("etag", etag)
         fields.append("content-disposition", disposition)
-        return try await send(range, status: status, fields, exchange)
+        return try await send(range, status: status, fields)
     }
 
     private func send(
-        _ range: Range<Int>, status: Int, _ fields: Fields, _ exchange: Exchange
+        _ range: Range<Int>, status: Int, _ fields: Fields
     ) async throws(Failure) -> Reply {
         // Read before the answer begins, so that what is wrong with the first piece is still an answer.
         var rest = range
@@ -56,7 +58,7 @@ struct FileDownload {
             return .streamed
         }
         while !piece.isEmpty {
-            let isWritten = await write(piece, exchange)
+            let isWritten = await write(piece)
             guard isWritten else { return .streamed }
             piece = rest.isEmpty ? [] : try await take(&rest)
         }
@@ -64,7 +66,7 @@ struct FileDownload {
         return .streamed
     }
 
-    private func write(_ piece: [UInt8], _ exchange: Exchange) async -> Bool {
+    private func write(_ piece: [UInt8]) async -> Bool {
         do throws(IOFailure) {
             try await exchange.response.write(piece)
             return true
@@ -78,7 +80,8 @@ struct FileDownload {
         let first = range.lowerBound / FileChunk.bytes
         let end = min(first + Self.chunksPerStep, (range.upperBound - 1) / FileChunk.bytes + 1)
         let id = file.id
-        let chunks = try await database.look { transaction throws(SQLiteError) in
+        // The database is asked for anew: from a suspension on, a download that is under way gets nothing more.
+        let chunks = try await context.database(of: exchange).look { transaction throws(SQLiteError) in
             try FileTables.content(of: id, chunks: first..<end, in: transaction).map(Verdict.success)
                 ?? .failure(.absent)
         }

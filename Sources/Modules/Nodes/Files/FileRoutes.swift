@@ -65,7 +65,7 @@ struct FileRoutes: Sendable {
             exchange async throws(Failure) in
             try await exchange.advance(through: .record)
             let file = try await find(exchange)
-            return try await FileDownload(file, context.database(of: exchange)).run(exchange)
+            return try await FileDownload(file, context: context, exchange: exchange).run()
         }
     }
 

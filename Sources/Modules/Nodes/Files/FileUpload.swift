@@ -58,6 +58,7 @@ struct FileUpload {
     private func fill(
         _ id: String, _ form: inout UploadForm, in database: any TenantDatabase
     ) async throws(Failure) -> FileRecord {
+        let context = context
         let bodyMax = context.settings.fileBytesMax + Self.formBytesMax
         var digest = SHA256()
         var waiting: [[UInt8]] = []
@@ -73,6 +74,10 @@ struct FileUpload {
             guard waiting.count >= Self.chunksPerStep else { continue }
             let (chunks, first) = (waiting, index)
             try await database.change { transaction throws(SQLiteError) -> Verdict<Void> in
+                // Asked with each piece: from the withdrawal on nothing more reaches the disk.
+                if case .failure(let refusal) = try context.capture(.files, under: .files, in: transaction) {
+                    return .failure(refusal)
+                }
                 let isThere = try FileTables.append(chunks, first: first, endsFile: false, to: id, in: transaction)
                 return isThere ? .success(()) : .failure(.absent)
             }

@@ -90,7 +90,7 @@ struct NodeRoutes: Sendable {
             if body.has("retention_seconds") {
                 try await Sweeper(context: context).sweep(database)
             }
-            let (actor, now) = (exchange.actor, context.now())
+            let (actor, now, principal) = (exchange.actor, context.now(), exchange.principal)
             let record = try await database.change { transaction throws(SQLiteError) -> Verdict<NodeRecord> in
                 guard let old = try NodeTables.find(name, in: transaction) else { return .failure(.absent) }
                 var configuration = old.configuration
@@ -100,6 +100,13 @@ struct NodeRoutes: Sendable {
                     return .failure(error)
                 }
                 guard configuration != old.configuration else { return .success(old) }
+                // A key is bound to nodes by their names: one that could give such a name to another node would have that
+                // node's model.
+                if configuration.alias != old.configuration.alias,
+                    !(principal?.mayUse(model: configuration.model) ?? false)
+                {
+                    return .failure(.unknownModel)
+                }
                 if try NodeTables.isTaken(alias: configuration.alias, byOtherThan: old.id, in: transaction) {
                     return .failure(.takenAlias)
                 }
@@ -143,13 +150,16 @@ struct NodeRoutes: Sendable {
     /// A model that this key may not name does not exist for it.
     private func checkModel(_ configuration: NodeConfiguration, _ exchange: Exchange) throws(Failure) {
         guard let principal = exchange.principal, principal.mayUse(model: configuration.model) else {
-            throw Failure(.modelNotFound, "this key knows no model of that name", param: "model")
+            throw Failure.unknownModel
         }
         try context.models?.requireModel(configuration.model, for: principal)
     }
 }
 
 extension Failure {
+    fileprivate static var unknownModel: Failure {
+        Failure(.modelNotFound, "this key knows no model of that name", param: "model")
+    }
     static var takenAlias: Failure { Failure(.conflict, "another node has this alias", param: "alias") }
 }
 
