@@ -192,6 +192,11 @@ import Testing
         #expect(found.contains("the victim's data is not what it was"))
     }
 
+    @Test func `every row of the table is a route of the server`() throws {
+        let routes = Set(try TwoTenants().house.routes.map { "\($0.method.name) \($0.pattern)" })
+        #expect(Self.probes.keys.filter { !routes.contains($0) } == [])
+    }
+
     @Test func `a route that is not in the table is named`() {
         let route = Route(.get, "/v1/new/{id}", guard: .key(.chat), summary: "new") { _ throws(Failure) in .json([:]) }
         #expect(Self.unknown(in: [route]) == ["GET /v1/new/{id}"])
