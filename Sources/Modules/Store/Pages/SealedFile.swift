@@ -131,10 +131,11 @@ package final class SealedFile: Sendable {
             let count = unsafe head.withUnsafeMutableBytes {
                 unsafe pread(descriptor.rawValue, $0.baseAddress, $0.count, 0)
             }
-            // Byte 20 is how much of each page SQLite leaves alone (sqlite.org/fileformat2.html, 1.3.4).
+            // Byte 20 is how much of each page SQLite leaves alone (sqlite.org/fileformat2.html, 1.3.4): nothing in a plain
+            // database. Another number than ours is damage, which the first page then names.
             isPlain =
                 count == head.count && head.starts(with: SealedDatabaseLayer.head.prefix(16))
-                && head[20] != UInt8(PageFormat.reservedBytes)
+                && head[20] == 0
         } catch {
             throw SQLiteError(.unavailable, message: "cannot be read: \(error)", subject: path)
         }
