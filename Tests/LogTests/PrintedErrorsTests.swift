@@ -85,9 +85,11 @@ import Testing
                     PrintedErrorsTests.say(Array(piece))
                     rest = rest.dropFirst(piece.count)
                 }
+                // Slower than the sink, which drops lines rather than wait for whoever reads.
+                if random.below(20) == 0 { sink.flush(timeout: .seconds(100)) }
             }
             printed.close()
-            sink.flush(timeout: .seconds(20))
+            sink.flush(timeout: .seconds(100))
             PrintedErrorsTests.say("after\n")
             exit(0)
         }

@@ -138,7 +138,8 @@ private enum Spelling: CaseIterable {
     @Test func `finds binary secrets and the longest one`() {
         let secrets = SecretRegistry()
         let binary = Random.bytes(32)
-        let long = Random.bytes(SecretNeedles.secretBytesMax)
+        // With what looks like escapes, and is not.
+        let long = Array(#"\\\ %41 \n \u0041 \"#.utf8) + Random.bytes(SecretNeedles.secretBytesMax - 22)
         #expect(
             secrets.register(SecretBytes(copying: binary.span)) && secrets.register(SecretBytes(copying: long.span)))
         #expect(secrets.scrubbed([1] + binary + [2] + long) == [1] + SecretTests.redacted + [2] + SecretTests.redacted)

@@ -143,7 +143,12 @@ extension SecretNeedles {
         var longest = Match.none
         for index in starts[Int(first)]..<starts[Int(first) + 1] {
             let needle = needles[sorted[index]]
-            switch match(needle, at: position, in: text, pool: pool) {
+            var found = match(needle, at: position, in: text, pool: pool)
+            if needle.looksEscaped {
+                // Two backslashes are two of its own, or one that was escaped: each reading of the text is tried.
+                found = Match.longer(found, match(needle, at: position, in: text, pool: pool, asItIs: true))
+            }
+            switch found {
             case .none: break
             case .whole(let count): longest = Match.longer(longest, .whole(count))
             case .cut(let matched, let count):
@@ -154,12 +159,15 @@ extension SecretNeedles {
         return longest
     }
 
-    private func match(_ needle: Needle, at position: Int, in text: Span<UInt8>, pool: Span<UInt8>) -> Match {
+    /// - Parameter asItIs: takes nothing for an escape.
+    private func match(
+        _ needle: Needle, at position: Int, in text: Span<UInt8>, pool: Span<UInt8>, asItIs: Bool = false
+    ) -> Match {
         var index = needle.range.lowerBound
         var end = position
         while index < needle.range.upperBound {
             let matched = index - needle.range.lowerBound
-            switch unit(pool[index], at: end, in: text, ignoresCase: needle.ignoresCase) {
+            switch unit(pool[index], at: end, in: text, ignoresCase: needle.ignoresCase, asItIs: asItIs) {
             case .character(let count):
                 index += 1
                 end += count
@@ -173,14 +181,16 @@ extension SecretNeedles {
     }
 
     /// Whether `expected` stands at `position`, and in how many bytes.
-    private func unit(_ expected: UInt8, at position: Int, in text: Span<UInt8>, ignoresCase: Bool) -> Unit {
+    private func unit(
+        _ expected: UInt8, at position: Int, in text: Span<UInt8>, ignoresCase: Bool, asItIs: Bool
+    ) -> Unit {
         guard position < text.count else { return .cut }
         func agrees(_ byte: UInt8) -> Bool {
             byte == expected || ignoresCase && byte.asciiLowercased == expected.asciiLowercased
         }
         let byte = text[position]
         // First as an escape: `%25` is a percent sign, and not one followed by 25.
-        if byte == UInt8(ascii: "%") || byte == UInt8(ascii: "\\") {
+        if !asItIs, byte == UInt8(ascii: "%") || byte == UInt8(ascii: "\\") {
             switch escape(at: position, in: text) {
             case .character(let character, let count) where agrees(character): return .character(count)
             case .cut: return .cut

@@ -27,6 +27,8 @@ package final class SecretNeedles: Sendable {
         let ignoresCase: Bool
         /// Matched bytes after which an occurrence that breaks off counts.
         let enough: Int
+        /// True where it holds a backslash or a percent sign, so that it may stand as it is and look escaped.
+        let looksEscaped: Bool
     }
 
     /// All forms, one behind the other; wiped when the tables go.
@@ -102,7 +104,8 @@ private struct Builder {
         pool += form
         let enough = max(Int(16 * bytesPerByte), form.count / 2)
         let needle = SecretNeedles.Needle(
-            range: start..<pool.count, ignoresCase: ignoresCase, enough: min(enough, form.count))
+            range: start..<pool.count, ignoresCase: ignoresCase, enough: min(enough, form.count),
+            looksEscaped: form.contains { $0 == UInt8(ascii: "\\") || $0 == UInt8(ascii: "%") })
         for first in Builder.cases(of: form[0], ignoresCase) {
             buckets[Int(first)].append(needles.count)
             mark(first, before: Builder.cases(of: form[1], ignoresCase) + Array("%\\".utf8))
