@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Platform
-import Synchronization
 
 /// Counts the connections of all loops together, in total and for each address, and says whether one more may be served.
 package final class ConnectionAdmission: Sendable {
@@ -35,7 +34,7 @@ package final class ConnectionAdmission: Sendable {
     private let connectionsMax: Int
     private let connectionsPerAddressMax: Int
     /// Guards the counts; taken twice in the life of a connection.
-    private let counts = Mutex(Counts())
+    private let counts = Monitor(Counts())
 
     package init(connectionsMax: Int, connectionsPerAddressMax: Int) {
         self.connectionsMax = connectionsMax
@@ -43,7 +42,7 @@ package final class ConnectionAdmission: Sendable {
     }
 
     /// The number of connections admitted and not yet released.
-    package var count: Int { counts.withLock(\.total) }
+    package var count: Int { counts.withLock { $0.total } }
 
     /// Counts a connection, unless there are too many.
     ///
