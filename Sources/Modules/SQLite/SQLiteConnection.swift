@@ -60,6 +60,8 @@ package struct SQLiteOptions: Sendable {
     package let path: String
     let database: OpaquePointer
     private var cache: [String: SQLiteStatement] = [:]
+    /// Written by SQLite's hook at each commit; lives as long as the connection.
+    private let logFrames: UnsafeMutablePointer<CInt>
     private let owner: Atomic<UInt>
     package internal(set) var isInTransaction = false
 
@@ -82,6 +84,8 @@ package struct SQLiteOptions: Sendable {
         unsafe database = opened
         self.path = path
         owner = Atomic(UInt(pthread_self()))
+        unsafe logFrames = .allocate(capacity: 1)
+        unsafe logFrames.initialize(to: 0)
         try configure(options)
     }
 
@@ -92,6 +96,7 @@ package struct SQLiteOptions: Sendable {
         cache = [:]
         // Every statement is finalised: those of the cache above, others cannot outlive a call.
         unsafe sqlite3_close_v2(database)
+        unsafe logFrames.deallocate()
     }
 
     /// Makes the calling thread the owner. The one before must have finished with the connection and must not use it again.
@@ -162,9 +167,30 @@ package struct SQLiteOptions: Sendable {
 
     /// Writes the WAL into the database and empties it. Throws `busy` where a reader stands in the way.
     package func checkpoint() throws(SQLiteError) {
+        _ = try checkpoint(SQLITE_CHECKPOINT_TRUNCATE)
+    }
+
+    /// Writes the WAL into the database and leaves the file as long as it is, to be written over from its beginning: a flush
+    /// costs less where a file does not grow. What readers still need stays; the number of frames that do is the result.
+    package func checkpointInPlace() throws(SQLiteError) -> Int {
+        try checkpoint(SQLITE_CHECKPOINT_PASSIVE)
+    }
+
+    /// Frames in the log that are not in the database yet, after the call.
+    private func checkpoint(_ mode: CInt) throws(SQLiteError) -> Int {
         requireOwner()
-        let code = unsafe sqlite3_wal_checkpoint_v2(database, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
+        var (frames, done): (CInt, CInt) = (0, 0)
+        let code = unsafe sqlite3_wal_checkpoint_v2(database, nil, mode, &frames, &done)
         guard code == SQLITE_OK else { throw unsafe SQLiteError(code: code, connection: database, subject: path) }
+        let left = max(frames - done, 0)
+        unsafe logFrames.pointee = left
+        return Int(left)
+    }
+
+    /// Frames that the log had at the last commit, where nothing checkpoints by itself (`checkpointPages` 0).
+    package var framesInLog: Int {
+        requireOwner()
+        return unsafe Int(logFrames.pointee)
     }
 
     /// Puts everything in here in the place of what is in `target`, as one transaction there (sqlite.org/c3ref/backup_finish.html).
@@ -247,6 +273,15 @@ package struct SQLiteOptions: Sendable {
         }
         try execute("PRAGMA synchronous = \(options.synchronous.rawValue)")
         try execute("PRAGMA wal_autocheckpoint = \(options.checkpointPages)")
+        if options.checkpointPages == 0 {
+            // Only then: SQLite's own checkpoints live on the same hook.
+            unsafe _ = sqlite3_wal_hook(
+                database,
+                { frames, _, _, count in
+                    unsafe frames?.assumingMemoryBound(to: CInt.self).pointee = count
+                    return SQLITE_OK
+                }, logFrames)
+        }
         try execute("PRAGMA cell_size_check = ON")
         // What is deleted is overwritten in the page.
         try execute("PRAGMA secure_delete = ON")

@@ -18,16 +18,16 @@ import Platform
 struct AssociatedData {
     static let byteCount = 16 + 32 + 32 + 32 + 64 + 8 + 8
 
-    private(set) var bytes: [UInt8] = []
+    private(set) var bytes = [UInt8](repeating: 0, count: byteCount)
+    private var end = 0
 
     init(
         label: StaticString, tenant: String = "", table: StaticString = "", column: StaticString = "", row: String = "",
         version: Int = 0, keyID: Int
     ) {
         precondition(label.utf8CodeUnitCount <= 16)
-        bytes.reserveCapacity(Self.byteCount)
-        append(label)
-        fill(to: 16)
+        put(label, at: 0)
+        end = 16
         append(tenant, width: 32)
         append(table, width: 32)
         append(column, width: 32)
@@ -36,39 +36,41 @@ struct AssociatedData {
         append(UInt64(bitPattern: Int64(keyID)))
     }
 
-    private mutating func append(_ text: StaticString) {
+    private mutating func put(_ text: StaticString, at start: Int) {
         // A static string's bytes live as long as the program.
-        text.withUTF8Buffer { unsafe bytes.append(contentsOf: $0) }
-    }
-
-    private mutating func append(_ text: StaticString, width: Int) {
-        let start = bytes.count
-        precondition(text.utf8CodeUnitCount < width, "names of tables and columns are our own")
-        bytes.append(UInt8(text.utf8CodeUnitCount))
-        append(text)
-        fill(to: start + width)
-    }
-
-    private mutating func append(_ text: String, width: Int) {
-        let start = bytes.count
-        let count = text.utf8.count
-        if count < width {
-            bytes.append(UInt8(count))
-            bytes.append(contentsOf: text.utf8)
-            fill(to: start + width)
-        } else {
-            let digest = SHA256.digest(Array(text.utf8)).bytes
-            bytes.append(0xFF)
-            bytes.append(contentsOf: digest[..<min(digest.count, width - 1)])
-            fill(to: start + width)
+        text.withUTF8Buffer { text in
+            for index in 0..<text.count { unsafe bytes[start + index] = text[index] }
         }
     }
 
-    private mutating func append(_ number: UInt64) {
-        for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: number >> shift)) }
+    private mutating func append(_ text: StaticString, width: Int) {
+        precondition(text.utf8CodeUnitCount < width, "names of tables and columns are our own")
+        bytes[end] = UInt8(text.utf8CodeUnitCount)
+        put(text, at: end + 1)
+        end += width
     }
 
-    private mutating func fill(to count: Int) {
-        bytes.append(contentsOf: repeatElement(0, count: max(0, count - bytes.count)))
+    private mutating func append(_ text: String, width: Int) {
+        let count = text.utf8.count
+        var index = end + 1
+        if count < width {
+            bytes[end] = UInt8(count)
+            for byte in text.utf8 {
+                bytes[index] = byte
+                index += 1
+            }
+        } else {
+            bytes[end] = 0xFF
+            for byte in SHA256.digest(Array(text.utf8)).bytes.prefix(width - 1) {
+                bytes[index] = byte
+                index += 1
+            }
+        }
+        end += width
+    }
+
+    private mutating func append(_ number: UInt64) {
+        for place in 0..<8 { bytes[end + place] = UInt8(truncatingIfNeeded: number >> UInt64(56 - 8 * place)) }
+        end += 8
     }
 }

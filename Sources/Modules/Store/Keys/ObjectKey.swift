@@ -43,7 +43,7 @@ final class ObjectKey: Sendable {
     /// Seals content for one cell of one tenant, under the newest generation.
     func seal(_ plain: Span<UInt8>, in cell: Cell, of tenant: TenantID) throws(KeyringFailure) -> [UInt8] {
         guard plain.count <= Self.contentBytesMax else { throw .refused("a cell holds at most 1 GiB") }
-        let nonce = Random.bytes(AES256GCM.nonceByteCount)
+        let nonce = NonceStock.take()
         let data = Self.data(cell, tenant, newest.generation)
         let sealed: [UInt8]
         do throws(CryptoError) {

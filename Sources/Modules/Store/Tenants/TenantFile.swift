@@ -61,18 +61,25 @@ final class TenantFile {
             while !writes.isEmpty { writes = write(writes) }
             wantsCheckpoint = true
             isMarked = false
-            if walBytes > TenantLimit.walBytes { checkpoint() }
+            if connection.framesInLog * 4096 > TenantLimit.walBytes { checkpoint(inPlace: true) }
         }
         for job in jobs { if case .upkeep(let body) = job.work { keepUp(job, body) } }
     }
 
     /// The one place in which a log is written into its database: whoever ships the log (a backup) does it before.
-    func checkpoint() {
+    ///
+    /// - Parameter inPlace: leaves the log's file for the next transactions; what was deleted stays in it, sealed, until
+    ///   there is nothing else to do.
+    func checkpoint(inPlace: Bool = false) {
         guard held == nil else { return }
         mark()
         do throws(SQLiteError) {
-            try connection.checkpoint()
-            wantsCheckpoint = false
+            if inPlace {
+                _ = try connection.checkpointInPlace()
+            } else {
+                try connection.checkpoint()
+                wantsCheckpoint = false
+            }
         } catch {
             // A reader on another thread stands in the way, or the disk has no room: the log stays and is tried again.
             if error.kind != .busy { log("a log cannot be written into its database", error) }

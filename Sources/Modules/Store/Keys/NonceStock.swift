@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Crypto
+import Platform
+import Synchronization
+
+/// Random nonces in stock, each given out once: one call of the kernel for many fields, not for each.
+enum NonceStock {
+    private struct Stock {
+        var bytes = [UInt8](repeating: 0, count: 256 * AES256GCM.nonceByteCount)
+        /// What is left begins here.
+        var next = Int.max
+    }
+
+    // Guards the stock: two callers must never get the same.
+    private static let stock = Mutex(Stock())
+
+    static func take() -> [UInt8] {
+        stock.withLock { stock in
+            if stock.next >= stock.bytes.count {
+                Random.fill(&stock.bytes)
+                stock.next = 0
+            }
+            defer { stock.next += AES256GCM.nonceByteCount }
+            return Array(stock.bytes[stock.next..<(stock.next + AES256GCM.nonceByteCount)])
+        }
+    }
+}
