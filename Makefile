@@ -19,7 +19,7 @@ CLIENTS := Tests/Clients
 PYTHON := .venv-clients/bin/python
 
 .PHONY: help run build release test test-swift test-clients prove bench check format clean packages packages-test shims
-.PHONY: fuzz fuzz-build fuzz-merge sanitize
+.PHONY: fuzz fuzz-build fuzz-merge sanitize store-bench
 
 help: ## What can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,8 +55,11 @@ prove: packages-test shims venvs ## The random and timing tests again, longer, a
 	python3 Tests/Tools/suites.py prove prove-swift
 	$(MAKE) sanitize
 
-bench: packages-bench release venv-litellm ## Speed beside nginx and LiteLLM, some fifteen minutes; QUICK=1, ONLY=latency, WRITE=1 (README)
+bench: packages-bench release store-bench venv-litellm ## Speed beside nginx and LiteLLM, some fifteen minutes; QUICK=1, ONLY=latency, WRITE=1 (README)
 	python3 Tests/Bench/bench.py $(if $(QUICK),--quick) $(if $(ONLY),--only '$(ONLY)') $(if $(WRITE),--write)
+
+store-bench: packages shims
+	$(BUILD) -c release --static-swift-stdlib --product StoreBench
 
 check: packages-test shims venv-clients ## Format, direction of imports, warnings, scripts
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests

@@ -110,6 +110,9 @@ let application: [Target] =
         .executableTarget(
             name: "StoreLoad", dependencies: (below + ["Store", "Support"]).map { .init(stringLiteral: $0) },
             path: "Tests/StoreLoad", swiftSettings: settings),
+        .executableTarget(
+            name: "StoreBench", dependencies: (below + ["Store", "Support"]).map { .init(stringLiteral: $0) },
+            path: "Tests/StoreBench", swiftSettings: settings + release),
         // What a test lets look through a data directory.
         .executableTarget(
             name: "StoreSweep", dependencies: (below + ["Store", "Support"]).map { .init(stringLiteral: $0) },
