@@ -64,11 +64,24 @@ package enum SQLiteFileKind: Equatable, Sendable {
         unsafe SQLiteCode(file.pointee.pMethods.pointee.xSync(file, flags))
     }
 
-    /// Keeps others from checkpointing, or lets them again, on the connection to a WAL database (sqlite.org/walformat.html,
-    /// 2.2.4, WAL_CKPT_LOCK).
+    /// Keeps others from checkpointing, and from reading the database file without its log, or lets them again; on the
+    /// connection to a WAL database, as a checkpoint does before it writes (sqlite.org/walformat.html, 2.2.4,
+    /// WAL_CKPT_LOCK and WAL_READ_LOCK(0)). `busy` where somebody does either, a copy of the file for one.
     package func lockCheckpoints(_ lock: Bool) -> SQLiteCode {
+        guard lock else {
+            _ = lockShared(3, false)
+            return lockShared(1, false)
+        }
+        let code = lockShared(1, true)
+        guard code == .ok else { return code }
+        let second = lockShared(3, true)
+        if second != .ok { _ = lockShared(1, false) }
+        return second
+    }
+
+    private func lockShared(_ slot: CInt, _ lock: Bool) -> SQLiteCode {
         let flags = SQLITE_SHM_EXCLUSIVE | (lock ? SQLITE_SHM_LOCK : SQLITE_SHM_UNLOCK)
-        return unsafe SQLiteCode(file.pointee.pMethods.pointee.xShmLock(file, 1, 1, flags))
+        return unsafe SQLiteCode(file.pointee.pMethods.pointee.xShmLock(file, slot, 1, flags))
     }
 
     /// The size in bytes, into `size`.
