@@ -89,7 +89,9 @@ def search(name: str, runs: int, seconds: int, seed: int) -> bool:
     text = log.read_text(errors="replace")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     taken = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-    print(summary(name, text, taken, "none" if code == 0 else "FOUND"), flush=True)
+    # Somebody ended it: nothing was found, and not all was looked at.
+    verdict = "none" if code == 0 else "STOPPED" if "run interrupted" in text else "FOUND"
+    print(summary(name, text, taken, verdict), flush=True)
     if code == 0:
         return True
     print(excerpt(text) + f"\n  log     {log.relative_to(ROOT)}")
