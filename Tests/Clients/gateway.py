@@ -203,6 +203,14 @@ class Gateway:
 
     # Commands.
 
+    def wait_for_log(self, text: str, seconds: float = 20) -> str:
+        """All that was logged, once `text` stands in it: lines are written by a thread of their own, behind the answer."""
+        deadline = time.monotonic() + seconds
+        while text not in (logs := self.logs()):
+            assert time.monotonic() < deadline, f"not logged: {text}\n{logs[-4000:]}"
+            time.sleep(0.05)
+        return logs
+
     def command(self, *arguments: str, check: bool = True, timeout: float = 20) -> subprocess.CompletedProcess[str]:
         if not self.file.exists():
             self.write()
