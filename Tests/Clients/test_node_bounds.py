@@ -10,7 +10,11 @@ import time
 import httpx2
 import pytest
 
-from test_node_chat import Nodes, consent, nodes  # noqa: F401 (fixtures)
+import test_node_chat
+from test_node_chat import Nodes
+
+# Its fixtures, for this module's server.
+nodes, consent = test_node_chat.nodes, test_node_chat.consent
 
 MODELS = ["openai-small", "anthropic-small", "echo"]
 
