@@ -66,7 +66,8 @@ let below = [
 /// `make fuzz` builds what its properties and `Support` read, and nothing else.
 let isFuzzing = Context.environment["FUZZ"] != nil
 
-let modules = isFuzzing ? ["Store", "Gateway", "Nodes"] : ["Store", "Auth", "Limiter", "Gateway", "Nodes", "Admin"]
+let modules =
+    isFuzzing ? ["Store", "Gateway", "Nodes"] : ["Store", "Audit", "Auth", "Limiter", "Gateway", "Nodes", "Admin"]
 
 let rooms = ground + network + core
 let everything = below + ["TOML"] + modules

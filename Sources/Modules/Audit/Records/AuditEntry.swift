@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a record is about.
+enum AuditKind: UInt8, CaseIterable, Sendable {
+    /// Something is about to leave the house.
+    case intent = 1
+    /// How that ended. Exactly one for each intent.
+    case outcome = 2
+    /// Refused before anything left: an outcome that needs no intent.
+    case refusal = 3
+    /// Many refusals that are alike, counted.
+    case flood = 4
+    /// An act of administration.
+    case act = 5
+    /// Of the house itself: start, stop, a new segment, a torn end.
+    case house = 6
+}
+
+/// What one record says, before the log gives it its place: fields in their binary form.
+///
+///     field       1   its number; each at most once, ascending
+///     length      1   0 to 255
+///     value           text in UTF-8; a number big endian without leading zeros; the bytes of a digest
+struct AuditEntry: Equatable, Sendable {
+    /// Bytes of all fields together.
+    static let bytesMax = 2048
+    /// Bytes of one value. Longer text is cut at a character.
+    static let valueBytesMax = 255
+
+    let kind: AuditKind
+    private(set) var bytes: [UInt8] = []
+    private var last: UInt8 = 0
+
+    init(_ kind: AuditKind) {
+        self.kind = kind
+        bytes.reserveCapacity(256)
+    }
+
+    /// Takes up bytes that were checked by ``AuditRecord``.
+    init(_ kind: AuditKind, checked bytes: [UInt8]) {
+        self.kind = kind
+        self.bytes = bytes
+    }
+
+    /// Adds a text; nothing where there is none.
+    ///
+    /// - Precondition: fields are added in the order of their numbers.
+    mutating func set(_ field: AuditField, _ text: String?) {
+        guard let text else { return }
+        var count = text.utf8.count
+        if count > Self.valueBytesMax {
+            // No half character: what is read back must be UTF-8.
+            let bytes = Array(text.utf8.prefix(Self.valueBytesMax + 1))
+            count = Self.valueBytesMax
+            while count > 0, bytes[count] & 0xC0 == 0x80 { count -= 1 }
+        }
+        begin(field, count: count)
+        bytes.append(contentsOf: text.utf8.prefix(count))
+    }
+
+    /// Adds a number; nothing where there is none. Negative ones count as 0.
+    mutating func set(_ field: AuditField, _ number: Int?) {
+        guard let number else { return }
+        let magnitude = UInt64(max(number, 0))
+        let count = max(1, (71 - magnitude.leadingZeroBitCount) / 8)
+        begin(field, count: count)
+        for place in (0..<count).reversed() { bytes.append(UInt8(truncatingIfNeeded: magnitude >> (8 * place))) }
+    }
+
+    /// Adds the bytes of a digest.
+    mutating func set(_ field: AuditField, digest: [UInt8]?) {
+        guard let digest else { return }
+        begin(field, count: min(digest.count, 32))
+        bytes.append(contentsOf: digest.prefix(32))
+    }
+
+    private mutating func begin(_ field: AuditField, count: Int) {
+        precondition(field.rawValue > last, "fields are written in the order of their numbers, each once")
+        last = field.rawValue
+        bytes.append(field.rawValue)
+        bytes.append(UInt8(count))
+    }
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Bytes
+import Crypto
+import JSON
+import Platform
+
+/// One record of the log, in its place. Binary and canonical: equal records have equal bytes.
+///
+///     version      1   1
+///     kind         1
+///     sequence     8   from 0, without gaps; all numbers big endian
+///     wall time    8   milliseconds since 1970
+///     monotonic    8   nanoseconds since the machine's start
+///     boot        16   the kernel's id of that start
+///     generation   8   of the control database, so that an older copy of either is recognised
+///     previous    32   hash of the sealed record before this one; zeros for the first
+///     fields           as in ``AuditEntry``
+struct AuditRecord: Equatable, Sendable {
+    static let version: UInt8 = 1
+    static let headByteCount = 82
+    static let bytesMax = headByteCount + AuditEntry.bytesMax
+
+    var place: Place
+    let entry: AuditEntry
+
+    /// Where and when a record stands.
+    struct Place: Equatable, Sendable {
+        var sequence: Int
+        var time: WallTime
+        var monotonic: Instant
+        /// 16 bytes.
+        var boot: [UInt8]
+        var generation: Int
+        var previous: Digest?
+    }
+
+    init(_ entry: AuditEntry, at place: Place) {
+        (self.entry, self.place) = (entry, place)
+    }
+
+    var kind: AuditKind { entry.kind }
+
+    func encoded() -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(Self.headByteCount + entry.bytes.count)
+        bytes.append(Self.version)
+        bytes.append(kind.rawValue)
+        bytes.appendBigEndian(UInt64(place.sequence))
+        bytes.appendBigEndian(UInt64(bitPattern: place.time.milliseconds))
+        bytes.appendBigEndian(place.monotonic.nanoseconds)
+        bytes += place.boot
+        bytes.appendBigEndian(UInt64(place.generation))
+        bytes += place.previous?.bytes ?? [UInt8](repeating: 0, count: Digest.byteCount)
+        bytes += entry.bytes
+        return bytes
+    }
+
+    /// Reads a record; nil for bytes that ``encoded()`` does not write.
+    init?(_ bytes: [UInt8]) {
+        guard bytes.count >= Self.headByteCount, bytes.count <= Self.bytesMax, bytes[0] == Self.version,
+            let kind = AuditKind(rawValue: bytes[1]), let sequence = Int(exactly: bytes.bigEndian(at: 2)),
+            let generation = Int(exactly: bytes.bigEndian(at: 42)),
+            let previous = Digest(bytes.span.extracting(50..<82)), Self.areFields(bytes[82...])
+        else { return nil }
+        place = Place(
+            sequence: sequence, time: WallTime(milliseconds: Int64(bitPattern: bytes.bigEndian(at: 10))),
+            monotonic: Instant(nanoseconds: bytes.bigEndian(at: 18)), boot: Array(bytes[26..<42]),
+            generation: generation, previous: bytes[50..<82].allSatisfy { $0 == 0 } ? nil : previous)
+        entry = AuditEntry(kind, checked: Array(bytes[82...]))
+    }
+
+    private static func areFields(_ bytes: ArraySlice<UInt8>) -> Bool {
+        var (rest, last) = (bytes, UInt8(0))
+        while !rest.isEmpty {
+            guard rest.count >= 2, let field = AuditField(rawValue: rest[rest.startIndex]), field.rawValue > last else {
+                return false
+            }
+            let count = Int(rest[rest.startIndex + 1])
+            let value = rest.dropFirst(2).prefix(count)
+            guard value.count == count else { return false }
+            switch field.form {
+            case .text: guard String(validating: value, as: UTF8.self) != nil else { return false }
+            case .number: guard (1...8).contains(count), count == 1 || value.first != 0 else { return false }
+            case .digest: guard count <= 32 else { return false }
+            }
+            last = field.rawValue
+            rest = rest.dropFirst(2 + count)
+        }
+        return true
+    }
+
+    // MARK: Fields
+
+    func text(_ field: AuditField) -> String? {
+        value(field).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// A number too large for `Int` is its largest.
+    func number(_ field: AuditField) -> Int? {
+        value(field).map { Int(clamping: $0.reduce(UInt64(0)) { $0 << 8 | UInt64($1) }) }
+    }
+
+    func digest(_ field: AuditField) -> [UInt8]? { value(field).map(Array.init) }
+
+    private func value(_ wanted: AuditField) -> ArraySlice<UInt8>? {
+        var rest = entry.bytes[...]
+        while rest.count >= 2 {
+            let (field, count) = (rest[rest.startIndex], Int(rest[rest.startIndex + 1]))
+            if field == wanted.rawValue { return rest.dropFirst(2).prefix(count) }
+            rest = rest.dropFirst(2 + count)
+        }
+        return nil
+    }
+
+    // MARK: For people
+
+    /// The record as a JSON object, without its fields that are for machines alone (boot, previous) unless `isWhole`.
+    func write(to writer: inout JSONWriter, isWhole: Bool = false) {
+        writer.object { (writer: inout JSONWriter) in
+            writer.member("sequence", place.sequence)
+            writer.member("time", place.time.rfc3339)
+            writer.member("kind", "\(kind)")
+            for field in AuditField.allCases {
+                switch field.form {
+                case .text: if let text = text(field) { writer.member(field.name, text) }
+                case .number:
+                    guard let number = number(field) else { continue }
+                    if field == .isStreamed || field == .isEstimated {
+                        writer.member(field.name, number == 1)
+                    } else {
+                        writer.member(field.name, number)
+                    }
+                case .digest: if let digest = digest(field) { writer.member(field.name, Hex.encode(digest)) }
+                }
+            }
+            guard isWhole else { return }
+            writer.member("monotonic_ns", Int(clamping: place.monotonic.nanoseconds))
+            writer.member("boot", Hex.encode(place.boot))
+            writer.member("generation", place.generation)
+            if let previous = place.previous { writer.member("previous", Hex.encode(previous.bytes)) }
+        }
+    }
+}
+
+extension [UInt8] {
+    mutating func appendBigEndian(_ number: UInt64) {
+        for place in (0..<8).reversed() { append(UInt8(truncatingIfNeeded: number >> UInt64(8 * place))) }
+    }
+
+    mutating func appendBigEndian(_ number: UInt32) {
+        for place in (0..<4).reversed() { append(UInt8(truncatingIfNeeded: number >> UInt32(8 * place))) }
+    }
+
+    /// The eight bytes at an offset.
+    ///
+    /// - Precondition: they are there.
+    func bigEndian(at offset: Int) -> UInt64 {
+        self[offset..<offset + 8].reduce(0) { $0 << 8 | UInt64($1) }
+    }
+}

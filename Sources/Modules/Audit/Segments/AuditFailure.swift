@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Platform
+
+/// Why nothing could be recorded. Whoever asked is refused: what cannot be recorded does not happen.
+enum AuditFailure: Error, Equatable, Sendable {
+    /// No room for another segment.
+    case full
+    /// A file of the log could not be written or flushed.
+    case disk(String, Errno)
+    /// A file of the log was taken away or replaced while it was in use.
+    case replaced(String)
+    /// Too many records wait.
+    case busy
+    case stopped
+    /// A key could not be had, or a cipher failed.
+    case keys(String)
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Bytes
+import Crypto
+import Glibc
+import Platform
+
+/// The files of a log, read without any key: by the log itself when it starts, and by whoever verifies it.
+///
+///     audit/
+///       00000000000000000001.log   segments; the numbers have no gaps, the oldest may have gone by retention
+///       tile/…                     whole tiles of the tree over all records ever
+///       checkpoint                 the last one, signed
+struct LogDirectory: Sendable {
+    static let checkpointName = "checkpoint"
+    /// Bytes of a segment that are read; larger files are not ours.
+    static let segmentBytesMax = 1 << 30
+
+    let path: String
+
+    /// What is wrong with the files, by name.
+    struct Damage: Error, Equatable, Sendable, CustomStringConvertible {
+        let file: String
+        let what: String
+
+        var description: String { "\(file): \(what)" }
+    }
+
+    /// The numbers of the segments there are, ascending.
+    func segmentNumbers() throws(Damage) -> [Int] {
+        guard let directory = unsafe opendir(path) else {
+            if Errno.last == .noSuchFile { return [] }
+            throw Damage(file: path, what: "cannot be read: \(Errno.last)")
+        }
+        defer { unsafe closedir(directory) }
+        var numbers: [Int] = []
+        while let entry = unsafe readdir(directory) {
+            // SAFETY: d_name is ended by a zero within the entry, which lives until the next readdir.
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+                unsafe String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self))
+            }
+            if let number = SegmentHeader.number(inName: name) { numbers.append(number) }
+        }
+        numbers.sort()
+        // The process ended between making the newest file and beginning it.
+        if let last = numbers.last, try isUnbegun(last) { numbers.removeLast() }
+        return numbers
+    }
+
+    private func isUnbegun(_ number: Int) throws(Damage) -> Bool {
+        let bytes = try read(SegmentHeader.name(number: number), bytesMax: Self.segmentBytesMax)
+        return bytes.prefix(SegmentHeader.byteCount).allSatisfy { $0 == 0 }
+    }
+
+    /// One segment's header and frames.
+    func segment(_ number: Int) throws(Damage) -> (header: SegmentHeader, frames: SegmentFrames) {
+        let name = SegmentHeader.name(number: number)
+        let bytes = try read(name, bytesMax: Self.segmentBytesMax)
+        guard let header = SegmentHeader(bytes) else { throw Damage(file: name, what: "has no header of a segment") }
+        guard header.number == number else {
+            throw Damage(file: name, what: "is segment \(header.number) under another name")
+        }
+        return (header, SegmentFrames(bytes))
+    }
+
+    /// The hashes of a whole tile.
+    func tile(_ tile: Tile) throws(Damage) -> [Digest] {
+        let name = tile.path()
+        let bytes = try read(name, bytesMax: Tile.byteCount)
+        guard let hashes = Tile.hashes(in: bytes), hashes.count == Tile.width else {
+            throw Damage(file: name, what: "is not a whole tile")
+        }
+        return hashes
+    }
+
+    /// The last checkpoint as a note; nil where there is none yet.
+    func checkpoint() throws(Damage) -> String? {
+        do throws(Errno) {
+            let bytes = try AtomicFile.read(path: "\(path)/\(Self.checkpointName)", bytesMax: SignedNote.bytesMax)
+            return String(validating: bytes, as: UTF8.self) ?? ""
+        } catch .noSuchFile {
+            return nil
+        } catch {
+            throw Damage(file: Self.checkpointName, what: "cannot be read: \(error)")
+        }
+    }
+
+    /// Puts a whole tile on the disk. It may be there already, after a crash: the same hashes give the same bytes.
+    func write(_ tile: Tile, _ hashes: [Digest]) throws(Errno) {
+        let name = "\(path)/\(tile.path())"
+        var directory = path
+        for part in tile.path().split(separator: "/").dropLast() {
+            directory += "/\(part)"
+            try AtomicFile.makeDirectory(path: directory, mode: 0o700)
+        }
+        try AtomicFile.write(path: name, bytes: Tile.bytes(of: hashes), mode: 0o600)
+    }
+
+    func write(checkpoint note: SignedNote) throws(Errno) {
+        try AtomicFile.write(path: "\(path)/\(Self.checkpointName)", bytes: Array(note.note.utf8), mode: 0o600)
+    }
+
+    private func read(_ name: String, bytesMax: Int) throws(Damage) -> [UInt8] {
+        do throws(Errno) {
+            return try AtomicFile.read(path: "\(path)/\(name)", bytesMax: bytesMax)
+        } catch {
+            throw Damage(file: name, what: error == .noSuchFile ? "is missing" : "cannot be read: \(error)")
+        }
+    }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Crypto
+import Platform
+
+/// Reads records with the segments' keys: for the start after a crash, for usage, for search.
+struct LogReader {
+    let directory: LogDirectory
+    /// The key of a segment by its number; nil where it has been destroyed.
+    let key: (Int) throws(AuditFailure) -> SecretBytes?
+
+    enum Failure: Error, Equatable, Sendable {
+        case damaged(LogDirectory.Damage)
+        case keys(AuditFailure)
+    }
+
+    /// Where a log that was read ends.
+    struct Tail: Sendable {
+        var edge = LogEdge()
+        var lastNumber = 0
+        /// Bytes at the end that are no record: torn by a power cut, or by a hand.
+        var tornBytes = 0
+    }
+
+    /// Gives every record from a sequence on, in order, each checked against its place and the one before it.
+    ///
+    /// - Parameter first: the first sequence wanted; what has gone by retention is left out.
+    func replay(from first: Int, _ body: (AuditRecord) -> Void) throws(Failure) -> Tail {
+        do throws(LogDirectory.Damage) {
+            let numbers = try directory.segmentNumbers()
+            var headers: [SegmentHeader] = []
+            for number in numbers { headers.append(try directory.segment(number).header) }
+            // The last segment that begins at or before it, or else the oldest.
+            let start = headers.lastIndex { $0.firstSequence <= first } ?? 0
+            var tail = Tail()
+            tail.lastNumber = numbers.last ?? 0
+            guard start < headers.count else { return tail }
+            tail.edge = try edge(of: headers[start].firstSequence, headers[..<start])
+            for place in start..<headers.count {
+                let end = place + 1 < headers.count ? headers[place + 1].firstSequence : nil
+                try read(headers[place], upTo: end, &tail) { record in
+                    if record.place.sequence >= first { body(record) }
+                }
+            }
+            return tail
+        } catch {
+            throw .damaged(error)
+        }
+    }
+
+    private func read(
+        _ header: SegmentHeader, upTo end: Int?, _ tail: inout Tail, _ body: (AuditRecord) -> Void
+    ) throws(LogDirectory.Damage) {
+        var frames = try directory.segment(header.number).frames
+        guard header.firstSequence == tail.edge.size, header.previous == tail.edge.last else {
+            throw .init(file: header.name, what: "does not follow the record before it")
+        }
+        guard let key = try? key(header.number), let seal = try? SegmentSeal(header, key: key) else {
+            throw .init(file: header.name, what: "has no key: its records cannot be read")
+        }
+        while tail.edge.size != end {
+            let offset = frames.offset
+            let sequence = tail.edge.size
+            guard let sealed = frames.next(), let record = seal.open(sealed, sequence: sequence),
+                record.place.previous == tail.edge.last
+            else {
+                // A power cut tears only what was not flushed, and that is at the very end.
+                guard end == nil else { throw .init(file: header.name, what: "does not hold record \(sequence)") }
+                tail.tornBytes = frames.bytesInUse(from: offset)
+                return
+            }
+            tail.edge.append(sealed)
+            body(record)
+        }
+    }
+
+    /// The edge before a segment: from whole tiles, and from the records that are in none yet.
+    private func edge(
+        of size: Int, _ earlier: ArraySlice<SegmentHeader>
+    ) throws(LogDirectory.Damage) -> LogEdge {
+        let first = size - size % Tile.width
+        var leaves: [Int: Digest] = [:]
+        for (place, header) in earlier.enumerated().reversed() {
+            let end = place + 1 < earlier.count ? earlier[earlier.startIndex + place + 1].firstSequence : size
+            guard end > first else { break }
+            var (frames, sequence) = (try directory.segment(header.number).frames, header.firstSequence)
+            while sequence < end, let sealed = frames.next() {
+                if sequence >= first { leaves[sequence] = MerkleHash.leaf(sealed.span) }
+                sequence += 1
+            }
+        }
+        return try LogEdge(of: size, from: directory) { sequence throws(LogDirectory.Damage) in
+            if let leaf = leaves[sequence] { return leaf }
+            return try directory.tile(Tile(level: 0, index: sequence / Tile.width))[sequence % Tile.width]
+        }
+    }
+}
+
+extension SegmentFrames {
+    /// Bytes from an offset to the last one that is not zero.
+    func bytesInUse(from offset: Int) -> Int { lastByteInUse.map { Swift.max(0, $0 + 1 - offset) } ?? 0 }
+}

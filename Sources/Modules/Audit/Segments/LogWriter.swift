@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Crypto
+import Platform
+
+/// The growing end of the log: the segment that is written, the tree over all records, and what is not flushed yet.
+///
+/// Without a thread of its own: ``AuditLog`` owns it and calls it from one. Clock, keys and disk are arguments.
+struct LogWriter {
+    struct Parts: Sendable {
+        let directory: String
+        let disk: any AuditDisk
+        /// The key of a segment by its number, made where there is none. Blocks.
+        let key: @Sendable (Int) throws(AuditFailure) -> SecretBytes
+        let clock: @Sendable () -> WallTime
+        let monotonic: @Sendable () -> Instant
+        /// The kernel's id of this start of the machine, 16 bytes.
+        let boot: [UInt8]
+        let segmentBytes: Int
+    }
+
+    /// Which reserve an entry may use.
+    enum Claim: Equatable, Sendable {
+        /// An exchange that begins: needs room for its outcome too.
+        case intent
+        /// The outcome for which an intent has reserved room.
+        case outcome
+        /// What stands alone: a refusal, a flood.
+        case plain
+        /// An act of the operator, who must be able to clean up when the disk is full.
+        case act
+    }
+
+    typealias Item = (entry: AuditEntry, claim: Claim)
+
+    /// Kept free in every segment for the operator's acts.
+    static let actReserveBytes = 64 * 1024
+    /// How long a full disk is not asked again.
+    static let retryAfter = Duration.seconds(1)
+
+    private let parts: Parts
+    private var segment: Segment?
+    private var nextNumber: Int
+    private var refusedUntil: Instant?
+    /// What is written.
+    private(set) var end: End
+    /// What is written and flushed: from here the log is written again when a flush fails.
+    private var flushed: End
+    private var unflushed: [Written] = []
+    /// Set when nobody knows what the segment holds behind what is flushed.
+    private var isPoisoned = false
+
+    /// Where the log ends.
+    struct End: Sendable {
+        var edge = LogEdge()
+        /// Intents without an outcome: each has room for one.
+        var outcomesOwed = 0
+    }
+
+    private struct Segment {
+        let header: SegmentHeader
+        let file: any AuditFile
+        let seal: SegmentSeal
+        var offset: Int
+
+        var free: Int { header.capacity - offset }
+    }
+
+    private struct Written {
+        var record: AuditRecord
+        let claim: Claim
+    }
+
+    /// - Parameters:
+    ///   - end: of the records that are there, all flushed.
+    ///   - lastNumber: of the last segment there is, 0 for none. The first record opens a new one: nothing is appended to a
+    ///     file whose end another process wrote.
+    init(_ parts: Parts, end: End, lastNumber: Int) {
+        (self.parts, self.end, self.flushed) = (parts, end, end)
+        nextNumber = lastNumber + 1
+    }
+
+    /// The path of the segment in use.
+    var path: String? { segment.map { path(of: $0.header.number) } }
+
+    var hasUnflushed: Bool { !unflushed.isEmpty }
+
+    // MARK: Appending
+
+    /// Writes entries in their order.
+    ///
+    /// - Returns: for each the sequence it has, or why it has none. One that has a sequence is in the kernel's hands.
+    mutating func append(_ items: [Item], generation: Int) -> [Result<Int, AuditFailure>] {
+        var results: [Result<Int, AuditFailure>] = []
+        results.reserveCapacity(items.count)
+        var rest = items[...]
+        while !rest.isEmpty {
+            // At least the one that fails, so that what follows it, which may ask for less, has its turn.
+            var count = 1
+            do throws(AuditFailure) {
+                if isPoisoned { try writeAgain() }
+                count = try fitting(rest)
+                results += try write(rest.prefix(count), generation).map { .success($0) }
+            } catch {
+                results += repeatElement(.failure(error), count: count)
+            }
+            rest = rest.dropFirst(count)
+        }
+        return results
+    }
+
+    /// How many of the entries the segment has room for; opens another one where it has none for the first.
+    private mutating func fitting(_ rest: ArraySlice<Item>) throws(AuditFailure) -> Int {
+        var (free, owed, count) = (segment?.free ?? 0, end.outcomesOwed, 0)
+        for item in rest {
+            guard free >= Self.needed(for: item.claim, owed: owed) else { break }
+            free -= SegmentSeal.frameBytesMax
+            owed += item.claim.owes
+            count += 1
+        }
+        if count == 0, let first = rest.first {
+            do throws(AuditFailure) {
+                try openNext()
+            } catch {
+                // What has room reserved gets it, whoever else finds the disk full.
+                guard let segment, segment.free >= Self.reserved(for: first.claim, owed: owed) else { throw error }
+            }
+            count = 1
+        }
+        return count
+    }
+
+    /// Bytes that must be free in a segment for an entry to go there, reserves of others included.
+    private static func needed(for claim: Claim, owed: Int) -> Int {
+        let frame = SegmentSeal.frameBytesMax
+        return switch claim {
+        case .intent: frame * (owed + 2) + actReserveBytes
+        case .plain: frame * (owed + 1) + actReserveBytes
+        case .act: frame * (owed + 1)
+        case .outcome: frame
+        }
+    }
+
+    /// The same where no further segment can be had.
+    private static func reserved(for claim: Claim, owed: Int) -> Int {
+        switch claim {
+        case .intent, .plain: .max
+        case .act, .outcome: needed(for: claim, owed: owed)
+        }
+    }
+
+    /// Seals entries into their places and writes them with one call.
+    ///
+    /// - Throws: where nothing of them counts.
+    private mutating func write(_ batch: ArraySlice<Item>, _ generation: Int) throws(AuditFailure) -> [Int] {
+        guard let current = segment else { throw .full }
+        var (next, bytes, written) = (end, [UInt8](), [Written]())
+        for item in batch {
+            let place = AuditRecord.Place(
+                sequence: next.edge.size, time: parts.clock(), monotonic: parts.monotonic(), boot: parts.boot,
+                generation: generation, previous: next.edge.last)
+            let record = AuditRecord(item.entry, at: place)
+            try Self.seal(record, current.seal, into: &next.edge, &bytes)
+            next.outcomesOwed = max(0, next.outcomesOwed + item.claim.owes)
+            written.append(Written(record: record, claim: item.claim))
+        }
+        do throws(Errno) {
+            try current.file.write(bytes, at: current.offset)
+        } catch {
+            // Part of it may stand there: this segment takes nothing more.
+            isPoisoned = true
+            throw .disk(path(of: current.header.number), error)
+        }
+        segment?.offset += bytes.count
+        unflushed += written
+        end = next
+        return written.map(\.record.place.sequence)
+    }
+
+    private static func seal(
+        _ record: AuditRecord, _ seal: SegmentSeal, into edge: inout LogEdge, _ bytes: inout [UInt8]
+    ) throws(AuditFailure) {
+        do throws(CryptoError) {
+            let sealed = try seal.seal(record)
+            bytes.appendBigEndian(UInt32(sealed.count))
+            bytes += sealed
+            edge.append(sealed)
+        } catch {
+            throw .keys("\(error)")
+        }
+    }
+
+    // MARK: Segments
+
+    private mutating func openNext() throws(AuditFailure) {
+        if let refusedUntil, parts.monotonic() < refusedUntil { throw .full }
+        // A segment says what it follows: that must be on the disk before it.
+        try flush()
+        try begin(after: end.edge, replacing: false)
+    }
+
+    private mutating func begin(after edge: LogEdge, replacing: Bool) throws(AuditFailure) {
+        let number = nextNumber
+        let header = SegmentHeader(
+            number: number, firstSequence: edge.size, created: parts.clock(), capacity: parts.segmentBytes,
+            previous: edge.last, id: Random.bytes(SegmentHeader.idByteCount), replaces: replacing)
+        let key = try parts.key(number)
+        do throws(Errno) {
+            let file = try parts.disk.make(path(of: number), capacity: header.capacity)
+            do throws(Errno) {
+                try file.write(header.encoded(), at: 0)
+            } catch {
+                // Without a header it would be damage to whoever reads the log.
+                parts.disk.remove(path(of: number))
+                throw error
+            }
+            guard let seal = try? SegmentSeal(header, key: key) else { throw .invalidArgument }
+            segment = Segment(header: header, file: file, seal: seal, offset: SegmentHeader.byteCount)
+            nextNumber += 1
+            refusedUntil = nil
+        } catch {
+            refusedUntil = parts.monotonic() + Self.retryAfter
+            throw error.isWantOfSpace ? .full : .disk(path(of: number), error)
+        }
+    }
+
+    private func path(of number: Int) -> String { "\(parts.directory)/\(SegmentHeader.name(number: number))" }
+
+    // MARK: Flushing
+
+    /// Brings what was written to the disk.
+    mutating func flush() throws(AuditFailure) {
+        guard let segment, hasUnflushed else { return }
+        if !isPoisoned {
+            do throws(Errno) {
+                try segment.file.flush()
+                unflushed.removeAll(keepingCapacity: true)
+                flushed = end
+                return
+            } catch {
+                isPoisoned = true
+            }
+        }
+        try writeAgain()
+    }
+
+    /// After a flush that failed nobody knows what is there: the kernel tells of an error once, and drops the pages. So all
+    /// that was not flushed is written again into a new segment, which takes the place of that part of the old one.
+    private mutating func writeAgain() throws(AuditFailure) {
+        if let refusedUntil, parts.monotonic() < refusedUntil { throw .full }
+        try begin(after: flushed.edge, replacing: segment != nil)
+        guard let current = segment else { throw .full }
+        var (next, bytes, written) = (flushed, [UInt8](), [Written]())
+        for var item in unflushed {
+            item.record.place.previous = next.edge.last
+            try Self.seal(item.record, current.seal, into: &next.edge, &bytes)
+            next.outcomesOwed = max(0, next.outcomesOwed + item.claim.owes)
+            written.append(item)
+        }
+        do throws(Errno) {
+            try current.file.write(bytes, at: current.offset)
+            try current.file.flush()
+        } catch {
+            refusedUntil = parts.monotonic() + Self.retryAfter
+            throw .disk(path(of: current.header.number), error)
+        }
+        segment?.offset += bytes.count
+        (end, flushed, unflushed, isPoisoned) = (next, next, [], false)
+    }
+
+    /// Forgets what was written since the last flush, after that failed and everybody who waited for it was refused.
+    mutating func withdraw() {
+        (end, unflushed, isPoisoned) = (flushed, [], true)
+    }
+
+    /// Tiles that are whole and flushed, for the disk.
+    mutating func takeWholeTiles() -> [(tile: Tile, hashes: [Digest])] {
+        guard !hasUnflushed else { return [] }
+        _ = flushed.edge.takeWhole()
+        return end.edge.takeWhole()
+    }
+
+    // MARK: Watching
+
+    /// - Throws: `replaced` where the name of the segment no longer leads to the file that is written.
+    func checkPlace() throws(AuditFailure) {
+        if let segment, !segment.file.isInPlace { throw .replaced(path(of: segment.header.number)) }
+    }
+}
+
+extension LogWriter.Claim {
+    /// By how much it changes the number of outcomes for which room is reserved.
+    fileprivate var owes: Int {
+        switch self {
+        case .intent: 1
+        case .outcome: -1
+        case .plain, .act: 0
+        }
+    }
+}
+
+extension Errno {
+    fileprivate var isWantOfSpace: Bool { self == .noSpace || self == .fileTooLarge || rawValue == Errno.quota }
+
+    /// EDQUOT of Linux.
+    private static var quota: CInt { 122 }
+}
