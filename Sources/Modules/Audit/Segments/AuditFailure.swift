@@ -10,9 +10,6 @@ enum AuditFailure: Error, Equatable, Sendable {
     case disk(String, Errno)
     /// A file of the log was taken away or replaced while it was in use.
     case replaced(String)
-    /// Too many records wait.
-    case busy
-    case stopped
     /// A key could not be had, or a cipher failed.
     case keys(String)
 }

@@ -19,7 +19,7 @@ struct LogVerifier {
         var segments = 0
         /// Whether the last segment ends in the middle of a record, as after a power cut.
         var hasTornEnd = false
-        /// Intents and outcomes cannot be told apart without the key; this is a number of records only.
+        /// Whether nothing but a torn end was found. That each intent has its outcome can be seen only with the key.
         var isSound: Bool { damages.isEmpty }
     }
 

@@ -268,11 +268,6 @@ struct LogWriter {
         (end, flushed, unflushed, isPoisoned) = (next, next, [], false)
     }
 
-    /// Forgets what was written since the last flush, after that failed and everybody who waited for it was refused.
-    mutating func withdraw() {
-        (end, unflushed, isPoisoned) = (flushed, [], true)
-    }
-
     /// Tiles that are whole and flushed, for the disk.
     mutating func takeWholeTiles() -> [(tile: Tile, hashes: [Digest])] {
         guard !hasUnflushed else { return [] }
