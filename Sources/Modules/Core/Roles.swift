@@ -28,6 +28,29 @@ package protocol SecretVault: Sendable {
     /// The generations of the key with a label, 32 bytes each; one is made where there is none. They stay what they are
     /// when the master key or what unlocks it changes. Blocks; only after Store has started.
     func keys(label: String) throws(StartFailure) -> [Int: SecretBytes]
+
+    /// Makes a key that has a label to itself and can be destroyed, 32 bytes; on the disk when this returns. Blocks.
+    ///
+    /// - Throws: where there is one of that label.
+    func createKey(label: String) throws(DatabaseFailure) -> SecretBytes
+
+    /// A key that was made by itself; `nil` where it never was, or was destroyed. Blocks.
+    func key(label: String) throws(DatabaseFailure) -> SecretBytes?
+
+    /// Destroys a key; on the disk when this returns, and harmless twice. A copy of the keyring from before has it still,
+    /// wrapped under the master key. Blocks.
+    func destroyKey(label: String) throws(DatabaseFailure)
+
+    /// The labels of keys that begin so, in order. Blocks.
+    func keyLabels(prefix: String) throws(DatabaseFailure) -> [String]
+}
+
+/// Secrets that live as long as a tenant and no longer. Played by Store.
+package protocol TenantSalts: Sendable {
+    /// 32 bytes that differ by label and tenant, are the same after a restart, a roll and every rotation, and cannot be had
+    /// again by anybody once the tenant is deleted (after the roll that follows: not from earlier copies either). `nil` for
+    /// a tenant that is gone. Blocks; whoever keeps it lets go of it at `TenantStore.onDeletion`.
+    func salt(_ label: StaticString, of tenant: TenantID) throws(DatabaseFailure) -> SecretBytes?
 }
 
 /// Keys that live in memory only and end with the process. Played by Auth, for development mode.

@@ -88,7 +88,7 @@ package final class Store: Module {
         return store.database
     }
 
-    private func keyring() throws(StartFailure) -> Keyring {
+    func keyring() throws(StartFailure) -> Keyring {
         guard case .open(let store) = state.withLock({ $0 }) else { throw StartFailure("the store is not open") }
         return store.keyring
     }
@@ -130,17 +130,6 @@ extension Store: Database {
 
     package func migrate(_ migrations: SQLiteMigrations) throws(DatabaseFailure) {
         try database().migrate(migrations)
-    }
-}
-
-extension Store: SecretVault {
-    package func keys(label: String) throws(StartFailure) -> [Int: SecretBytes] {
-        let keyring = try keyring()
-        do throws(KeyringFailure) {
-            return try keyring.dataKeys(label)
-        } catch {
-            throw StartFailure("the key \(label) cannot be had: \(error)")
-        }
     }
 }
 

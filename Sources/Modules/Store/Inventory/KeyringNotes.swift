@@ -25,7 +25,7 @@ enum KeyringNotes {
     private static let dataKeys = TableNote(
         "keyring_data_keys", kept: "as long as something is under it",
         [
-            ColumnNote("label", "what the key is for: the pepper of API keys, the pages of control.db"),
+            ColumnNote("label", "what it is for: API keys, the pages of control.db, a segment of the audit log"),
             ColumnNote("generation", "which of them"),
             ColumnNote("wrapped", "the key", .key, .wrapped),
             ColumnNote("made_at", "when it was made"),

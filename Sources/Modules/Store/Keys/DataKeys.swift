@@ -81,6 +81,45 @@ extension Keyring {
         }
     }
 
+    /// Makes a key that has its label to itself.
+    ///
+    /// - Throws: `exists`.
+    func createDataKey(_ label: String) throws(KeyringFailure) -> SecretBytes {
+        try writer.run { [self] connection throws(KeyringFailure) in
+            guard try DataKeys.all(label, master, connection).isEmpty else { throw .exists }
+            return try DataKeys.add(label, generation: 1, master, connection).key
+        }
+    }
+
+    /// The newest key of a label; `nil` where there is none.
+    func dataKey(_ label: String) throws(KeyringFailure) -> SecretBytes? {
+        let keys = try read { connection throws(KeyringFailure) in try DataKeys.all(label, master, connection) }
+        return keys.max { $0.key < $1.key }?.value
+    }
+
+    /// Deletes a key in all its generations, from the log of the file too. Harmless twice.
+    func destroyDataKey(_ label: String) throws(KeyringFailure) {
+        try writer.run { connection throws(KeyringFailure) in
+            try failing { () throws(SQLiteError) in
+                try connection.execute("DELETE FROM keyring_data_keys WHERE label = ?", label)
+            }
+        }
+        try emptyLog()
+    }
+
+    /// Labels that begin with `prefix`, in order.
+    func dataKeyLabels(prefix: String) throws(KeyringFailure) -> [String] {
+        try read { connection throws(KeyringFailure) in
+            try failing { () throws(SQLiteError) in
+                try connection.query(
+                    """
+                    SELECT DISTINCT label FROM keyring_data_keys WHERE substr(label, 1, length(?1)) = ?1 ORDER BY label
+                    """, prefix
+                ) { row throws(SQLiteError) in try row.text(0) }
+            }
+        }
+    }
+
     /// Deletes the generations of a key below one, when nothing uses them any more.
     func retireDataKeys(_ label: String, below generation: Int) throws(KeyringFailure) {
         try writer.run { connection throws(KeyringFailure) in

@@ -31,6 +31,16 @@ final class TenantKeySet: Sendable {
         return Array(index.code(of: message).bytes[..<Self.digestByteCount])
     }
 
+    /// 32 bytes for one purpose, under the tenant's index key: they stay the same as long as the tenant lives.
+    func salt(_ label: StaticString) -> SecretBytes {
+        var message: [UInt8] = []
+        // No label of a look-up: half of a salt is not to be had as a digest.
+        message.append(counted: "store/salt")
+        message.append(contentsOf: "\(label)".utf8)
+        var code = Array(index.code(of: message).bytes)
+        return SecretBytes(taking: &code)
+    }
+
     /// What wraps object keys of a generation; `nil` for one that is gone, or that is newer than what was read.
     func wrap(generation: Int) -> KeyWrap? { keyEncryption[generation] }
 
