@@ -171,7 +171,7 @@ import Testing
                 try house.tenant.run { transaction throws(SQLiteError) in
                     try threads.messages(of: id, page, after: bound, in: transaction)
                 })
-            #expect(slice.elements.reduce(0) { $0 + $1.content.utf8.count } <= NodesLimits.pageBytesMax)
+            #expect(slice.elements.reduce(0) { $0 + $1.content.utf8.count } <= Page.bytesMax)
             seen += slice.elements.count
             guard slice.hasMore, let last = slice.elements.last else { break }
             after = String(last.sequence)

@@ -36,12 +36,6 @@ package enum NodesLimits {
     static let idempotencyKeyBytesMax = 255
     /// For how long a repeated creation is recognised.
     static let idempotencySeconds = 86_400
-    static let cursorBytesMax = 64
-    /// What a page of a list has where nothing is said, and at most.
-    static let pageStandard = 20
-    static let pageMax = 100
-    /// Bytes of content in one page: it ends early rather than hold a hundred of the largest.
-    static let pageBytesMax = 4 << 20
 
     /// Bodies of a few members.
     static let smallBodyBytesMax = 16 << 10

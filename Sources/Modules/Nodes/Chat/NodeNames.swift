@@ -23,7 +23,7 @@ struct NodeNames: NodeDirectory {
     func aliases(for principal: Principal) async throws(Failure) -> [String] {
         let database = try context.store.database(of: principal)
         var aliases: [String] = []
-        var page = Page(limit: NodesLimits.pageMax, order: .ascending)
+        var page = Page(limit: Page.limitMax, order: .ascending)
         while aliases.count < NodeModel.listedMax {
             let wanted = page
             let slice = try await database.look { transaction throws(SQLiteError) in

@@ -39,7 +39,7 @@ extension TurnRequest {
             throw body.refusal("at", "this version runs nothing at a later time; leave it out")
         }
         content = try body.required("content", body.string("content", bytes: 1...NodesLimits.messageBytesMax))
-        threadID = try body.line("thread_id", bytesMax: NodesLimits.cursorBytesMax)
+        threadID = try body.line("thread_id", bytesMax: Page.cursorBytesMax)
         correlationID = try body.line("correlation_id", bytesMax: NodesLimits.correlationBytesMax)
         if threadID != nil, correlationID != nil {
             throw body.refusal("correlation_id", "name a thread with thread_id or with correlation_id, not with both")

@@ -27,7 +27,7 @@ struct FileRoutes: Sendable {
             exchange async throws(Failure) in
             let query = try Query(exchange, known: Page.names + ["purpose"])
             var page = try Page(query, limitMax: 10_000)
-            page.limit = min(page.limit, NodesLimits.pageMax)
+            page.limit = min(page.limit, Page.limitMax)
             let purpose = query["purpose"].map(FilePurpose.init(rawValue:))
             if case .some(.none) = purpose {
                 throw Failure(.invalidParameter, "is none of the purposes", param: "purpose")

@@ -75,8 +75,8 @@ struct OperatorRoutes: Sendable {
             let id = try body.required("thread", body.string("thread", bytes: 1...NodesLimits.aliasBytesMax))
             let reason = try body.required("reason", body.line("reason", bytesMax: NodesLimits.reasonBytesMax))
             let page = Page(
-                limit: try body.int("limit", in: 1...NodesLimits.pageMax) ?? NodesLimits.pageMax,
-                after: try body.string("after", bytes: 1...NodesLimits.cursorBytesMax), order: .ascending)
+                limit: try body.int("limit", in: 1...Page.limitMax) ?? Page.limitMax,
+                after: try body.string("after", bytes: 1...Page.cursorBytesMax), order: .ascending)
             let bound = try page.placeBound()
             let database = try database(of: tenant)
             try await exchange.advance(through: .record)
@@ -122,7 +122,7 @@ struct OperatorRoutes: Sendable {
         "properties": [
             "tenant": ["type": "string"], "thread": ["type": "string"],
             "reason": ["type": "string", "minLength": 1, "maxLength": .int(NodesLimits.reasonBytesMax)],
-            "limit": ["type": "integer", "minimum": 1, "maximum": .int(NodesLimits.pageMax)],
+            "limit": ["type": "integer", "minimum": 1, "maximum": .int(Page.limitMax)],
             "after": ["type": "string"],
         ],
     ]

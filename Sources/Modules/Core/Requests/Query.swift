@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Core
-import HTTP
+package import HTTP
 
 /// The query of a request, whose names are known and stand there once each.
-struct Query: Sendable {
+package struct Query: Sendable {
     private let items: [QueryItem]
 
-    init(_ exchange: Exchange, known: [String]) throws(Failure) {
+    /// - Throws: `unknown_parameter`, `invalid_parameter` for a name that stands there twice.
+    package init(_ exchange: Exchange, known: [String]) throws(Failure) {
         try self.init(exchange.request.head.queryItems, known: known)
     }
 
-    init(_ items: [QueryItem], known: [String]) throws(Failure) {
+    package init(_ items: [QueryItem], known: [String]) throws(Failure) {
         for item in items {
             guard known.contains(item.name) else {
                 throw Failure(.unknownParameter, "unknown parameter", param: String(item.name.prefix(64)))
@@ -23,10 +23,10 @@ struct Query: Sendable {
         self.items = items
     }
 
-    subscript(_ name: String) -> String? { items.first { $0.name == name }?.value }
+    package subscript(_ name: String) -> String? { items.first { $0.name == name }?.value }
 
     /// A text of 1 to `bytesMax` bytes.
-    func string(_ name: String, bytesMax: Int) throws(Failure) -> String? {
+    package func string(_ name: String, bytesMax: Int) throws(Failure) -> String? {
         guard let text = self[name] else { return nil }
         guard (1...bytesMax).contains(text.utf8.count) else {
             throw Failure(.invalidParameter, "must have 1 to \(bytesMax) bytes", param: name)

@@ -1,24 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Bytes
-import Core
 import HTTP
-import JSON
+package import JSON
 
 /// The body of a request, an object whose members are known: what is not known is refused by name, before anything happens.
-struct JSONBody: Sendable {
+package struct JSONBody: Sendable {
     private let object: JSONObject
     /// What stands before a member's name in an error: `limits.`.
     private let path: String
 
     /// - Throws: `unsupported_media_type`, `payload_too_large`, `invalid_json`, `unknown_parameter`.
-    init(_ exchange: Exchange, bytesMax: Int, known: [String]) async throws(Failure) {
+    package init(_ exchange: Exchange, bytesMax: Int, known: [String]) async throws(Failure) {
         let bytes = try await Self.bytes(of: exchange, bytesMax: bytesMax)
         try self.init(parsing: bytes, known: known)
     }
 
     /// The body's bytes, if it says that it is JSON.
-    static func bytes(of exchange: Exchange, bytesMax: Int) async throws(Failure) -> [UInt8] {
+    package static func bytes(of exchange: Exchange, bytesMax: Int) async throws(Failure) -> [UInt8] {
         let type = exchange.request.head.fields["content-type"].flatMap(HeaderParameters.init)?.value
         guard type == "application/json" else {
             throw Failure(.unsupportedMediaType, "the body must be sent as content-type: application/json")
@@ -26,7 +25,7 @@ struct JSONBody: Sendable {
         return try await exchange.body(max: bytesMax)
     }
 
-    init(parsing bytes: [UInt8], known: [String]) throws(Failure) {
+    package init(parsing bytes: [UInt8], known: [String]) throws(Failure) {
         let value: JSONValue
         do throws(JSONError) {
             value = try JSONValue(parsing: bytes)
@@ -37,7 +36,7 @@ struct JSONBody: Sendable {
         try self.init(object, known: known, path: "")
     }
 
-    init(_ object: JSONObject, known: [String], path: String) throws(Failure) {
+    package init(_ object: JSONObject, known: [String], path: String) throws(Failure) {
         for (name, _) in object.members where !known.contains(name) {
             throw Failure(.unknownParameter, "unknown parameter", param: path + String(name.prefix(64)))
         }
@@ -46,16 +45,16 @@ struct JSONBody: Sendable {
     }
 
     /// Whether the member is there, null included.
-    func has(_ name: String) -> Bool { object[name] != nil }
+    package func has(_ name: String) -> Bool { object[name] != nil }
 
     /// The member; nil where it is absent or null.
-    subscript(_ name: String) -> JSONValue? {
+    package subscript(_ name: String) -> JSONValue? {
         guard let value = object[name], !value.isNull else { return nil }
         return value
     }
 
     /// - Parameter bytes: its length.
-    func string(_ name: String, bytes: ClosedRange<Int>) throws(Failure) -> String? {
+    package func string(_ name: String, bytes: ClosedRange<Int>) throws(Failure) -> String? {
         guard let value = self[name] else { return nil }
         guard let text = value.string else { throw refusal(name, "must be a string") }
         guard bytes.contains(text.utf8.count) else {
@@ -65,13 +64,13 @@ struct JSONBody: Sendable {
     }
 
     /// One line of text, without control characters.
-    func line(_ name: String, bytesMax: Int) throws(Failure) -> String? {
+    package func line(_ name: String, bytesMax: Int) throws(Failure) -> String? {
         guard let text = try string(name, bytes: 1...bytesMax) else { return nil }
         guard text.isOneLine else { throw refusal(name, "must be one line without control characters") }
         return text
     }
 
-    func int(_ name: String, in range: ClosedRange<Int>) throws(Failure) -> Int? {
+    package func int(_ name: String, in range: ClosedRange<Int>) throws(Failure) -> Int? {
         guard let value = self[name] else { return nil }
         guard let number = value.int, range.contains(number) else {
             throw refusal(name, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
@@ -79,14 +78,14 @@ struct JSONBody: Sendable {
         return number
     }
 
-    func bool(_ name: String) throws(Failure) -> Bool? {
+    package func bool(_ name: String) throws(Failure) -> Bool? {
         guard let value = self[name] else { return nil }
         guard let bool = value.bool else { throw refusal(name, "must be true or false") }
         return bool
     }
 
     /// One word of a closed list.
-    func choice<Choice>(_ name: String, _: Choice.Type = Choice.self) throws(Failure) -> Choice?
+    package func choice<Choice>(_ name: String, _: Choice.Type = Choice.self) throws(Failure) -> Choice?
     where Choice: RawRepresentable & CaseIterable, Choice.RawValue == String {
         guard let value = self[name] else { return nil }
         guard let text = value.string, let choice = Choice(rawValue: text) else {
@@ -96,18 +95,18 @@ struct JSONBody: Sendable {
         return choice
     }
 
-    func object(_ name: String, known: [String]) throws(Failure) -> JSONBody? {
+    package func object(_ name: String, known: [String]) throws(Failure) -> JSONBody? {
         guard let value = self[name] else { return nil }
         guard let object = value.object else { throw refusal(name, "must be an object") }
         return try JSONBody(object, known: known, path: "\(path)\(name).")
     }
 
-    func refusal(_ name: String, _ message: String) -> Failure {
+    package func refusal(_ name: String, _ message: String) -> Failure {
         Failure(.invalidParameter, message, param: path + name)
     }
 
     /// A member that must be there.
-    func required<Value>(_ name: String, _ value: Value?) throws(Failure) -> Value {
+    package func required<Value>(_ name: String, _ value: Value?) throws(Failure) -> Value {
         guard let value else { throw refusal(name, "must be given") }
         return value
     }
@@ -115,7 +114,7 @@ struct JSONBody: Sendable {
 
 extension String {
     /// Whether this is text that a list can show: no control characters, line breaks, or characters that are not there.
-    var isOneLine: Bool {
+    package var isOneLine: Bool {
         unicodeScalars.allSatisfy { scalar in
             switch scalar.properties.generalCategory {
             case .control, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned: false
