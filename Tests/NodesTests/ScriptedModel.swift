@@ -31,6 +31,10 @@ final class ScriptedModel: ModelCaller {
 
     func requireModel(_ name: String, for principal: Principal) throws(Failure) {}
 
+    func reservation(
+        model: String, inputBytes: Int, outputTokensMax: Int?
+    ) -> ExchangeFigures.Reservation? { nil }
+
     func answer(_ task: ModelTask, receive: (ModelPiece) async -> Bool) async throws(Failure) -> ModelResult {
         tasks.withLock { $0.append(task) }
         var result = ModelResult(model: task.model, provider: "test")

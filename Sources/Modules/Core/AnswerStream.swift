@@ -2,6 +2,7 @@
 
 import EventLoop
 import HTTP
+import Platform
 
 /// An answer of server-sent events on its way to the client. Its head leaves with the first bytes, so that a failure before
 /// them can still be an answer with a status.
@@ -26,8 +27,14 @@ package final class AnswerStream {
         }
     }
 
-    /// Sends the last bytes, and with them the end.
+    /// Sends the last bytes, and with them the end, once the exchange has been written down. Where that cannot be done the
+    /// answer is cut off: the client must not take it for whole.
     package func finish(_ last: [UInt8] = []) async {
+        do throws(Failure) {
+            try await exchange.conclude(exchange.figures.brokenOff.map { .failed($0) } ?? .answered(status: 200))
+        } catch {
+            return exchange.response.abort()
+        }
         do {
             if !last.isEmpty { try begin() }
             try await exchange.response.finish(last)
@@ -39,6 +46,7 @@ package final class AnswerStream {
     private func begin() throws(IOFailure) {
         guard !hasBegun else { return }
         hasBegun = true
+        exchange.figures.firstByte = .now()
         try exchange.answer.begin(
             status: 200, contentType: "text/event-stream; charset=utf-8", exchange.answerFields)
     }

@@ -24,11 +24,26 @@ package final class Exchange: @unchecked Sendable {
     /// The id of the node it is about, once known.
     package var node: String?
 
+    /// What its work came to, for its record.
+    package var figures = ExchangeFigures()
+    /// The place of its intent in the audit log, once that is written.
+    package var intent: Int?
+    /// Why it was refused or failed, and at which step; once that is so.
+    package internal(set) var failure: (cause: Failure, step: String)?
+    /// What is known of an operator's act; `nil` for everything else.
+    package internal(set) var act: ActMaterial?
+
     /// What the front door answers with; a handler that streams begins through it.
     package let answer: Answer
 
     /// How many of the server's stages let this exchange in; kept by ``Stages``.
     var stagesEntered = 0
+    /// The stage that refused.
+    var refusedAt: StagePosition?
+    /// Whether its end has been written down, or nobody wants it.
+    var isConcluded = false
+    /// Whether its end could not be written down.
+    var isUnrecorded = false
     private let stages: Stages
 
     init(
@@ -68,6 +83,9 @@ package final class Exchange: @unchecked Sendable {
     /// sets it bounds how many there are.
     package var remainder: (@Sendable () async -> Outcome)?
 
+    /// The stage that writes this exchange down, if the server has one.
+    var recorder: (any RecordStage)? { stages.recorder }
+
     func settle(_ outcome: Outcome) async {
         await stages.settle(self, outcome)
     }
@@ -76,6 +94,11 @@ package final class Exchange: @unchecked Sendable {
     ///
     /// - Throws: `payload_too_large`, `request_timeout`, `invalid_parameter` for broken framing.
     package func body(max bytesMax: Int) async throws(Failure) -> [UInt8] {
+        if let act {
+            // Read already, for its record.
+            guard act.parameters.count <= bytesMax else { throw Failure(reading: .tooLarge, bytesMax: bytesMax) }
+            return act.parameters
+        }
         do {
             return try await request.body(max: bytesMax)
         } catch {

@@ -60,26 +60,70 @@ package final class FrontDoor: Responder {
         let outcome: Outcome
         do {
             if try !admitNow(exchange) { try await admit(exchange) }
-            let reply = try await exchange.route.handler(exchange)
+            let reply = try await exchange.route.isAct ? act(exchange) : exchange.route.handler(exchange)
+            if case .whole(let status, _, _) = reply, exchange.remainder == nil {
+                let isGone = exchange.request.cancellation.isFired
+                try await exchange.conclude(isGone ? .abandoned : .answered(status: status))
+            }
             outcome = await answer.send(reply, exchange.answerFields)
         } catch {
-            outcome = await answer.send(error, in: exchange.route.shape, exchange.answerFields)
-            logFailure(error, exchange)
+            outcome = await fail(error, exchange, answer)
         }
         guard let remainder = exchange.remainder else {
-            return exchange.settleNow() ? logExchange(exchange, outcome) : await conclude(exchange, outcome)
+            // Written down by now, but for a stream whose client went away.
+            if !exchange.isConcluded { try? await exchange.conclude(outcome) }
+            return exchange.settleNow() ? logExchange(exchange, outcome) : await settle(exchange, outcome)
         }
         // The connection goes on to its next request while this exchange is still under way.
         remainders.add(1, ordering: .relaxed)
         exchange.request.loop.spawn { [self] in
-            await conclude(exchange, await remainder())
+            let outcome = await remainder()
+            try? await exchange.conclude(outcome)
+            await settle(exchange, outcome)
             remainders.subtract(1, ordering: .relaxed)
         }
     }
 
-    private func conclude(_ exchange: Exchange, _ outcome: Outcome) async {
+    private func fail(_ failure: Failure, _ exchange: Exchange, _ answer: Answer) async -> Outcome {
+        var failure = failure
+        exchange.remainder = nil
+        if exchange.failure == nil { exchange.failure = (failure, exchange.step) }
+        do throws(Failure) {
+            try await exchange.conclude(exchange.request.cancellation.isFired ? .abandoned : .failed(failure.code))
+        } catch {
+            failure = error
+        }
+        logFailure(failure, exchange)
+        return await answer.send(failure, in: exchange.route.shape, exchange.answerFields)
+    }
+
+    private func settle(_ exchange: Exchange, _ outcome: Outcome) async {
         await exchange.settle(outcome)
         logExchange(exchange, outcome)
+    }
+
+    /// What an operator's request may hold.
+    private static let actBytesMax = 1 << 20
+
+    /// An operator's act, with what its record needs: here, at the one way to every such route, so that none can be
+    /// registered without it. Who may not act has been refused before.
+    private func act(_ exchange: Exchange) async throws(Failure) -> Reply {
+        guard exchange.recorder != nil else { return try await exchange.route.handler(exchange) }
+        var act = ActMaterial()
+        act.parameters = try await exchange.body(max: Self.actBytesMax)
+        let reader = table.reader(of: exchange.route)
+        act.before = await shown(by: reader, exchange)
+        exchange.act = act
+        try await exchange.advance(through: .record)
+        let reply = try await exchange.route.handler(exchange)
+        if case .whole(_, _, let body) = reply { exchange.act?.reply = body }
+        exchange.act?.after = await shown(by: reader, exchange)
+        return reply
+    }
+
+    private func shown(by reader: Route?, _ exchange: Exchange) async -> [UInt8]? {
+        guard let reader, case .whole(_, _, let body)? = try? await reader.handler(exchange) else { return nil }
+        return body
     }
 
     /// Waits for what goes on after its answer, until a deadline; on a loop.
@@ -155,6 +199,17 @@ package final class FrontDoor: Responder {
                 "peer": Self.value(of: exchange.request.peer),
                 "ms": .int(elapsed.milliseconds),
             ])
+    }
+}
+
+extension Exchange {
+    /// The step of the journey it has come to, for the record of a failure there.
+    fileprivate var step: String {
+        if let refusedAt { return "\(refusedAt)" }
+        if intent != nil { return "perform" }
+        if case .public = route.guard { return "validate" }
+        do throws(Failure) { try GuardCheck.enforce(route.guard, on: principal) } catch { return "guard" }
+        return "validate"
     }
 }
 

@@ -21,6 +21,11 @@ package protocol ModelCaller: Sendable {
     func answer(
         _ task: ModelTask, receive: (ModelPiece) async -> Bool
     ) async throws(Failure) -> ModelResult
+
+    /// The worst case of a call, for its record and its reservation; `nil` for a model that is not offered.
+    ///
+    /// - Parameter inputBytes: of all words that are sent: a token has at least one byte.
+    func reservation(model: String, inputBytes: Int, outputTokensMax: Int?) -> ExchangeFigures.Reservation?
 }
 
 /// One call to a model: for whom, which model, which words.
@@ -38,10 +43,12 @@ package struct ModelTask: Sendable {
     package var outputTokensMax: Int?
     /// The person behind the key, as the caller names it; never sent to a provider.
     package var endUser: String?
+    /// The exchange that it belongs to, in which its figures are noted; on the same loop.
+    package var exchange: Exchange?
 
     package init(
         principal: Principal, requestID: String, loop: EventLoop, cancellation: Cancellation, model: String,
-        turns: [ModelTurn], outputTokensMax: Int? = nil, endUser: String? = nil
+        turns: [ModelTurn], outputTokensMax: Int? = nil, endUser: String? = nil, exchange: Exchange? = nil
     ) {
         self.principal = principal
         self.requestID = requestID
@@ -51,6 +58,7 @@ package struct ModelTask: Sendable {
         self.turns = turns
         self.outputTokensMax = outputTokensMax
         self.endUser = endUser
+        self.exchange = exchange
     }
 }
 

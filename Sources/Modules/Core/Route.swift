@@ -24,6 +24,9 @@ package final class Route: Sendable {
     package let shape: ErrorShape
     /// One line for `/openapi.json` and `gatehouse routes`.
     package let summary: String
+    /// What a record calls it: the words of the pattern and a verb (`chat.completions.create`, `tenants.delete`,
+    /// `nodes.chat`).
+    package let action: String
     /// JSON Schema of the request's body for `/openapi.json`, if it has one.
     package let requestBody: JSONValue?
     package let handler: Handler
@@ -38,8 +41,28 @@ package final class Route: Sendable {
         self.guard = `guard`
         self.shape = shape
         self.summary = summary
+        action = Self.action(method, pattern)
         self.requestBody = requestBody
         self.handler = handler
+    }
+
+    /// Whether it is an act of the operator: it may change something, so it is recorded as such.
+    package var isAct: Bool { `guard` == .operator && method != .get && method != .head }
+
+    private static func action(_ method: Method, _ pattern: String) -> String {
+        let parts = pattern.split(separator: "/").drop { $0 == "v1" || $0 == "admin" }
+        var words = parts.filter { !$0.hasPrefix("{") && $0 != "v1" }.map(String.init)
+        let verb: String? =
+            switch method {
+            case .get, .head: "read"
+            case .put: "set"
+            case .patch: "change"
+            case .delete: "delete"
+            // A word behind a parameter is the verb (`/v1/nodes/{id}/chat`).
+            default: parts.count > words.count && parts.last?.hasPrefix("{") == false ? nil : "create"
+            }
+        if let verb { words.append(verb) }
+        return words.joined(separator: ".")
     }
 }
 

@@ -35,6 +35,11 @@ package struct RouteTable: Sendable {
         return router.match(head.method, head.path)
     }
 
+    /// The route that shows what another one changes: the one that reads the same path.
+    func reader(of route: Route) -> Route? {
+        routes.first { $0.method == .get && $0.pattern == route.pattern }
+    }
+
     /// The shape of errors at a path that exists for another method.
     func shape(ofPath head: RequestHead) -> ErrorShape {
         for method in [Method.get, .post, .put, .patch, .delete] {

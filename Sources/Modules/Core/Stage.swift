@@ -70,12 +70,15 @@ package struct Stages: Sendable {
     /// The same by their places, where they are of that kind.
     private let immediate: [(any ImmediateStage)?]
     private let positions: [StagePosition]
+    /// The one that writes exchanges down.
+    let recorder: (any RecordStage)?
 
     /// Sorts by position; stages of one position keep the order in which they are listed.
     package init(_ stages: [any Stage]) {
         ordered = StagePosition.allCases.flatMap { position in stages.filter { $0.position == position } }
         immediate = ordered.map { $0 as? any ImmediateStage }
         positions = ordered.map(\.position)
+        recorder = ordered.lazy.compactMap { $0 as? any RecordStage }.first
     }
 
     /// Takes an exchange through stages that never wait, as far as there are such one after the other.
@@ -84,7 +87,12 @@ package struct Stages: Sendable {
     func advanceNow(_ exchange: Exchange, through position: StagePosition) throws(Failure) -> Bool {
         while exchange.stagesEntered < ordered.count, positions[exchange.stagesEntered] <= position {
             guard let stage = immediate[exchange.stagesEntered] else { return false }
-            try stage.enter(exchange)
+            do throws(Failure) {
+                try stage.enter(exchange)
+            } catch {
+                exchange.refusedAt = stage.position
+                throw error
+            }
             exchange.stagesEntered += 1
         }
         return true
@@ -101,7 +109,12 @@ package struct Stages: Sendable {
     /// Takes an exchange through every stage up to and including a position that it has not passed yet.
     package func advance(_ exchange: Exchange, through position: StagePosition) async throws(Failure) {
         while exchange.stagesEntered < ordered.count, ordered[exchange.stagesEntered].position <= position {
-            try await ordered[exchange.stagesEntered].enter(exchange)
+            do throws(Failure) {
+                try await ordered[exchange.stagesEntered].enter(exchange)
+            } catch {
+                exchange.refusedAt = ordered[exchange.stagesEntered].position
+                throw error
+            }
             exchange.stagesEntered += 1
         }
     }

@@ -203,6 +203,7 @@ package final class Gateway: Module {
         // The body is checked for the model that was named before anything is reserved or recorded.
         var attempt = try attempt(call, model)
         var fallbacks = fallbacks(of: model, for: exchange.principal)[...]
+        exchange.note(worstOf: call, model)
         try await exchange.advance(through: .record)
         while true {
             do throws(Fault) {

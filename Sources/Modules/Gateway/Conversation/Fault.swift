@@ -14,6 +14,7 @@ package struct Fault: Error, Equatable, Sendable {
         var retryAfterMilliseconds: Int?
         var upstreamStatus: Int?
         var cause: String?
+        var mayHaveCounted = false
     }
 
     private final class Box: Sendable {
@@ -55,6 +56,13 @@ package struct Fault: Error, Equatable, Sendable {
     package var upstreamStatus: Int? {
         get { parts.upstreamStatus }
         set { parts.upstreamStatus = newValue }
+    }
+
+    /// Whether the provider may have counted tokens of the call that failed: it had the request, and gave no answer with a
+    /// status that says otherwise.
+    package var mayHaveCounted: Bool {
+        get { parts.mayHaveCounted }
+        set { parts.mayHaveCounted = newValue }
     }
 
     /// What went wrong on the way to the provider, for the operator's log; never shown to the caller.

@@ -18,6 +18,7 @@ struct BuiltinAttempt {
     private var overhead: Duration { Instant.now() - call.exchange.request.arrival }
 
     func perform() async throws(Fault) -> Reply {
+        call.exchange.note(attempt.model)
         switch call.route {
         case .embeddings:
             let body = try BuiltinEmbedding.respond(to: call.root, model: attempt.model.settings.upstream)
@@ -53,6 +54,7 @@ struct BuiltinAttempt {
                 guard await output.write(bytes) else { return .streamed }
             case .none where call.isStreamed:
                 let bytes = events.end()
+                call.exchange.note(events.summary, of: attempt.model)
                 if !output.hasBegun { attempt.note(nil, overhead) }
                 guard bytes.isEmpty ? true : await output.write(bytes) else { return .streamed }
                 await output.finish()

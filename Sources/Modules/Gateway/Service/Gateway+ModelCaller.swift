@@ -25,6 +25,13 @@ extension Gateway: ModelCaller {
         throw Failure(.upstreamError, "no model answered")
     }
 
+    package func reservation(
+        model name: String, inputBytes: Int, outputTokensMax: Int?
+    ) -> ExchangeFigures.Reservation? {
+        guard let model = try? offered(model: name) else { return nil }
+        return model.reservation(inputBytes: inputBytes, outputTokensMax: outputTokensMax, choices: 1)
+    }
+
     private func answer(
         _ task: ModelTask, _ model: Model, _ receive: (ModelPiece) async -> Bool
     ) async throws(Fault) -> ModelResult {
@@ -35,18 +42,26 @@ extension Gateway: ModelCaller {
             request: ChatRequest(task, model), model: model, client: client, needles: needles, loop: task.loop,
             cancellation: task.cancellation)
         var result = ModelResult(model: model.name, provider: model.provider.name)
-        try await call.perform { event in
-            switch event {
-            case .textDelta(_, let text): return await receive(.text(text))
-            case .refusalDelta(_, let text): return await receive(.refusal(text))
-            case .finished(_, let reason): result.finish = ModelResult.Finish(reason)
-            case .usage(let usage): result.usage = ModelUsage(usage, at: model.settings.price)
-            case .failed(let fault): result.failure = Failure(fault)
-            case .started, .reasoningDelta, .reasoningSignature, .redactedReasoning, .toolCallStarted,
-                .toolCallArguments:
-                break
+        task.exchange?.note(model)
+        do throws(Fault) {
+            try await call.perform { event in
+                switch event {
+                case .textDelta(_, let text): return await receive(.text(text))
+                case .refusalDelta(_, let text): return await receive(.refusal(text))
+                case .finished(_, let reason): result.finish = ModelResult.Finish(reason)
+                case .usage(let usage):
+                    result.usage = ModelUsage(usage, at: model.settings.price)
+                    task.exchange?.note(usage, of: model)
+                case .failed(let fault): result.failure = Failure(fault)
+                case .started, .reasoningDelta, .reasoningSignature, .redactedReasoning, .toolCallStarted,
+                    .toolCallArguments:
+                    break
+                }
+                return true
             }
-            return true
+        } catch {
+            task.exchange?.figures.mayHaveUsed = error.mayHaveCounted
+            throw error
         }
         return result
     }

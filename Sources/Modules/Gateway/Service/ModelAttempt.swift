@@ -61,10 +61,17 @@ struct ModelAttempt {
         if call.route == .countTokens, !isNative { return try countedByBound() }
         let upstream = try upstreamRequest()
         let meter = OverheadMeter(since: call.exchange.request.arrival)
-        let response = try await UpstreamCall(
-            provider: model.provider, route: isNative ? call.route : upstreamRoute, body: upstream.body,
-            protocolFields: call.protocolFields(for: model.provider.kind), isStreamed: call.isStreamed
-        ).send(with: client, cancellation: call.exchange.request.cancellation)
+        let response: ClientResponse
+        call.exchange.note(model)
+        do throws(Fault) {
+            response = try await UpstreamCall(
+                provider: model.provider, route: isNative ? call.route : upstreamRoute, body: upstream.body,
+                protocolFields: call.protocolFields(for: model.provider.kind), isStreamed: call.isStreamed
+            ).send(with: client, cancellation: call.exchange.request.cancellation)
+        } catch {
+            call.exchange.figures.mayHaveUsed = error.mayHaveCounted
+            throw error
+        }
         let overhead = meter.stopUpstream()
         return call.isStreamed
             ? try await stream(response, relay(answerTool: upstream.answerTool), overhead)
@@ -160,10 +167,12 @@ struct ModelAttempt {
             }
             if !output.hasBegun, !bytes.isEmpty { note(nil, overhead) }
             if relay.isOver {
+                call.exchange.note(relay.summary, of: model)
                 await output.finish(bytes)
                 break
             }
             guard bytes.isEmpty ? true : await output.write(bytes) else {
+                call.exchange.note(relay.summary, of: model)
                 response.close()
                 return .streamed
             }
@@ -180,6 +189,7 @@ struct ModelAttempt {
     func note(_ usage: TokenUsage?, _ overhead: Duration) {
         call.exchange.answerFields.append("x-gatehouse-overhead-ms", overhead.milliseconds)
         call.exchange.answerFields.append(contentsOf: model.answerFields)
+        if let usage { call.exchange.note(usage, of: model) }
         if let usage, let cost = model.settings.price?.cost(of: usage), !call.isStreamed {
             call.exchange.answerFields.append("x-gatehouse-cost", NanoDollars.text(cost))
         }

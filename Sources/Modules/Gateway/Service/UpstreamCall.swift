@@ -97,6 +97,10 @@ extension Fault {
         default: self.init(.upstreamError, "The model's provider cannot be reached.")
         }
         cause = failure.description
+        switch failure {
+        case .timedOut, .interrupted, .malformed, .tooLarge: mayHaveCounted = true
+        default: break
+        }
     }
 }
 

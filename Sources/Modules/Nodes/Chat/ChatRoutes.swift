@@ -80,6 +80,7 @@ struct TurnCall: Sendable {
             await output.finish(TurnFrames.end(outcome.answer))
         } catch {
             guard output.hasBegun else { throw error }
+            exchange.figures.brokenOff = error.code
             await output.finish(TurnFrames.end(error, requestID: exchange.id))
         }
         return .streamed
@@ -151,9 +152,14 @@ struct TurnCall: Sendable {
         }
         exchange.node = plan.node.id
         exchange.model = plan.node.configuration.model
+        exchange.figures.isStreamed = request.isStreamed
+        exchange.figures.endUser = request.endUser
+        exchange.figures.reservation = models.reservation(
+            model: plan.node.configuration.model, inputBytes: plan.textBytes + request.content.utf8.count,
+            outputTokensMax: plan.node.configuration.limits.outputTokens)
         return Turn(
             context: context, request: request, plan: plan, database: database, principal: principal,
-            requestID: exchange.id)
+            requestID: exchange.id, exchange: exchange)
     }
 }
 

@@ -17,6 +17,8 @@ struct Turn: Sendable {
     let principal: Principal
     /// For the log.
     let requestID: String
+    /// In which the figures are noted.
+    var exchange: Exchange?
 
     /// What a model said.
     struct Spoken: Sendable {
@@ -52,7 +54,7 @@ struct Turn: Sendable {
             principal: principal, requestID: requestID, loop: loop, cancellation: cancellation, model: node.model,
             turns: ContextWindow(node.limits).turns(
                 prompt: node.systemPrompt, earlier: plan.earlier, content: request.content),
-            outputTokensMax: node.limits.outputTokens, endUser: request.endUser)
+            outputTokensMax: node.limits.outputTokens, endUser: request.endUser, exchange: exchange)
         var (text, refusal) = ("", "")
         var (isWanted, isTooLarge) = (true, false)
         let result = try await models.answer(task) { piece in

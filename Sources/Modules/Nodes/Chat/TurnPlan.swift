@@ -24,6 +24,15 @@ struct TurnPlan: Sendable {
     var earlier: [ModelTurn] = []
     /// What the same message was answered with when it was sent before.
     var earlierAnswer: TurnAnswer?
+
+    /// Bytes of all words that the model is told beside the new message: at most, since older ones may be left out, and with
+    /// room for what a provider puts around each turn.
+    var textBytes: Int {
+        let frame = 16
+        return earlier.reduce((node.configuration.systemPrompt?.utf8.count ?? 0) + 2 * frame) {
+            $0 + $1.text.utf8.count + frame
+        }
+    }
 }
 
 /// Finds out what a turn belongs to.

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import HTTP
+
+/// The stage that writes down what happens: the intent when an exchange enters it, the outcome before the last byte of the
+/// answer. Played by Audit; a server without that section has none.
+package protocol RecordStage: Stage {
+    /// Writes down how an exchange ended. Called once for each exchange that came to a route, also for one that was refused
+    /// before this stage; whether that is worth a record is decided here.
+    ///
+    /// - Throws: `audit_unavailable`: then the answer must not leave whole.
+    func conclude(_ exchange: Exchange, _ outcome: Outcome) async throws(Failure)
+
+    /// `conclude` where nobody has to wait; false where it has to be called.
+    func concludeNow(_ exchange: Exchange, _ outcome: Outcome) -> Bool
+
+    /// Notes a refusal at a door, before any route was found.
+    func note(_ code: ErrorCode, requestID: String, peer: Peer)
+}
+
+extension Exchange {
+    /// Writes down how this exchange ended, if it has not been done yet.
+    ///
+    /// - Throws: `audit_unavailable`: then the answer must not leave whole.
+    package func conclude(_ outcome: Outcome) async throws(Failure) {
+        guard !isConcluded else { return }
+        isConcluded = true
+        guard let recorder, !recorder.concludeNow(self, outcome) else { return }
+        do throws(Failure) {
+            try await recorder.conclude(self, outcome)
+        } catch {
+            isUnrecorded = true
+            throw error
+        }
+    }
+}
