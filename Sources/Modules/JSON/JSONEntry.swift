@@ -33,6 +33,15 @@ struct JSONEntry: Sendable {
         tag = UInt32(kind.rawValue) | (flag ? 8 : 0)
     }
 
+    /// A string without escapes, from quote to quote.
+    @inline(__always)
+    init(plain start: Int, _ quote: Int) {
+        self.start = UInt32(truncatingIfNeeded: start)
+        end = UInt32(truncatingIfNeeded: quote &+ 1)
+        extent = UInt32(truncatingIfNeeded: quote &- start &- 1)
+        tag = UInt32(JSONKind.string.rawValue)
+    }
+
     var kind: JSONKind {
         // By cases, which become one comparison: making it of its number goes through an optional.
         switch tag & 7 {
@@ -51,10 +60,14 @@ struct JSONEntry: Sendable {
     /// Length, first and last byte of a name without escapes in 28 bits. It is not keyed: a look-up goes through its object
     /// in any case, and a mark that agrees only costs a comparison.
     @inline(__always)
-    static func mark(_ name: Span<UInt8>) -> UInt32 {
-        guard !name.isEmpty else { return 0 }
-        return (UInt32(truncatingIfNeeded: name.count) & 0xFFF) &<< 16 | UInt32(name[0]) &<< 8
-            | UInt32(name[name.count &- 1])
+    static func mark(_ name: Span<UInt8>) -> UInt32 { mark(name, from: 0, to: name.count) }
+
+    /// The same of a part of a text.
+    @inline(__always)
+    static func mark(_ text: Span<UInt8>, from start: Int, to end: Int) -> UInt32 {
+        guard start < end else { return 0 }
+        return (UInt32(truncatingIfNeeded: end &- start) & 0xFFF) &<< 16 | UInt32(text[start]) &<< 8
+            | UInt32(text[end &- 1])
     }
 
     /// Of a name.

@@ -39,8 +39,15 @@ enum JSONScanner {
             if isInObject {
                 guard position < bytes.count else { throw JSONError(.unexpectedEnd, at: position) }
                 guard bytes[position] == UInt8(ascii: "\"") else { throw JSONError(.unexpectedByte, at: position) }
-                var name = try JSONString.scan(bytes, at: position, refusingLoneSurrogates: refusesLoneSurrogates)
-                if !name.flag { name.setMark(JSONEntry.mark(bytes.extracting(name.content))) }
+                var name: JSONEntry
+                let quote = JSONString.pastPlain(bytes, from: position &+ 1)
+                if quote < bytes.count, bytes[quote] == JSONString.quote {
+                    name = JSONEntry(plain: position, quote)
+                    name.setMark(JSONEntry.mark(bytes, from: position &+ 1, to: quote))
+                } else {
+                    name = try JSONString.scan(bytes, at: position, refusingLoneSurrogates: refusesLoneSurrogates)
+                    if !name.flag { name.setMark(JSONEntry.mark(bytes.extracting(name.content))) }
+                }
                 guard tape.count < valuesMax else { throw JSONError(.tooManyValues, at: position) }
                 tape.append(name)
                 position = pastWhitespace(bytes, Int(name.end))
@@ -64,10 +71,16 @@ enum JSONScanner {
                 guard position < bytes.count else { throw JSONError(.unexpectedEnd, at: position) }
                 guard bytes[position] == end(ofObject: isInObject) else { continue }
             } else {
-                let entry =
-                    byte == UInt8(ascii: "\"")
-                    ? try JSONString.scan(bytes, at: position, refusingLoneSurrogates: refusesLoneSurrogates)
-                    : try scalar(bytes, at: position, limits, strictness)
+                let entry: JSONEntry
+                if byte == UInt8(ascii: "\"") {
+                    let quote = JSONString.pastPlain(bytes, from: position &+ 1)
+                    entry =
+                        quote < bytes.count && bytes[quote] == JSONString.quote
+                        ? JSONEntry(plain: position, quote)
+                        : try JSONString.scan(bytes, at: position, refusingLoneSurrogates: refusesLoneSurrogates)
+                } else {
+                    entry = try scalar(bytes, at: position, limits, strictness)
+                }
                 guard tape.count < valuesMax else { throw JSONError(.tooManyValues, at: position) }
                 tape.append(entry)
                 position = pastWhitespace(bytes, Int(entry.end))
@@ -121,12 +134,29 @@ enum JSONScanner {
     ) throws(JSONError) -> JSONEntry {
         switch bytes[start] {
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
-            try number(bytes, at: start, limits, strictness)
+            if let end = pastSmallNumber(bytes, start, digitsMax: limits.numberBytesMax) {
+                JSONEntry(.number, start: start, end: end, flag: true)
+            } else {
+                try number(bytes, at: start, limits, strictness)
+            }
         case UInt8(ascii: "t"): try word("true", .bool, true, bytes, at: start)
         case UInt8(ascii: "f"): try word("false", .bool, false, bytes, at: start)
         case UInt8(ascii: "n"): try word("null", .null, false, bytes, at: start)
         default: throw JSONError(.unexpectedByte, at: start)
         }
+    }
+
+    /// Behind a count or a time, such as most numbers are: up to 18 digits and nothing else of a number. nil for others.
+    @inline(__always)
+    private static func pastSmallNumber(_ bytes: Span<UInt8>, _ start: Int, digitsMax: Int) -> Int? {
+        let end = min(bytes.count, start &+ min(digitsMax, 19))
+        var position = start
+        while position < end, bytes[position].isASCIIDigit { position &+= 1 }
+        // At the end of what is looked at, more may follow.
+        guard position < end, position > start else { return nil }
+        let next = bytes[position]
+        guard next != UInt8(ascii: "."), next | 0x20 != UInt8(ascii: "e") else { return nil }
+        return bytes[start] != UInt8(ascii: "0") || position == start &+ 1 ? position : nil
     }
 
     private static func word(

@@ -4,7 +4,7 @@ import Bytes
 
 /// Strings of JSON texts (RFC 8259 §7): finding their end, and reading what they say.
 enum JSONString {
-    private static let quote = UInt8(ascii: "\"")
+    static let quote = UInt8(ascii: "\"")
     private static let backslash = UInt8(ascii: "\\")
 
     /// The string whose opening quote stands at `start`: its bytes are judged (UTF-8, control characters, escapes) and
@@ -17,7 +17,7 @@ enum JSONString {
         var savedBytes = 0
         var hasEscapes = false
         while true {
-            index = skipPlain(bytes, from: index)
+            index = pastPlain(bytes, from: index)
             guard index < bytes.count else { throw JSONError(.unexpectedEnd, at: bytes.count) }
             let byte = bytes[index]
             if byte == quote {
@@ -46,7 +46,7 @@ enum JSONString {
     /// The offset of the first byte at or behind `index` that is a quote, a backslash, a control character or not ASCII;
     /// `bytes.count` if there is none.
     @inline(__always)
-    private static func skipPlain(_ bytes: Span<UInt8>, from index: Int) -> Int {
+    static func pastPlain(_ bytes: Span<UInt8>, from index: Int) -> Int {
         var index = index
         let ones: UInt64 = 0x0101_0101_0101_0101
         while bytes.count &- index >= 8 {
