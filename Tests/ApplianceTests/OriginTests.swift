@@ -118,3 +118,11 @@ struct OriginTests {
         #expect(fields["vary"] == "origin")
     }
 }
+
+extension DoorPolicy {
+    fileprivate func crossOriginFields(for head: RequestHead) -> Fields {
+        var fields = Fields()
+        appendCrossOriginFields(for: head, to: &fields)
+        return fields
+    }
+}

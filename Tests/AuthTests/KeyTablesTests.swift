@@ -57,8 +57,8 @@ import Testing
         #expect(try !KeyTables.revoke(KeyID("key_none"), at: now, in: database))
         let reopened = try SQLiteConnection(path: directory("control.db"))
         for record in try KeyTables.keys(in: reopened) { #expect(index.add(record)) }
-        if case .valid = index.authenticate(kept.key.text, at: now) {} else { Issue.record("lost a key") }
-        if case .revoked(let record) = index.authenticate(revoked.key.text, at: now) {
+        if case .valid = index.authenticate(kept.key.text.utf8.span, at: now) {} else { Issue.record("lost a key") }
+        if case .revoked(let record) = index.authenticate(revoked.key.text.utf8.span, at: now) {
             #expect(record.revokedAt == now)
         } else {
             Issue.record("lost a revocation")

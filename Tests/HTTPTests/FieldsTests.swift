@@ -21,6 +21,22 @@ import Testing
         #expect(!fields.contains("x-c"))
     }
 
+    @Test func `a label writes what its name would, and refuses what its name would`() {
+        let label = FieldLabel("x-b: ")
+        var byName: Fields = ["a": "1"]
+        var byLabel = byName
+        var parsed = byName
+        parsed.append("connection", "close")
+        for value in ["v", "", "a\tb", "a\nb", "a\u{7F}"] {
+            #expect(byLabel.append(label, value) == byName.append("x-b", value))
+            parsed.append(label, value)
+        }
+        byName.append("x-b", -7)
+        byLabel.append(label, -7)
+        #expect(byLabel.storage == byName.storage && byLabel.isWireForm)
+        #expect(text(parsed) == "a: 1|connection: close|x-b: v|x-b: |x-b: a\tb")
+    }
+
     @Test func `sets and removes`() {
         var fields: Fields = ["a": "1", "b": "2", "A": "3"]
         fields.set("a", "4")

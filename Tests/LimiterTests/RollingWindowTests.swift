@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
 import Glibc
 import Platform
 import Testing
@@ -130,7 +131,7 @@ private func seed() -> UInt64 {
             (.seconds(5405), "1h30m5s"), (.seconds(-4), "0ms"),
         ]
         for (duration, text) in table {
-            #expect(DurationText.of(duration) == text)
+            #expect(DurationText(duration).withSpan { $0.equals(text) })
         }
     }
 }

@@ -67,6 +67,27 @@ import Testing
         #expect(isAdmitted(table.admit(KeyID("key_new"), of: TenantID("ten_new"), at: start + .seconds(3700))))
     }
 
+    @Test func `a principal that holds windows which were forgotten counts in those that replaced them`() {
+        let table = table(10_000)
+        let victim = KeyID("key_victim")
+        let principal = Principal(kind: .key(victim, prefix: "ghk_victim"), tenant: tenant, scopes: Scopes())
+        #expect(table.admit(principal, at: start).map(isAdmitted) == true)
+        for number in 0..<WindowTable.windowsPerShardMax {
+            _ = table.admit(KeyID("key_\(number)"), of: tenant, at: start)
+        }
+        #expect(table.admit(KeyID("key_late"), of: tenant, at: start) == .full)
+        // Everything is idle by then, and gives way to a new name.
+        let later = start + .seconds(3700)
+        #expect(isAdmitted(table.admit(KeyID("key_new"), of: tenant, at: later)))
+        for _ in 0..<3 { #expect(table.admit(principal, at: later).map(isAdmitted) == true) }
+        #expect(table.states(of: victim, of: tenant, at: later).map(\.remaining) == [10_000 - 3, 10_000 - 4])
+    }
+
+    @Test func `the operator is not counted`() {
+        let socket = Principal(kind: .socketPeer(userID: 0), tenant: nil, scopes: Scopes())
+        #expect(table(1).admit(socket, at: start) == nil)
+    }
+
     @Test func `a new limit counts what was counted before`() {
         let table = table(5)
         for _ in 0..<5 { _ = table.admit(KeyID("key_a"), of: tenant, at: start) }

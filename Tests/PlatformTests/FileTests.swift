@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
-import Platform
 import Support
 import Testing
+
+@testable import Platform
 
 @Suite struct FileTests {
     private let directory: TemporaryDirectory
@@ -109,6 +110,15 @@ import Testing
         #expect(id.hasPrefix("key_01ARYZ6S41") && id.utf8.count == 30)
         #expect(ULID.isValid(id, prefix: "key_"))
         #expect(ULID.make(prefix: "", at: WallTime(milliseconds: 0)).hasPrefix("0000000000"))
+    }
+
+    @Test func `writes five bits a character, every character in its place`() {
+        let table: [(UInt64, UInt64, String)] = [
+            (0x0110_C853_1D09_52D8, 0xD73E_1194_E95B_5F19, "0123456789ABCDEFGHJKMNPQRS"),
+            (0xFADF_3BEF_8022_190A, 0x63A1_2A5B_1AE7_C232, "7TVWXYZ0123456789ABCDEFGHJ"),
+            (.max, .max, "7ZZZZZZZZZZZZZZZZZZZZZZZZZ"), (0, 0, "00000000000000000000000000"),
+        ]
+        for (high, low, text) in table { #expect(ULID.make(prefix: "a_", high: high, low: low) == "a_" + text) }
     }
 
     @Test func `sorts by time and does not repeat`() {

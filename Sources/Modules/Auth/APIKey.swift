@@ -34,13 +34,19 @@ package struct APIKey: Sendable {
 
     /// The same for bytes.
     package init?(_ bytes: Span<UInt8>) {
+        self.init(unproven: bytes)
+        guard hasChecksum else { return nil }
+    }
+
+    /// A text of a key's length and alphabet, of which the checksum has still to say whether it is one.
+    init?(unproven bytes: Span<UInt8>) {
         guard bytes.count == APIKey.byteCount else { return nil }
         storage = .init(repeating: 0)
         unsafe withUnsafeMutableBytes(of: &storage) { storage in
             // Both are 53 bytes: the guard above.
             unsafe bytes.withUnsafeBytes { unsafe storage.copyMemory(from: $0) }
         }
-        guard hasBrand, hasDigits, hasChecksum else { return nil }
+        guard hasBrand, hasDigits else { return nil }
     }
 
     /// The key for 32 bytes.
@@ -105,7 +111,7 @@ package struct APIKey: Sendable {
         return others == 0
     }
 
-    private var hasChecksum: Bool {
+    var hasChecksum: Bool {
         let checksum = checksum
         for index in 0..<APIKey.checksumCharacterCount where storage[47 + index] != checksum[index] { return false }
         return true

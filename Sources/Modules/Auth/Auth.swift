@@ -50,7 +50,7 @@ package final class Auth: Module {
     package var schemas: [Schema] { [KeyTables.schema] }
 
     package var stages: [any Stage] {
-        [IdentifyStage(index: { [self] in keys.withLock { $0 }?.index }, directory: directory)]
+        [IdentifyStage(index: { [self] in keys.withLock { $0?.index } }, directory: directory)]
     }
 
     package var routes: [Route] {

@@ -5,22 +5,29 @@ import HTTP
 import Platform
 
 /// Credential → principal. A request at the admin socket has its principal from the kernel already.
-struct IdentifyStage: ImmediateStage {
+final class IdentifyStage: ImmediateStage {
     /// The keys; `nil` before the start and after the stop, when nobody is let in.
-    let index: @Sendable () -> KeyIndex?
-    let directory: any TenantDirectory
+    private let index: @Sendable () -> KeyIndex?
+    private let directory: any TenantDirectory
+
+    init(index: @escaping @Sendable () -> KeyIndex?, directory: any TenantDirectory) {
+        self.index = index
+        self.directory = directory
+    }
 
     var position: StagePosition { .identify }
 
     func enter(_ exchange: Exchange) throws(Failure) {
         guard exchange.principal == nil else { return }
         // Absent is left to the guard, which knows whether one is needed.
-        guard let credential = try Credential.find(in: exchange.request.head.fields) else { return }
-        guard let index = index() else { throw Failure(.disabled, "auth is not started") }
-        switch index.authenticate(credential.text, at: .now()) {
-        case .valid(let record):
-            try requireActive(record.tenant)
-            exchange.principal = record.principal
+        let index = index()
+        let found = try Credential.read(in: exchange.request.head.fields) { index?.authenticate($0, at: exchange.time) }
+        guard let found else { return }
+        switch found {
+        case nil: throw Failure(.disabled, "auth is not started")
+        case .valid(let principal):
+            if let tenant = principal.tenant { try requireActive(tenant) }
+            exchange.principal = principal
         case .expired: throw Failure(.expired, "this key has expired")
         case .revoked: throw Failure(.revoked, "this key has been revoked")
         case .unknown: throw Failure(.invalidAPIKey, "this key is not valid")

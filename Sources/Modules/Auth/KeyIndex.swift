@@ -6,9 +6,9 @@ package import Platform
 import Synchronization
 
 /// Who presented a key.
-package enum Authentication: Equatable, Sendable {
-    /// A key that opens something now.
-    case valid(KeyRecord)
+package enum Authentication: Sendable {
+    /// A key that opens something now: who calls with it. The same object each time.
+    case valid(Principal)
     /// One that did: its owner may be told.
     case expired(KeyRecord)
     case revoked(KeyRecord)
@@ -19,22 +19,30 @@ package enum Authentication: Equatable, Sendable {
 /// All keys in memory, shared by all loops: a key is checked without a hop to another thread, and one that is revoked is
 /// refused by every loop from the next request on.
 ///
-/// The prefix finds the candidates, the digest decides in constant time. A text that is no key is refused by its checksum,
-/// which everybody can compute; every other costs the same digests, whether its prefix is known or not, so that the time of
-/// an answer does not tell which prefixes exist.
+/// The prefix finds the candidates, the digest decides in constant time. A text of another length or alphabet is refused
+/// unread; every other costs the same digests, whether its prefix is known or not, so that the time of an answer does not
+/// tell which prefixes exist. The checksum, which everybody can compute, says of what was refused whether it was a key.
 package final class KeyIndex: Sendable {
-    private struct Entry {
+    /// Touched under the lock only: hence `@unchecked Sendable`. An object, since the look at it is taken by every request,
+    /// and a record is large to be copied.
+    private final class Entry: @unchecked Sendable {
         var record: KeyRecord
+        let principal: Principal
         /// True between a use and `takeUses`.
         var isUsed = false
+
+        init(_ record: KeyRecord) {
+            self.record = record
+            principal = record.principal
+        }
     }
 
     private struct State {
         var entries: [UInt64: [Entry]] = [:]
         var handles: [KeyID: UInt64] = [:]
         var ofTenants: [TenantID: [KeyID]] = [:]
-        /// Handles of entries that were used since `takeUses`.
-        var used: [UInt64] = []
+        /// Entries that were used since `takeUses`.
+        var used: [Entry] = []
     }
 
     private let peppers: Peppers
@@ -67,7 +75,7 @@ package final class KeyIndex: Sendable {
         return state.withLock { state in
             guard state.handles.count < AuthLimits.keysMax, state.handles[record.id] == nil else { return false }
             state.handles[record.id] = handle
-            state.entries[handle, default: []].append(Entry(record: record))
+            state.entries[handle, default: []].append(Entry(record))
             state.ofTenants[record.tenant, default: []].append(record.id)
             return true
         }
@@ -89,75 +97,67 @@ package final class KeyIndex: Sendable {
     @discardableResult
     package func revoke(_ id: KeyID, at now: WallTime) -> KeyRecord? {
         state.withLock { state in
-            guard let handle = state.handles[id], var entries = state.entries[handle],
-                let index = entries.firstIndex(where: { $0.record.id == id })
+            guard let handle = state.handles[id],
+                let entry = state.entries[handle]?.first(where: { $0.record.id == id })
             else { return nil }
-            entries[index].record.revokedAt = entries[index].record.revokedAt ?? now
-            state.entries[handle] = entries
-            return entries[index].record
+            entry.record.revokedAt = entry.record.revokedAt ?? now
+            return entry.record
         }
     }
 
     /// Says whose key `text` is.
-    package func authenticate(_ text: String, at now: WallTime) -> Authentication {
-        guard let key = APIKey(text) else { return .unknown(isKey: false) }
+    package func authenticate(_ text: Span<UInt8>, at now: WallTime) -> Authentication {
+        guard let key = APIKey(unproven: text) else { return .unknown(isKey: false) }
         let candidates = peppers.digests(of: key)
         let handle = key.handle
-        return state.withLock { state in
-            let place = state.entries.index(forKey: handle)
-            let index = KeyIndex.match(candidates, in: place.map { state.entries.values[$0] } ?? KeyIndex.decoys)
-            guard let place, let index else { return .unknown(isKey: true) }
-            return KeyIndex.use(&state, place, index, now)
+        let known = state.withLock { state -> Authentication? in
+            KeyIndex.match(candidates, in: state.entries[handle] ?? KeyIndex.decoys).map { entry in
+                KeyIndex.use(entry, &state.used, now)
+            }
         }
+        return known ?? .unknown(isKey: key.hasChecksum)
     }
 
     /// The keys used since the last call, with the time, so that they can be written down together.
     package func takeUses() -> [KeyID: WallTime] {
         state.withLock { state in
             var uses: [KeyID: WallTime] = [:]
-            for handle in state.used {
-                for index in (state.entries[handle] ?? []).indices {
-                    guard let entry = state.entries[handle]?[index], entry.isUsed else { continue }
-                    state.entries[handle]?[index].isUsed = false
-                    uses[entry.record.id] = entry.record.lastUsedAt
-                }
+            for entry in state.used {
+                entry.isUsed = false
+                // It may have gone with its tenant meanwhile.
+                guard state.handles[entry.record.id] != nil else { continue }
+                uses[entry.record.id] = entry.record.lastUsedAt
             }
             state.used.removeAll(keepingCapacity: true)
             return uses
         }
     }
 
-    /// Where a digest agrees. Every entry is compared with the digest of its generation, also behind one that agreed.
-    private static func match(_ candidates: Candidates, in entries: [Entry]) -> Int? {
-        var found: Int?
-        // By index: an entry is large, and copying it costs more than the comparison.
-        for index in entries.indices {
-            let agrees = candidates.agree(
-                with: entries[index].record.digest, of: entries[index].record.pepperGeneration)
-            if agrees { found = index }
+    /// The entry whose digest agrees. Every one is compared with the digest of its generation, also behind one that agreed.
+    private static func match(_ candidates: Candidates, in entries: [Entry]) -> Entry? {
+        var found: Entry?
+        for entry in entries {
+            let agrees = candidates.agree(with: entry.record.digest, of: entry.record.pepperGeneration)
+            if agrees { found = entry }
         }
         return found
     }
 
-    /// - Parameter index: of an entry of those at `place`.
-    private static func use(
-        _ state: inout State, _ place: Dictionary<UInt64, [Entry]>.Index, _ index: Int, _ now: WallTime
-    ) -> Authentication {
-        let entry = state.entries.values[place][index]
+    private static func use(_ entry: Entry, _ used: inout [Entry], _ now: WallTime) -> Authentication {
         if entry.record.revokedAt != nil { return .revoked(entry.record) }
         if let expiry = entry.record.expiresAt, expiry <= now { return .expired(entry.record) }
-        state.entries.values[place][index].record.lastUsedAt = now
+        entry.record.lastUsedAt = now
         if !entry.isUsed {
-            state.entries.values[place][index].isUsed = true
-            state.used.append(state.entries.keys[place])
+            entry.isUsed = true
+            used.append(entry)
         }
-        return .valid(entry.record)
+        return .valid(entry.principal)
     }
 
     /// What an unknown prefix is compared with: nothing agrees with it, since no key has its generation.
     private static let decoys: [Entry] = [
         Entry(
-            record: KeyRecord(
+            KeyRecord(
                 id: KeyID(""), tenant: TenantID(""), name: "", prefix: "", digest: SHA256.digest([]),
                 pepperGeneration: .min,
                 scopes: Scopes(), models: nil, createdAt: WallTime(milliseconds: 0), expiresAt: nil, revokedAt: nil,

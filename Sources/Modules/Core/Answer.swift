@@ -2,38 +2,39 @@
 
 package import EventLoop
 package import HTTP
+import Platform
 
 /// What every answer of one request carries, and the only way in which an answer leaves the house.
 package final class Answer {
-    let requestID: String
+    let requestID: RequestID
+    /// When the request's head was looked at.
+    let time: WallTime
+    /// The fields of the answer. It begins with what each answer to this request carries, whoever gives it: the request's
+    /// id, and the cross-origin fields.
+    var fields = Fields()
     private let response: ResponseWriter
-    private let crossOrigin: Fields
 
-    init(response: ResponseWriter, requestID: String, head: RequestHead, policy: DoorPolicy) {
+    init(response: ResponseWriter, on loop: EventLoop, head: RequestHead, policy: DoorPolicy) {
         self.response = response
-        self.requestID = requestID
-        crossOrigin = policy.crossOriginFields(for: head)
+        time = .now()
+        requestID = RequestID(at: time, on: loop)
+        fields.reserve(bytes: Self.expectedBytes)
+        requestID.withSpan { _ = fields.append(Self.requestIDLabel, $0) }
+        policy.appendCrossOriginFields(for: head, to: &fields)
     }
 
-    /// The fields of an answer, in front of the ones that every answer has: request id, cross-origin, then its own.
-    private func fields(contentType: String?, _ own: Fields) -> Fields {
-        var fields = Fields()
-        fields.reserve(bytes: Self.expectedBytes)
-        if let contentType { fields.append("content-type", contentType) }
-        fields.append("x-request-id", requestID)
-        fields.append(contentsOf: crossOrigin)
-        fields.append(contentsOf: own)
-        return fields
-    }
+    private static let requestIDLabel = FieldLabel("x-request-id: ")
 
     /// What most answers have at most, so that room is made once.
-    private static let expectedBytes = 640
+    private static let expectedBytes = 480
 
     /// Sends a handler's answer.
+    ///
+    /// - Parameter own: ``fields``, or those and more.
     func send(_ reply: Reply, _ own: Fields) async -> Outcome {
         switch reply {
         case .whole(let status, let contentType, let body):
-            return await send(Status(status), fields(contentType: contentType, own), body)
+            return await send(Status(status), own, also: SecurityHeaders.always(contentType: contentType), body)
         case .streamed:
             return response.isComplete ? .answered(status: 200) : .abandoned
         }
@@ -49,32 +50,35 @@ package final class Answer {
         var all = own
         all.append(contentsOf: failure.answerFields())
         let sent = await send(
-            Status(failure.status(in: shape)), fields(contentType: "application/json", all),
-            failure.body(in: shape, requestID: requestID))
+            Status(failure.status(in: shape)), all, also: SecurityHeaders.always(contentType: "application/json"),
+            failure.body(in: shape, requestID: requestID.text))
         if case .abandoned = sent { return sent }
         return .failed(failure.code)
     }
 
     /// Begins a streamed answer; its head leaves with the first piece.
     ///
-    /// - Parameter length: the number of bytes that will follow, where it is known.
+    /// - Parameters:
+    ///   - length: the number of bytes that will follow, where it is known.
+    ///   - own: ``Exchange/answerFields``, or those and more.
     package func begin(status: Int, contentType: String, length: Int? = nil, _ own: Fields) throws(IOFailure) {
         try response.begin(
-            Status(status), fields(contentType: contentType, own), also: SecurityHeaders.always, length: length)
+            Status(status), own, also: SecurityHeaders.always(contentType: contentType), length: length)
     }
 
     func sendPreflight() async {
-        _ = await send(Status(204), fields(contentType: nil, Fields()), [])
+        _ = await send(Status(204), fields, also: SecurityHeaders.always, [])
     }
 
     /// The answer to `OPTIONS *`, which asks about the server as a whole (RFC 9110 §9.3.7).
     func sendAllowed() async {
-        _ = await send(Status(204), fields(contentType: nil, ["allow": Method.allowed]), [])
+        fields.append("allow", Method.allowed)
+        _ = await send(Status(204), fields, also: SecurityHeaders.always, [])
     }
 
-    private func send(_ status: Status, _ fields: Fields, _ body: [UInt8]) async -> Outcome {
+    private func send(_ status: Status, _ fields: Fields, also more: Fields, _ body: [UInt8]) async -> Outcome {
         do {
-            try await response.send(status, fields, also: SecurityHeaders.always, body: body)
+            try await response.send(status, fields, also: more, body: body)
             return .answered(status: status.code)
         } catch {
             return .abandoned

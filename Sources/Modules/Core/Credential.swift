@@ -3,40 +3,71 @@
 import Bytes
 package import HTTP
 
-/// What a caller presented to say who it is: the text of a key or token, not yet believed.
+/// What a caller presents to say who it is: the text of a key or token, not yet believed.
 ///
-/// It has no description and is not Codable: a credential must not reach a log by being interpolated.
-package struct Credential: Sendable {
-    /// The text as presented, at most ``bytesMax`` bytes.
-    package let text: String
-
+/// It is lent where it stands in the request, and nobody makes a text of it that could reach a log by being interpolated.
+package enum Credential {
     /// Longer ones are refused unread; our keys have 53 characters, signed tokens some hundreds.
     package static let bytesMax = 4096
 
-    /// Finds the credential in a request's fields: `authorization: Bearer …`, `x-api-key` or `api-key`.
+    /// Finds the credential in a request's fields, `authorization: Bearer …`, `x-api-key` or `api-key`, and lends its 1 to
+    /// ``bytesMax`` bytes to `body`.
     ///
     /// Two fields that disagree are refused rather than ranked: a proxy in front may have checked the other one.
     ///
-    /// - Returns: `nil` if the request carries none.
+    /// - Returns: `nil`, without calling `body`, if the request carries none.
     /// - Throws: `invalid_api_key` for a scheme other than Bearer, an over-long text, or two that differ.
-    package static func find(in fields: Fields) throws(Failure) -> Credential? {
-        var found: String?
+    package static func read<Result>(
+        in fields: Fields, _ body: (Span<UInt8>) -> Result
+    ) throws(Failure) -> Result? {
         // Nearly all have one authorization field and no other.
-        if fields.count(of: .xAPIKey) == 0, fields.count(of: .apiKey) == 0, fields.count(of: .authorization) <= 1 {
-            guard let value = fields[.authorization] else { return nil }
-            found = try checked(bearer(value), beside: nil)
-        } else {
-            for value in fields.all(.authorization) { found = try checked(bearer(value), beside: found) }
-            for value in fields.all(.xAPIKey) + fields.all(.apiKey) { found = try checked(value, beside: found) }
+        guard fields.count(of: .xAPIKey) == 0, fields.count(of: .apiKey) == 0, fields.count(of: .authorization) <= 1
+        else {
+            let token = try oneOfMany(in: fields)
+            return body(token.span)
         }
-        return found.map(Credential.init(text:))
+        let read = fields.withValue(of: .authorization) { value -> Reading<Result> in
+            guard let start = tokenStart(value) else { return .notBearer }
+            let token = value.extracting(start...)
+            return !token.isEmpty && token.count <= bytesMax ? .found(body(token)) : .malformed
+        }
+        switch read {
+        case nil: return nil
+        case .found(let result): return result
+        case .notBearer: throw notBearer
+        case .malformed: throw malformed
+        }
     }
 
-    private static func checked(_ text: String, beside other: String?) throws(Failure) -> String {
-        guard text.utf8.count <= bytesMax, !text.isEmpty, other == nil || other == text else {
-            throw Failure(.invalidAPIKey, "the credential is not valid", cause: "several or malformed credentials")
+    private enum Reading<Result> {
+        case found(Result)
+        case notBearer
+        case malformed
+    }
+
+    /// The credential that several fields agree on.
+    private static func oneOfMany(in fields: Fields) throws(Failure) -> [UInt8] {
+        var found: [UInt8]?
+        func note(_ token: some Sequence<UInt8>) throws(Failure) {
+            let token = Array(token)
+            guard token.count <= bytesMax, !token.isEmpty, found == nil || found == token else { throw malformed }
+            found = token
         }
-        return text
+        for value in fields.all(.authorization) {
+            guard let start = tokenStart(value.utf8.span) else { throw notBearer }
+            try note(value.utf8.dropFirst(start))
+        }
+        for value in fields.all(.xAPIKey) + fields.all(.apiKey) { try note(value.utf8) }
+        guard let found else { throw malformed }
+        return found
+    }
+
+    private static var notBearer: Failure {
+        Failure(.invalidAPIKey, "the authorization field must read: Bearer, a space, the key")
+    }
+
+    private static var malformed: Failure {
+        Failure(.invalidAPIKey, "the credential is not valid", cause: "several or malformed credentials")
     }
 
     /// Whether a request carries something meant as a credential, well-formed or not. The plain-HTTP listener asks this.
@@ -44,17 +75,12 @@ package struct Credential: Sendable {
         ["authorization", "x-api-key", "api-key", "cookie", "proxy-authorization"].contains { fields[$0] != nil }
     }
 
-    /// The token of `Bearer TOKEN` (RFC 6750 §2.1; the scheme's name is case-insensitive, RFC 9110 §11.1).
-    private static func bearer(_ value: String) throws(Failure) -> String {
+    /// Where the token of `Bearer TOKEN` begins (RFC 6750 §2.1; the scheme's name is case-insensitive, RFC 9110 §11.1).
+    private static func tokenStart(_ value: Span<UInt8>) -> Int? {
         let scheme: StaticString = "bearer "
-        let bytes = value.utf8.span
-        guard bytes.count > scheme.utf8CodeUnitCount,
-            bytes.extracting(0..<scheme.utf8CodeUnitCount).equalsIgnoringASCIICase(scheme)
-        else {
-            throw Failure(.invalidAPIKey, "the authorization field must read: Bearer, a space, the key")
-        }
         var start = scheme.utf8CodeUnitCount
-        while start < bytes.count, bytes[start] == UInt8(ascii: " ") { start += 1 }
-        return String(decoding: bytes.extracting(start..<bytes.count))
+        guard value.count > start, value.extracting(..<start).equalsIgnoringASCIICase(scheme) else { return nil }
+        while start < value.count, value[start] == UInt8(ascii: " ") { start += 1 }
+        return start
     }
 }

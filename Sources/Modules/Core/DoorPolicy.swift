@@ -27,23 +27,48 @@ package final class DoorPolicy: Sendable {
         }
     }
 
+    /// The same laid out for the look at every request.
+    private struct Lists {
+        /// So few that comparing is quicker than hashing; beyond that only the set is asked.
+        static let comparedMax = 8
+
+        let names: Names
+        let hosts: [String]
+
+        init(_ names: Names) {
+            self.names = names
+            hosts = names.hosts.count <= Self.comparedMax ? Array(names.hosts) : []
+        }
+
+        func contains(host: String) -> Bool {
+            for index in hosts.indices where hosts[index] == host { return true }
+            return hosts.isEmpty && names.hosts.contains(host)
+        }
+    }
+
     private let kind: Kind
-    private let names: Mutex<Names>
+    private let lists: Mutex<Lists>
+    /// Whether any origin is allowed.
+    private let hasOrigins: Atomic<Bool>
 
     package init(kind: Kind, names: Names = Names(hosts: [], origins: [])) {
         self.kind = kind
-        self.names = Mutex(names)
+        lists = Mutex(Lists(names))
+        hasOrigins = Atomic(!names.origins.isEmpty)
     }
 
     /// Changes hosts and origins for the requests that follow.
     package func replace(_ new: Names) {
-        names.withLock { $0 = new }
+        lists.withLock { lists in
+            lists = Lists(new)
+            hasOrigins.store(!new.origins.isEmpty, ordering: .relaxed)
+        }
     }
 
     func accepts(host head: RequestHead) -> Bool {
         guard case .network = kind else { return true }
         guard let host = head.host else { return false }
-        return names.withLock { $0.hosts.contains(host.name) }
+        return lists.withLock { $0.contains(host: host.name) }
     }
 
     /// The operator at the admin socket, by the credentials of the peer that the kernel vouches for.
@@ -61,12 +86,11 @@ package final class DoorPolicy: Sendable {
         head.method == .options && head.fields["access-control-request-method"] != nil && allowedOrigin(head) != nil
     }
 
-    /// The fields an allowed origin gets; all others, `null` among them, get no cross-origin field at all.
-    func crossOriginFields(for head: RequestHead) -> Fields {
-        var fields = Fields()
-        guard case .network = kind, names.withLock({ !$0.origins.isEmpty }) else { return fields }
+    /// Appends the fields an allowed origin gets; all others, `null` among them, get no cross-origin field at all.
+    func appendCrossOriginFields(for head: RequestHead, to fields: inout Fields) {
+        guard case .network = kind, hasOrigins.load(ordering: .relaxed) else { return }
         fields.append("vary", "origin")
-        guard let origin = allowedOrigin(head) else { return fields }
+        guard let origin = allowedOrigin(head) else { return }
         fields.append("access-control-allow-origin", origin)
         fields.append("access-control-expose-headers", "x-request-id, retry-after, retry-after-ms")
         if head.method == .options {
@@ -77,7 +101,6 @@ package final class DoorPolicy: Sendable {
             )
             fields.append("access-control-max-age", "600")
         }
-        return fields
     }
 
     private func allowedOrigin(_ head: RequestHead) -> String? {
@@ -85,6 +108,6 @@ package final class DoorPolicy: Sendable {
         guard head.fields.count(of: .origin) == 1, let origin = head.fields[.origin], origin != "null" else {
             return nil
         }
-        return names.withLock { $0.origins.contains(origin) } ? origin : nil
+        return lists.withLock { $0.names.origins.contains(origin) } ? origin : nil
     }
 }

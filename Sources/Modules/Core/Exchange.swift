@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import HTTP
+package import Platform
 
 /// One request on its way through the house, from its guard to its last byte.
 ///
@@ -13,12 +14,18 @@ package final class Exchange: @unchecked Sendable {
     /// The parts of the path that the route's pattern names.
     package let parameters: PathParameters
     /// `req_` and a ULID; on every answer and every record about this exchange.
-    package let id: String
+    package private(set) lazy var id = answer.requestID.text
+
+    /// When it came in: the time of day for whatever is done about it. One reading of the clock will do for a request.
+    package var time: WallTime { answer.time }
 
     /// Who is calling; set by the stage that identifies.
     package var principal: Principal?
-    /// Fields for the answer that stages have added (`x-ratelimit-…`).
-    package var answerFields = Fields()
+    /// The fields of the answer: its request's id, and what stages and handlers add (`x-ratelimit-…`).
+    package var answerFields: Fields {
+        get { answer.fields }
+        _modify { yield &answer.fields }
+    }
     /// The model the client named, once known.
     package var model: String?
     /// The id of the node it is about, once known.
@@ -54,11 +61,8 @@ package final class Exchange: @unchecked Sendable {
         self.response = response
         self.route = route
         self.parameters = parameters
-        self.id = answer.requestID
         self.answer = answer
         self.stages = stages
-        // Room for what the limiter and a handler mostly add.
-        answerFields.reserve(bytes: 480)
     }
 
     /// Goes on to a later part of the journey. A handler whose work costs or matters calls this with `.attribute` once it
@@ -69,7 +73,7 @@ package final class Exchange: @unchecked Sendable {
     }
 
     /// `advance` as far as nobody has to wait; false where it has to go on.
-    func advanceNow(through position: StagePosition) throws(Failure) -> Bool {
+    package func advanceNow(through position: StagePosition) throws(Failure) -> Bool {
         try stages.advanceNow(self, through: position)
     }
 

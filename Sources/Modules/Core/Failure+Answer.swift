@@ -76,10 +76,6 @@ extension LimitState {
 }
 
 extension Duration {
-    /// Whole milliseconds, rounded down.
-    package var milliseconds: Int {
-        let (seconds, attoseconds) = components
-        return Int(clamping: seconds).multipliedReportingOverflow(by: 1000).partialValue
-            + Int(attoseconds / 1_000_000_000_000_000)
-    }
+    /// Whole milliseconds, rounded towards zero.
+    package var milliseconds: Int { Int(clampedMilliseconds) }
 }

@@ -27,8 +27,7 @@ package final class FrontDoor: Responder {
     }
 
     package func respond(to request: Request, with response: ResponseWriter) async {
-        let id = RequestID.make(on: request.loop)
-        let answer = Answer(response: response, requestID: id, head: request.head, policy: policy)
+        let answer = Answer(response: response, on: request.loop, head: request.head, policy: policy)
         guard policy.accepts(host: request.head) else {
             // Serving a foreign name would make this server an open mirror of whoever points a name at it.
             let failure = Failure(.misdirectedRequest, "this server does not answer to that host name")
@@ -159,11 +158,11 @@ package final class FrontDoor: Responder {
     }
 
     private func refuse(_ failure: Failure, _ answer: Answer, _ shape: ErrorShape, _ request: Request) async {
-        _ = await answer.send(failure, in: shape, Fields())
+        _ = await answer.send(failure, in: shape, answer.fields)
         log.info(
             "refused",
             [
-                "request": .string(answer.requestID), "code": .string(failure.code.rawValue),
+                "request": .string(answer.requestID.text), "code": .string(failure.code.rawValue),
                 "peer": Self.value(of: request.peer),
             ])
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Bytes
+package import Synchronization
 
 extension Hasher {
     /// Takes the last eight bytes of an id of ours. They are random, five bits each, so they tell a million ids apart; the
@@ -33,6 +34,9 @@ package struct KeyID: Hashable, Sendable {
     package func hash(into hasher: inout Hasher) { hasher.combine(id: text) }
 }
 
+/// What the limiter counts of a principal; its own business.
+package protocol Counters: AnyObject, Sendable {}
+
 /// Who is calling, as the authenticator found it. Only an authenticator makes one from a credential, and only the admin
 /// socket from its peer. An object, since it goes from hand to hand and never changes.
 package final class Principal: Sendable {
@@ -51,6 +55,9 @@ package final class Principal: Sendable {
     package let scopes: Scopes
     /// The models it may name; `nil` for all.
     package let models: Set<String>?
+    /// What counts its requests, once found: an authenticator that makes a principal once spares the limiter two look-ups
+    /// with each request. The limiter's alone; guards the reference.
+    package let counters = Mutex<(any Counters)?>(nil)
 
     package init(kind: Kind, tenant: TenantID?, scopes: Scopes, models: Set<String>? = nil) {
         self.kind = kind

@@ -25,25 +25,24 @@ package final class RedirectDoor: Responder {
     }
 
     package func respond(to request: Request, with response: ResponseWriter) async {
-        let answer = Answer(
-            response: response, requestID: RequestID.make(on: request.loop), head: request.head, policy: policy)
+        let answer = Answer(response: response, on: request.loop, head: request.head, policy: policy)
         guard policy.accepts(host: request.head), let host = request.head.host else {
             // A location made of any host a stranger names would make this server vouch for it (an open redirect).
             return await refuse(Failure(.misdirectedRequest, "this server does not answer to that host name"), answer)
         }
         let query = QueryContent(request.head.queryItems)
         guard !Credential.isPresent(in: request.head.fields), query != .credential else {
-            log.warning("a credential was sent over plain HTTP", ["request": .string(answer.requestID)])
+            log.warning("a credential was sent over plain HTTP", ["request": .string(answer.requestID.text)])
             let message = "this credential was sent in clear and must be considered exposed; use https and replace it"
             return await refuse(Failure(.credentialExposed, message), answer)
         }
-        var fields = Fields()
+        var fields = answer.fields
         fields.append("location", location(host, request.head, keepsQuery: query == .harmless))
         _ = await answer.send(.whole(status: 308, contentType: "text/plain; charset=utf-8", body: []), fields)
     }
 
     private func refuse(_ failure: Failure, _ answer: Answer) async {
-        _ = await answer.send(failure, in: .house, Fields())
+        _ = await answer.send(failure, in: .house, answer.fields)
     }
 
     private func location(_ host: Host, _ head: RequestHead, keepsQuery: Bool) -> String {

@@ -4,6 +4,26 @@ import HTTP
 
 /// The fields that stand on every answer of the house, errors included.
 enum SecurityHeaders {
+    /// The fields of every answer with a body of that type.
+    static func always(contentType: String) -> Fields {
+        switch contentType {
+        case "application/json": return ofJSON
+        case "text/event-stream; charset=utf-8": return ofStream
+        default: return with(contentType)
+        }
+    }
+
+    // Nearly all answers are of these types.
+    private static let ofJSON = with("application/json")
+    private static let ofStream = with("text/event-stream; charset=utf-8")
+
+    private static func with(_ contentType: String) -> Fields {
+        var fields = Fields()
+        fields.append("content-type", contentType)
+        fields.append(contentsOf: always)
+        return fields
+    }
+
     /// In the order in which they are sent; made once, and copied as one piece.
     ///
     /// The content security policy is that of an API: nothing may be loaded, framed or submitted. Pages bring their own.

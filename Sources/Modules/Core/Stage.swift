@@ -22,9 +22,9 @@ package enum StagePosition: Int, Comparable, CaseIterable, Sendable {
 
 /// One step that a module takes with every exchange.
 ///
-/// Stages are values that the composition root lists; a module that is off is a stage that is absent, and a test leaves
-/// one out to show that its proof can fail.
-package protocol Stage: Sendable {
+/// Stages are objects that the composition root lists, made once; a module that is off is a stage that is absent, and a
+/// test leaves one out to show that its proof can fail.
+package protocol Stage: AnyObject, Sendable {
     var position: StagePosition { get }
 
     /// Takes the step. What it throws is the answer, and nothing behind this stage happens.

@@ -168,7 +168,20 @@ package struct Fields: Sendable {
         DecimalDigits(value).withSpan { append(name.utf8.span, $0) }
     }
 
-    private mutating func append(_ name: Span<UInt8>, _ value: Span<UInt8>) -> Bool {
+    /// Adds a line whose name and what follows it (`name: `) need no check any more; in wire form only.
+    mutating func appendLine(_ opening: Span<UInt8>, _ value: Span<UInt8>) -> Bool {
+        guard value.isFieldContent, value.count <= Int(Int32.max) / 4, storage.count <= Int(Int32.max) / 4
+        else { return false }
+        storage.append(addingCapacity: opening.count + value.count + 2) { line in
+            line.append(opening)
+            line.append(value)
+            line.append(Octet.carriageReturn)
+            line.append(Octet.lineFeed)
+        }
+        return true
+    }
+
+    mutating func append(_ name: Span<UInt8>, _ value: Span<UInt8>) -> Bool {
         guard name.isToken, value.isFieldContent,
             name.count <= Int(Int32.max) / 4, value.count <= Int(Int32.max) / 4, storage.count <= Int(Int32.max) / 4
         else { return false }

@@ -5,24 +5,29 @@ import HTTP
 import Platform
 
 /// Counts each request of a key, and refuses those above the limit. The operator at the admin socket is not counted.
-struct AdmitStage: ImmediateStage {
-    let table: WindowTable
-    let now: @Sendable () -> Instant
+final class AdmitStage: ImmediateStage {
+    private let table: WindowTable
+    /// `nil` for the times at which requests arrived.
+    private let now: (@Sendable () -> Instant)?
+
+    init(table: WindowTable, now: (@Sendable () -> Instant)?) {
+        self.table = table
+        self.now = now
+    }
 
     var position: StagePosition { .admit }
 
     func enter(_ exchange: Exchange) throws(Failure) {
-        guard let principal = exchange.principal, let key = principal.keyID, let tenant = principal.tenant else {
-            return
-        }
-        switch table.admit(key, of: tenant, at: now()) {
+        guard let principal = exchange.principal else { return }
+        switch table.admit(principal, at: now?() ?? exchange.request.arrival) {
+        case nil: return
         case .admitted(let tightest):
             announce(tightest, on: exchange)
-        case .refused(let state):
-            announce(state, on: exchange)
-            var failure = Failure(.rateLimitExceeded, "the limit of \(state.limit) requests an hour is reached")
-            failure.limit = state
-            failure.retryAfter = state.nextAfter
+        case .refused(let standing):
+            announce(standing, on: exchange)
+            var failure = Failure(.rateLimitExceeded, "the limit of \(standing.limit) requests an hour is reached")
+            failure.limit = table.state(standing)
+            failure.retryAfter = standing.nextAfter
             throw failure
         case .full:
             // More live keys than the table holds: refusing costs a request, forgetting would cost the limit.
@@ -31,14 +36,22 @@ struct AdmitStage: ImmediateStage {
     }
 
     /// Tells the client what is left, in the names its SDK knows.
-    private func announce(_ state: LimitState, on exchange: Exchange) {
-        exchange.answerFields.append("x-ratelimit-limit-requests", state.limit)
-        exchange.answerFields.append("x-ratelimit-remaining-requests", state.remaining)
-        exchange.answerFields.append("x-ratelimit-reset-requests", DurationText.of(state.resetAfter))
+    private func announce(_ standing: WindowTable.Standing, on exchange: Exchange) {
+        exchange.answerFields.append(Labels.limit, standing.limit)
+        exchange.answerFields.append(Labels.remaining, standing.remaining)
+        DurationText(standing.resetAfter).withSpan { _ = exchange.answerFields.append(Labels.reset, $0) }
         guard exchange.route.shape == .anthropic else { return }
-        exchange.answerFields.append("anthropic-ratelimit-requests-limit", state.limit)
-        exchange.answerFields.append("anthropic-ratelimit-requests-remaining", state.remaining)
-        exchange.answerFields.append(
-            "anthropic-ratelimit-requests-reset", (WallTime.now() + state.resetAfter).rfc3339)
+        exchange.answerFields.append(Labels.anthropicLimit, standing.limit)
+        exchange.answerFields.append(Labels.anthropicRemaining, standing.remaining)
+        exchange.answerFields.append(Labels.anthropicReset, (exchange.time + standing.resetAfter).rfc3339)
+    }
+
+    private enum Labels {
+        static let limit = FieldLabel("x-ratelimit-limit-requests: ")
+        static let remaining = FieldLabel("x-ratelimit-remaining-requests: ")
+        static let reset = FieldLabel("x-ratelimit-reset-requests: ")
+        static let anthropicLimit = FieldLabel("anthropic-ratelimit-requests-limit: ")
+        static let anthropicRemaining = FieldLabel("anthropic-ratelimit-requests-remaining: ")
+        static let anthropicReset = FieldLabel("anthropic-ratelimit-requests-reset: ")
     }
 }

@@ -11,14 +11,14 @@ package final class Limiter: Module {
     private let table: WindowTable
 
     /// - Parameter now: the clock, for tests.
-    package init(_ section: Section, now: @escaping @Sendable () -> Instant = Instant.now) throws(ConfigurationError) {
+    package init(_ section: Section, now: (@Sendable () -> Instant)? = nil) throws(ConfigurationError) {
         let settings = try LimiterSettings(section)
         table = WindowTable(
             name: "requests_per_hour", rate: Rate(limit: settings.requestsPerHour, per: .seconds(3600)))
         self.now = now
     }
 
-    private let now: @Sendable () -> Instant
+    private let now: (@Sendable () -> Instant)?
 
     package var stages: [any Stage] {
         [AdmitStage(table: table, now: now)]
@@ -31,7 +31,7 @@ package final class Limiter: Module {
                 guard let key = exchange.principal?.keyID, let tenant = exchange.principal?.tenant else {
                     throw Failure(.notFound, "limits count for keys")
                 }
-                let states = table.states(of: key, of: tenant, at: now())
+                let states = table.states(of: key, of: tenant, at: now?() ?? exchange.request.arrival)
                 return .json(["object": "list", "data": .array(states.map(\.json))])
             }
         ]

@@ -21,8 +21,18 @@ package enum ULID {
     }
 
     private static func make(prefix: StaticString, at time: WallTime, _ first: UInt64, _ second: UInt64) -> String {
+        make(prefix: prefix, high: high(time, first), low: second)
+    }
+
+    /// The 26 characters of a fresh identifier, without making a text of them.
+    package static func characters(at time: WallTime, from reservoir: inout RandomReservoir) -> [26 of UInt8] {
+        let first = reservoir.next()
+        return characters(high: high(time, first), low: reservoir.next())
+    }
+
+    private static func high(_ time: WallTime, _ random: UInt64) -> UInt64 {
         let milliseconds = UInt64(clamping: time.milliseconds) & 0xFFFF_FFFF_FFFF
-        return make(prefix: prefix, high: milliseconds << 16 | first & 0xFFFF, low: second)
+        return milliseconds << 16 | random & 0xFFFF
     }
 
     /// True where `text` is `prefix` and 26 characters of the alphabet, the first of them at most `7` (more would
@@ -45,33 +55,44 @@ package enum ULID {
         }
     }
 
-    /// The character of five bits: digits, then capitals without I, L, O and U.
-    @inline(__always)
-    private static func character(_ bits: UInt8) -> UInt8 {
-        if bits < 10 { return UInt8(ascii: "0") &+ bits }
-        // A to H stand for 10 to 17; each letter left out moves those behind it.
-        var letter = UInt8(ascii: "A") &+ bits &- 10
-        if bits >= 18 { letter &+= 1 }
-        if bits >= 20 { letter &+= 1 }
-        if bits >= 22 { letter &+= 1 }
-        if bits >= 27 { letter &+= 1 }
-        return letter
+    /// 128 bits as 26 characters of five bits each, the highest first; the first holds three bits.
+    private static func characters(high: UInt64, low: UInt64) -> [26 of UInt8] {
+        let mask: UInt64 = 0xFF_FFFF_FFFF
+        var text: [26 of UInt8] = .init(repeating: 0)
+        unsafe withUnsafeMutableBytes(of: &text) { text in
+            // Two characters and three times eight fill the 26 bytes of a value that lives for the length of the closure.
+            unsafe text.storeBytes(of: UInt16(truncatingIfNeeded: eightCharacters(high &>> 56) &>> 48), as: UInt16.self)
+            unsafe text.storeBytes(of: eightCharacters(high &>> 16 & mask), toByteOffset: 2, as: UInt64.self)
+            unsafe text.storeBytes(
+                of: eightCharacters((low &>> 40 | high &<< 24) & mask), toByteOffset: 10, as: UInt64.self)
+            unsafe text.storeBytes(of: eightCharacters(low & mask), toByteOffset: 18, as: UInt64.self)
+        }
+        return text
     }
 
-    /// 128 bits as 26 characters of five bits each, the highest first; the first holds three bits.
+    /// 40 bits as eight characters, one in each byte, the first in the lowest: all eight at a time.
+    @inline(__always)
+    private static func eightCharacters(_ bits: UInt64) -> UInt64 {
+        // Halved three times: 20 bits in each half of the word, 10 in each quarter, 5 in each byte.
+        var spread = bits &>> 20 | (bits & 0xF_FFFF) &<< 32
+        spread = spread &>> 10 & 0x0000_03FF_0000_03FF | (spread & 0x0000_03FF_0000_03FF) &<< 16
+        spread = spread &>> 5 & 0x001F_001F_001F_001F | (spread & 0x001F_001F_001F_001F) &<< 8
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        /// 1 in each byte that is at least `least`, below 32.
+        func isAtLeast(_ least: UInt64) -> UInt64 { (spread &+ ones &* (128 &- least)) &>> 7 & ones }
+        // Digits stand for 0 to 9, A to H for 10 to 17; each letter left out (I, L, O, U) moves those behind it.
+        return spread &+ ones &* 0x30 &+ isAtLeast(10) &* 7 &+ isAtLeast(18) &+ isAtLeast(20) &+ isAtLeast(22)
+            &+ isAtLeast(27)
+    }
+
     static func make(prefix: StaticString, high: UInt64, low: UInt64) -> String {
+        let characters = characters(high: high, low: low)
         let count = prefix.utf8CodeUnitCount + characterCount
         // Static strings live as long as the program; the capacity is the prefix and 26 bytes, all of them written.
         return unsafe String(unsafeUninitializedCapacity: count) { buffer in
             prefix.withUTF8Buffer { prefix in
                 for index in 0..<prefix.count { unsafe buffer[index] = prefix[index] }
-            }
-            // From the end: five bits at a time leave the low half, and what is left of the high one follows.
-            var (high, low) = (high, low)
-            for index in stride(from: count - 1, through: count - characterCount, by: -1) {
-                unsafe buffer[index] = character(UInt8(truncatingIfNeeded: low & 31))
-                low = low &>> 5 | high &<< 59
-                high = high &>> 5
+                for index in 0..<characterCount { unsafe buffer[prefix.count &+ index] = characters[index] }
             }
             return count
         }

@@ -25,6 +25,13 @@ final class TenantIndex: Sendable {
         }
     }
 
+    /// Whether the tenant may use the appliance: what every request asks, so without a copy of the tenant.
+    func status(of id: TenantID) -> TenantStatus? {
+        state.withLock { state in
+            state.tenants.index(forKey: id).map { state.tenants.values[$0].status }
+        }
+    }
+
     subscript(_ id: TenantID) -> Tenant? { state.withLock { $0.tenants[id] } }
 
     func find(_ nameOrID: String) -> Tenant? {

@@ -6,7 +6,7 @@ import Platform
 package import SQLite
 
 extension Tenants: TenantDirectory {
-    package func status(of tenant: TenantID) -> TenantStatus? { index[tenant]?.status }
+    package func status(of tenant: TenantID) -> TenantStatus? { index.status(of: tenant) }
 
     package func find(_ nameOrID: String) -> Tenant? { index.find(nameOrID) }
 
