@@ -95,9 +95,8 @@ import Testing
             (joined, "a: 1\r\nb: 2\r\nc: -30\r\na: 1\r\nb: 2\r\nc: -30\r\n"),
         ] {
             #expect(!changed.isWireForm)
-            var head: [UInt8] = []
             let opening = MessageEncoder.opening(.get, target: "/", authority: "x")
-            MessageEncoder.appendHead(opening, changed, bodyBytes: nil, to: &head)
+            let head = MessageEncoder.head(opening, changed, bodyBytes: nil)
             #expect(String(decoding: head, as: UTF8.self) == "GET / HTTP/1.1\r\nhost: x\r\n\(expected)\r\n")
         }
     }

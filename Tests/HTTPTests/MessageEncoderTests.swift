@@ -77,10 +77,9 @@ import Testing
     }
 
     @Test func `writes requests that the parser reads`() throws {
-        var output: [UInt8] = []
-        MessageEncoder.appendHead(
+        let output = MessageEncoder.head(
             MessageEncoder.opening(.post, target: "/v1/x?y=%20", authority: "api.example:8080"),
-            ["a": "b", "host": "evil", "expect": "100-continue"], bodyBytes: 5, to: &output)
+            ["a": "b", "host": "evil", "expect": "100-continue"], bodyBytes: 5)
         let head = try RequestHead(parsing: output)
         #expect(head.target == "/v1/x?y=%20")
         #expect(head.host == Host("api.example:8080"))

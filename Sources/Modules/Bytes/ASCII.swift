@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+public import Glibc
 
 // Bytes and short texts of protocols (header names, schemes, methods) are ASCII by definition; these helpers never look
 // at Unicode, so they cannot be surprised by it (RFC 9110 §5.1, RFC 3986 §2.1).
@@ -60,24 +60,14 @@ extension StringProtocol {
 extension Span where Element == UInt8 {
     /// True if both are the same bytes but for the case of `A`–`Z`.
     @inlinable package func equalsIgnoringASCIICase(_ other: Span<UInt8>) -> Bool {
-        guard count == other.count else { return false }
-        for index in 0..<count where self[index].asciiLowercased != other[index].asciiLowercased { return false }
-        return true
+        unsafe withUnsafeBytes { left in unsafe other.withUnsafeBytes { unsafe areEqualIgnoringASCIICase(left, $0) } }
     }
 
     /// True if the bytes are those of `text` but for the case of `A`–`Z`; allocates nothing.
     @inlinable package func equalsIgnoringASCIICase(_ text: StaticString) -> Bool {
         // A literal's memory lives as long as the program.
-        let literal = unsafe UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
-        guard count == literal.count else { return false }
-        return unsafe withUnsafeBufferPointer { bytes in
-            // Without an exit in the loop: the compiler looks at many bytes at a time. Both have `count` of them.
-            var difference: UInt8 = 0
-            for index in 0..<literal.count {
-                difference |= unsafe bytes[index].asciiLowercased ^ literal[index].asciiLowercased
-            }
-            return difference == 0
-        }
+        let literal = unsafe UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+        return unsafe withUnsafeBytes { unsafe areEqualIgnoringASCIICase($0, literal) }
     }
 
     /// True if the bytes are exactly those of `text`; allocates nothing.
@@ -85,8 +75,11 @@ extension Span where Element == UInt8 {
         // A literal's memory lives as long as the program.
         let literal = unsafe UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
         guard count == literal.count else { return false }
-        for index in 0..<count where unsafe self[index] != literal[index] { return false }
-        return true
+        return unsafe withUnsafeBytes { bytes in
+            // Both have as many bytes; an empty span may have no address.
+            guard let base = bytes.baseAddress, let text = literal.baseAddress else { return true }
+            return unsafe memcmp(base, text, literal.count) == 0
+        }
     }
 
     /// True if the bytes are exactly the UTF-8 of `text`; allocates nothing.
@@ -116,14 +109,12 @@ extension Array where Element == UInt8 {
 
     /// Appends the bytes of a literal, without making a `String` of it.
     @inlinable package mutating func append(utf8 text: StaticString) {
-        // A literal's memory lives as long as the program.
-        unsafe append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+        append(addingCapacity: text.utf8CodeUnitCount) { $0.append(utf8: text) }
     }
 
     /// Appends all bytes of a span.
     @inlinable package mutating func append(_ span: Span<UInt8>) {
-        // The pointer lives within the closure, and `append` copies from it.
-        unsafe span.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+        append(addingCapacity: span.count) { $0.append(span) }
     }
 }
 
@@ -138,14 +129,24 @@ extension String {
 extension OutputSpan where Element == UInt8 {
     /// Appends all bytes of a span; stops the process if there is no room for them.
     @inlinable package mutating func append(_ span: Span<UInt8>) {
-        precondition(span.count <= freeCapacity, "a span is appended where there is room for it")
-        unsafe span.withUnsafeBufferPointer { source in
-            unsafe withUnsafeMutableBufferPointer { buffer, initialized in
-                // SAFETY: the room behind what is initialised was compared with the source's count just now.
-                let target = unsafe UnsafeMutableBufferPointer(rebasing: buffer[initialized...])
-                _ = unsafe target.initialize(fromContentsOf: source)
-                initialized &+= source.count
-            }
+        unsafe span.withUnsafeBytes { unsafe append(copying: $0) }
+    }
+
+    /// Appends the bytes of a literal; stops the process if there is no room for them.
+    @inlinable @inline(__always)
+    package mutating func append(utf8 text: StaticString) {
+        // A literal's memory lives as long as the program.
+        unsafe append(copying: UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    @inlinable @inline(__always)
+    package mutating func append(copying source: UnsafeRawBufferPointer) {
+        precondition(source.count <= freeCapacity, "bytes are appended where there is room for them")
+        guard let bytes = source.baseAddress else { return }
+        unsafe withUnsafeMutableBufferPointer { buffer, initialized in
+            // SAFETY: the room behind what is initialised was compared with the source's count just now.
+            if let target = buffer.baseAddress { unsafe memcpy(target + initialized, bytes, source.count) }
+            initialized &+= source.count
         }
     }
 }

@@ -13,6 +13,14 @@ extension Array where Element == UInt8 {
     }
 }
 
+extension OutputSpan where Element == UInt8 {
+    /// Appends `number` in decimal digits; stops the process if there is no room for them.
+    package mutating func append(decimal number: Int) {
+        let digits = DecimalDigits(number)
+        digits.withSpan { append($0) }
+    }
+}
+
 /// Appends `number` in decimal digits, with `-` before a negative one.
 package func appendDecimal(_ number: Int, to bytes: inout [UInt8]) { bytes.append(decimal: number) }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+public import Glibc
 
 extension Span where Element == UInt8 {
     /// The offset of the first `byte` at or behind `start`, or nil. memchr(3)
-    package func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
+    @inlinable package func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
         guard start >= 0, start < count else { return nil }
         // `start` is in bounds, and memchr reads `count - start` bytes behind it while the closure runs.
         return unsafe withUnsafeBytes { buffer in

@@ -18,7 +18,7 @@ extension Fields {
     /// - Parameter lines: where the first field line begins in `bytes`, and where the head ends.
     init(in bytes: [UInt8], _ lines: Range<Int>) throws(FieldDefect) {
         var entries: [Entry] = []
-        entries.reserveCapacity(16)
+        entries.reserveCapacity(Self.entriesExpected)
         let span = bytes.span
         var lineStart = lines.lowerBound
         while let lineFeed = span.firstIndex(of: Octet.lineFeed, from: lineStart), lineFeed > lineStart + 1,
@@ -30,20 +30,22 @@ extension Fields {
         self.init(storage: bytes, entries: entries)
     }
 
+    /// What most messages have at most, so that room is made once.
+    private static let entriesExpected = 16
+
     /// One field line without its line end: `field-name ":" OWS field-value OWS` (RFC 9112 §5).
+    @inline(__always)
     static func entry(in bytes: Span<UInt8>, line: Range<Int>) throws(FieldDefect) -> Entry {
-        guard let first = line.first, line.upperBound <= Int(Int32.max) else { throw .malformed }
-        guard bytes[first] != Octet.space, bytes[first] != Octet.tab else { throw .obsoleteFold }
-        let index = first + bytes.extracting(first..<line.upperBound).tokenPrefixCount
-        let name = first..<index
-        guard index < line.upperBound, bytes[index] == Octet.colon, !name.isEmpty else {
-            throw nameDefect(in: bytes, line: line, at: index)
-        }
-        if !bytes.extracting((index + 1)..<line.upperBound).isFieldContent {
-            throw contentDefect(in: bytes, (index + 1)..<line.upperBound)
-        }
-        let value = bytes.trimming((index + 1)..<line.upperBound)
-        return Entry(bytes.extracting(name), at: first, valueAt: value.lowerBound, count: value.count)
+        guard line.upperBound <= Int(Int32.max) else { throw .malformed }
+        let text = bytes.extracting(line)
+        guard let colon = text.firstIndex(of: Octet.colon) else { throw nameDefect(in: bytes, line: line) }
+        let name = text.extracting(0..<colon)
+        let known = FieldName(of: name)
+        guard known != .other || name.isToken else { throw nameDefect(in: bytes, line: line) }
+        let content = (line.lowerBound + colon + 1)..<line.upperBound
+        guard bytes.extracting(content).isFieldContent else { throw contentDefect(in: bytes, content) }
+        let value = bytes.trimming(content)
+        return Entry(name, known, at: line.lowerBound, valueAt: value.lowerBound, count: value.count)
     }
 
     /// The first of what may not stand in a value.
@@ -54,8 +56,11 @@ extension Fields {
         return .control
     }
 
-    /// Why the name of a line ends at `index` without a colon there.
-    private static func nameDefect(in bytes: Span<UInt8>, line: Range<Int>, at index: Int) -> FieldDefect {
+    /// Why a line does not begin with a name and a colon.
+    private static func nameDefect(in bytes: Span<UInt8>, line: Range<Int>) -> FieldDefect {
+        guard let first = line.first else { return .malformed }
+        guard bytes[first] != Octet.space, bytes[first] != Octet.tab else { return .obsoleteFold }
+        let index = first + bytes.extracting(line).tokenPrefixCount
         guard index < line.upperBound else { return .malformed }
         switch bytes[index] {
         case Octet.space, Octet.tab:

@@ -2,13 +2,14 @@
 
 import Bytes
 
-/// The names that this house looks for in every message. The parser finds out once which of them a line has, so that a
-/// look-up compares a number instead of letters.
+/// The names that this house looks for in every message, and those that stand in most of them. The parser finds out once
+/// which of them a line has, so that a look-up compares a number instead of letters.
 package enum FieldName: UInt8, CaseIterable, Sendable {
     /// Any other name.
     case other
     case host, expect, origin, connection, authorization
     case keepAlive, apiKey, xAPIKey, contentType, contentLength, transferEncoding
+    case date, server, accept, userAgent, acceptEncoding
 
     /// The name in lower case; nil for `other`.
     package var text: StaticString? {
@@ -25,6 +26,11 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
         case .contentType: "content-type"
         case .contentLength: "content-length"
         case .transferEncoding: "transfer-encoding"
+        case .date: "date"
+        case .server: "server"
+        case .accept: "accept"
+        case .userAgent: "user-agent"
+        case .acceptEncoding: "accept-encoding"
         }
     }
 
@@ -34,12 +40,17 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
         guard !name.isEmpty else { return }
         switch (name.count, name[0] | 0x20) {
         case (4, UInt8(ascii: "h")): if name.equalsIgnoringASCIICase("host") { self = .host }
+        case (4, UInt8(ascii: "d")): if name.equalsIgnoringASCIICase("date") { self = .date }
+        case (6, UInt8(ascii: "a")): if name.equalsIgnoringASCIICase("accept") { self = .accept }
+        case (6, UInt8(ascii: "s")): if name.equalsIgnoringASCIICase("server") { self = .server }
         case (6, UInt8(ascii: "e")): if name.equalsIgnoringASCIICase("expect") { self = .expect }
         case (6, UInt8(ascii: "o")): if name.equalsIgnoringASCIICase("origin") { self = .origin }
         case (7, UInt8(ascii: "a")): if name.equalsIgnoringASCIICase("api-key") { self = .apiKey }
         case (9, UInt8(ascii: "x")): if name.equalsIgnoringASCIICase("x-api-key") { self = .xAPIKey }
         case (10, UInt8(ascii: "c")): if name.equalsIgnoringASCIICase("connection") { self = .connection }
         case (10, UInt8(ascii: "k")): if name.equalsIgnoringASCIICase("keep-alive") { self = .keepAlive }
+        case (10, UInt8(ascii: "u")): if name.equalsIgnoringASCIICase("user-agent") { self = .userAgent }
+        case (15, UInt8(ascii: "a")): if name.equalsIgnoringASCIICase("accept-encoding") { self = .acceptEncoding }
         case (12, UInt8(ascii: "c")): if name.equalsIgnoringASCIICase("content-type") { self = .contentType }
         case (13, UInt8(ascii: "a")): if name.equalsIgnoringASCIICase("authorization") { self = .authorization }
         case (14, UInt8(ascii: "c")): if name.equalsIgnoringASCIICase("content-length") { self = .contentLength }
@@ -49,13 +60,14 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
     }
 
     /// Its place in a set of names; none for `other`.
-    var bit: UInt16 { self == .other ? 0 : 1 &<< UInt16(rawValue) }
+    var bit: UInt32 { self == .other ? 0 : 1 &<< UInt32(rawValue) }
 
     /// True for the names that the writer of a message keeps to itself (`FramingFields`).
     var isFraming: Bool {
         switch self {
-        case .host, .expect, .connection, .keepAlive, .contentLength, .transferEncoding: true
+        case .host, .date, .expect, .connection, .keepAlive, .contentLength, .transferEncoding: true
         case .other, .origin, .authorization, .apiKey, .xAPIKey, .contentType: false
+        case .server, .accept, .userAgent, .acceptEncoding: false
         }
     }
 }

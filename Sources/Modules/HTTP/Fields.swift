@@ -30,8 +30,8 @@ package struct Fields: Sendable {
     /// Empty in wire form, where `entries` finds them.
     private var table: [Entry]
     /// Bits of the known names that stand in `table`, and of those that do more than once.
-    private var present: UInt16 = 0
-    private var repeated: UInt16 = 0
+    private var present: UInt32 = 0
+    private var repeated: UInt32 = 0
     /// True while the storage is nothing but the fields in order, each as `name: value` and a line end, and none of them
     /// is the message writer's own (`FramingFields`).
     private(set) var isWireForm: Bool
@@ -58,6 +58,9 @@ package struct Fields: Sendable {
     package mutating func reserve(bytes: Int) {
         storage.reserveCapacity(storage.count + bytes)
     }
+
+    /// No fewer bytes than the lines take when they are written: a parsed one may lack the space behind its colon.
+    var lineBytesMax: Int { storage.count + (isWireForm ? 0 : table.count) }
 
     /// The number of field lines.
     package var count: Int { entries.count }
@@ -187,14 +190,14 @@ package struct Fields: Sendable {
         else { return false }
         if isWireForm, FramingFields.contain(name) { leaveWireForm() }
         let start = storage.count
-        storage.append(name)
-        storage.append(Octet.colon)
-        storage.append(Octet.space)
-        storage.append(value)
-        storage.append(Octet.carriageReturn)
-        storage.append(Octet.lineFeed)
+        storage.append(addingCapacity: name.count + value.count + 4) { line in
+            line.append(name)
+            line.append(utf8: ": ")
+            line.append(value)
+            line.append(utf8: "\r\n")
+        }
         if !isWireForm {
-            let entry = Entry(name, at: start, valueAt: start + name.count + 2, count: value.count)
+            let entry = Entry(name, FieldName(of: name), at: start, valueAt: start + name.count + 2, count: value.count)
             table.append(entry)
             note(entry)
         }
@@ -215,7 +218,7 @@ package struct Fields: Sendable {
             table += other.entries.map { $0.moved(by: offset) }
             noteNames()
         }
-        storage.append(contentsOf: other.storage)
+        storage.append(other.storage.span)
     }
 
     /// Removes every field with this name, then adds this one at the end.
@@ -272,8 +275,9 @@ extension Fields {
         while let colon = bytes.firstIndex(of: Octet.colon, from: start),
             let lineFeed = bytes.firstIndex(of: Octet.lineFeed, from: colon)
         {
+            let name = bytes.extracting(start..<colon)
             entries.append(
-                Entry(bytes.extracting(start..<colon), at: start, valueAt: colon + 2, count: lineFeed - colon - 3))
+                Entry(name, FieldName(of: name), at: start, valueAt: colon + 2, count: lineFeed - colon - 3))
             start = lineFeed + 1
         }
         return entries
@@ -309,13 +313,13 @@ extension Fields {
 extension Fields.Entry {
     /// The numbers are below `Int32.max`, which whoever makes an entry has checked.
     @inline(__always)
-    init(_ name: Span<UInt8>, at start: Int, valueAt valueStart: Int, count: Int) {
+    init(_ name: Span<UInt8>, _ known: FieldName, at start: Int, valueAt valueStart: Int, count: Int) {
         nameStart = Int32(start)
         nameCount = Int32(name.count)
         self.valueStart = Int32(valueStart)
         valueCount = Int32(count)
         hash = Fields.hash(of: name)
-        known = FieldName(of: name)
+        self.known = known
     }
 
     private init(_ other: Self, movedBy offset: Int32) {

@@ -24,7 +24,8 @@ package struct Host: Hashable, Sendable {
             port = nil
         }
         let written = String(decoding: text.extracting(0..<nameEnd))
-        name = written.utf8.contains { $0.asciiLowercased != $0 } ? written.asciiLowercased : written
+        let isSmall = text.allWords { $0.asciiLowercased == $0 }
+        name = isSmall ? written : written.asciiLowercased
     }
 
     /// Nil where `init(_: Span)` would say so.

@@ -28,26 +28,31 @@ enum MessageEncoder {
         _ status: Status, _ fields: Fields, also more: Fields = Fields(), _ body: Body, _ persistence: Persistence,
         date: DateLine, to output: inout [UInt8]
     ) {
-        output.reserveCapacity(output.count + fields.storage.count + more.storage.count + 192)
-        if status.code == 200 {
-            output.append(date.behindOK.span)
-        } else {
-            output.append(utf8: "HTTP/1.1 ")
-            output.append(decimal: status.code)
-            output.append(Octet.space)
-            output.append(utf8: status.reason)
-            output.append(date.line.span)
+        let room = date.behindOK.count + fields.lineBytesMax + more.lineBytesMax + linesBytesMax
+        output.append(addingCapacity: room) { head in
+            if status.code == 200 {
+                head.append(date.behindOK.span)
+            } else {
+                head.append(utf8: "HTTP/1.1 ")
+                head.append(decimal: status.code)
+                head.append(utf8: " ")
+                head.append(utf8: status.reason)
+                head.append(date.line.span)
+            }
+            append(fields, to: &head)
+            append(more, to: &head)
+            append(body, to: &head)
+            switch persistence {
+            case .implied: break
+            case .keepAlive: head.append(utf8: "connection: keep-alive\r\n")
+            case .close: head.append(utf8: "connection: close\r\n")
+            }
+            head.append(utf8: "\r\n")
         }
-        append(fields, to: &output)
-        append(more, to: &output)
-        append(body, to: &output)
-        switch persistence {
-        case .implied: break
-        case .keepAlive: output.append(utf8: "connection: keep-alive\r\n")
-        case .close: output.append(utf8: "connection: close\r\n")
-        }
-        output.append(utf8: "\r\n")
     }
+
+    /// Bytes that a head needs at most beside its fields and its date: the longest reason, length or coding, persistence.
+    private static let linesBytesMax = 192
 
     /// The request line and the host field.
     ///
@@ -56,13 +61,18 @@ enum MessageEncoder {
         Array("\(method.name) \(target) HTTP/1.1\r\nhost: \(authority)\r\n".utf8)
     }
 
+    /// The head of a request. Its bytes are an array of their own.
+    ///
     /// - Parameter bodyBytes: nil for a request without a body.
-    static func appendHead(_ opening: [UInt8], _ fields: Fields, bodyBytes: Int?, to output: inout [UInt8]) {
-        output.reserveCapacity(output.count + opening.count + fields.storage.count + 64)
-        output.append(opening.span)
-        append(fields, to: &output)
-        if let bodyBytes { append(.length(bodyBytes), to: &output) }
-        output.append(utf8: "\r\n")
+    static func head(_ opening: [UInt8], _ fields: Fields, bodyBytes: Int?) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.append(addingCapacity: opening.count + fields.lineBytesMax + linesBytesMax) { head in
+            head.append(opening.span)
+            append(fields, to: &head)
+            if let bodyBytes { append(.length(bodyBytes), to: &head) }
+            head.append(utf8: "\r\n")
+        }
+        return bytes
     }
 
     /// True if the text can stand in a request line: visible ASCII that begins with `/`, and no `#`.
@@ -90,7 +100,7 @@ enum MessageEncoder {
         output.append(utf8: "0\r\n\r\n")
     }
 
-    private static func append(_ fields: Fields, to output: inout [UInt8]) {
+    private static func append(_ fields: Fields, to output: inout OutputSpan<UInt8>) {
         guard !fields.isWireForm else { return output.append(fields.storage.span) }
         let storage = fields.storage.span
         for entry in fields.entries where !FramingFields.contain(storage.extracting(entry.name)) {
@@ -101,7 +111,7 @@ enum MessageEncoder {
         }
     }
 
-    private static func append(_ body: Body, to output: inout [UInt8]) {
+    private static func append(_ body: Body, to output: inout OutputSpan<UInt8>) {
         switch body {
         case .none, .untilClose: break
         case .length(let bytes):

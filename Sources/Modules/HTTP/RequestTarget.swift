@@ -54,6 +54,14 @@ struct RequestTarget {
 
     private static func decodedPath(_ raw: Span<UInt8>) throws(RequestDefect) -> String {
         guard !raw.isEmpty else { return "/" }
+        // Letters, digits, `/`, `-` and `_` alone mean themselves, in any order.
+        let isPlain = raw.allWords { word in
+            ByteWord.areAll(
+                word.letters | word.bytes(in: Octet.slash, UInt8(ascii: "9"))
+                    | word.bytes(in: UInt8(ascii: "-"), UInt8(ascii: "-"))
+                    | word.bytes(in: UInt8(ascii: "_"), UInt8(ascii: "_")))
+        }
+        if isPlain { return String(decoding: raw) }
         var isEncoded = false
         for index in 0..<raw.count {
             if raw[index] == Octet.percent {

@@ -57,36 +57,27 @@ extension Span where Element == UInt8 {
     /// One or more token characters.
     var isToken: Bool {
         guard !isEmpty else { return false }
-        return unsafe withUnsafeBufferPointer { buffer in
-            // SAFETY: the index is below the buffer's count.
-            for index in 0..<buffer.count where unsafe !CharacterSet128.token.contains(buffer[index]) { return false }
-            return true
+        // Nearly all names are of letters, digits and `-`.
+        let isPlain = allWords { word in
+            ByteWord.areAll(
+                word.letters | word.bytes(in: UInt8(ascii: "0"), UInt8(ascii: "9"))
+                    | word.bytes(in: UInt8(ascii: "-"), UInt8(ascii: "-")))
         }
+        return isPlain || tokenPrefixCount == count
     }
 
     /// The number of token characters in front of anything else.
-    @inline(__always)
     var tokenPrefixCount: Int {
-        unsafe withUnsafeBufferPointer { buffer in
-            var index = 0
-            // SAFETY: the index is below the buffer's count.
-            while index < buffer.count, unsafe CharacterSet128.token.contains(buffer[index]) { index &+= 1 }
-            return index
-        }
+        var index = 0
+        while index < count, CharacterSet128.token.contains(self[index]) { index &+= 1 }
+        return index
     }
 
-    /// Nothing but what may stand in a field's value. There is no exit in the loop, so that the compiler can look at many
-    /// bytes at a time.
+    /// Nothing but what may stand in a field's value.
     var isFieldContent: Bool {
-        unsafe withUnsafeBufferPointer { buffer in
-            var refused: UInt8 = 0
-            // SAFETY: the index is below the buffer's count.
-            for index in 0..<buffer.count {
-                let byte = unsafe buffer[index]
-                refused |= (byte < 0x20 ? 1 : 0) & (byte == Octet.tab ? 0 : 1) | (byte == 0x7F ? 1 : 0)
-            }
-            return refused == 0
-        }
+        if allWords({ $0.bytes(in: 0, 0x1F) | $0.bytes(in: 0x7F, 0x7F) == 0 }) { return true }
+        for index in 0..<count where !self[index].isFieldContent { return false }
+        return true
     }
 
     /// `range` without spaces and tabs at both ends (`OWS`, RFC 9110 §5.6.3).

@@ -101,9 +101,8 @@ private enum RequestHeads {
     /// Written as our client writes it and read again, it says the same.
     private static func checkWriting(of head: RequestHead) throws(Broken) {
         guard MessageEncoder.isValidTarget(head.target) else { return }
-        var output: [UInt8] = []
         let opening = MessageEncoder.opening(head.method, target: head.target, authority: "h")
-        MessageEncoder.appendHead(opening, head.fields, bodyBytes: 5, to: &output)
+        let output = MessageEncoder.head(opening, head.fields, bodyBytes: 5)
         let again: RequestHead
         do throws(RequestDefect) {
             again = try RequestHead(parsing: output, limits: HTTPServerLimits())

@@ -115,11 +115,8 @@ struct RequestHeads {
             opening = MessageEncoder.opening(method, target: target, authority: request.origin.authority)
         }
         let expectsBody = method == .post || method == .put || method == .patch
-        var head: [UInt8] = []
-        MessageEncoder.appendHead(
-            opening, request.fields, bodyBytes: request.body.isEmpty && !expectsBody ? nil : request.body.count,
-            to: &head)
-        return head
+        return MessageEncoder.head(
+            opening, request.fields, bodyBytes: request.body.isEmpty && !expectsBody ? nil : request.body.count)
     }
 }
 
