@@ -4,6 +4,7 @@ import Core
 import JSON
 import Platform
 import SQLite
+import Support
 import Testing
 
 @testable import Nodes

@@ -5,6 +5,7 @@ import Core
 import Log
 import Platform
 import SQLite
+import Support
 import Synchronization
 import Testing
 
@@ -23,7 +24,7 @@ final class TestHouse: Sendable {
     }
 
     init(consents: [ConsentScope] = [.threads, .files], models: (any ModelCaller)? = nil) throws {
-        let tenant = try TestTenant()
+        let tenant = try TestTenant("ten_test", [NodesSchema.migrations])
         let clock = Clock()
         let settings = try NodesSettings(#require(try Configuration(text: "[nodes]").section("nodes")))
         self.tenant = tenant
@@ -101,45 +102,5 @@ final class TestHouse: Sendable {
 
     func sweep() async throws {
         try await sweeper.sweep(tenant)
-    }
-}
-
-/// Gives the one tenant's database.
-private struct TestStore: TenantStore {
-    let tenant: TestTenant
-
-    func database(of principal: Principal?) throws(Failure) -> any TenantDatabase { tenant }
-    func database(of tenant: TenantID, actor: String) throws(Failure) -> any TenantDatabase { self.tenant }
-    func register(_ migrations: SQLiteMigrations) throws(StartFailure) {}
-    func onRestore(_ body: @escaping @Sendable (any TenantTransaction) throws(SQLiteError) -> Void) {}
-    func onDeletion(_ body: @escaping @Sendable (TenantID) async -> Void) {}
-}
-
-/// Limits and a wish that a test sets.
-final class TestDirectory: TenantDirectory {
-    let plan = Mutex(RetentionRule())
-    let wish = Mutex(RetentionRule())
-    let tenants = Mutex<[Tenant]>([])
-    let status = Mutex(TenantStatus.active)
-
-    func status(of tenant: TenantID) -> TenantStatus? { status.withLock { $0 } }
-    func find(_ nameOrID: String) -> Tenant? { list().first { $0.name == nameOrID || $0.id.text == nameOrID } }
-    func list() -> [Tenant] { tenants.withLock { $0 } }
-    func limits(of tenant: TenantID) -> TenantLimits {
-        TenantLimits(retention: plan.withLock { $0 }, standardRetention: .standard, bytesMax: 1 << 30)
-    }
-    func create(name: String, plan: String?) async throws(Failure) -> Tenant { throw Failure(.disabled, "") }
-    func ensure(name: String) async throws(Failure) -> Tenant { throw Failure(.disabled, "") }
-    func ensureBlocking(name: String) throws(StartFailure) -> Tenant { throw StartFailure("") }
-    func setStatus(_ status: TenantStatus, of tenant: TenantID) async throws(Failure) -> Tenant {
-        throw Failure(.disabled, "")
-    }
-    func setPlan(_ plan: String?, of tenant: TenantID) async throws(Failure) -> Tenant { throw Failure(.disabled, "") }
-    func delete(_ tenant: TenantID) async throws(Failure) {}
-    func retentionWish(in transaction: any TenantTransaction) throws(SQLiteError) -> RetentionRule {
-        wish.withLock { $0 }
-    }
-    func setRetentionWish(_ wish: RetentionRule, in transaction: any TenantTransaction) throws(SQLiteError) {
-        self.wish.withLock { $0 = wish }
     }
 }

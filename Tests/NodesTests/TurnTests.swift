@@ -3,6 +3,7 @@
 import Core
 import Platform
 import SQLite
+import Support
 import Synchronization
 import Testing
 

@@ -135,6 +135,11 @@ package struct QueryItem: Equatable, Sendable {
     /// Empty for a name without `=`.
     package let value: String
 
+    package init(name: String, value: String) {
+        self.name = name
+        self.value = value
+    }
+
     /// The pairs of a raw query, in order; empty ones are left out. Pairs that do not decode are left out, of which the
     /// parser of heads has let none pass.
     static func items(in raw: Span<UInt8>) -> [QueryItem] {

@@ -37,12 +37,7 @@ package struct Page: Sendable {
     /// - Throws: `invalid_parameter`.
     package init(_ query: Query, order standard: Order = .descending, limitMax: Int = Page.limitMax) throws(Failure) {
         order = standard
-        if let text = query["limit"] {
-            guard let number = Int(text), (1...limitMax).contains(number) else {
-                throw Failure(.invalidParameter, "must be a whole number from 1 to \(limitMax)", param: "limit")
-            }
-            limit = number
-        }
+        if let number = try query.int("limit", in: 1...limitMax) { limit = number }
         if let text = query["order"] {
             guard let choice = Order(rawValue: text) else {
                 throw Failure(.invalidParameter, "must be \"asc\" or \"desc\"", param: "order")

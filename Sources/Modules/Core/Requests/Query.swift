@@ -25,6 +25,18 @@ package struct Query: Sendable {
 
     package subscript(_ name: String) -> String? { items.first { $0.name == name }?.value }
 
+    /// A whole number in decimal digits: no sign, no blank.
+    package func int(_ name: String, in range: ClosedRange<Int>) throws(Failure) -> Int? {
+        guard let text = self[name] else { return nil }
+        guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(text), range.contains(number)
+        else {
+            throw Failure(
+                .invalidParameter, "must be a whole number from \(range.lowerBound) to \(range.upperBound)", param: name
+            )
+        }
+        return number
+    }
+
     /// A text of 1 to `bytesMax` bytes.
     package func string(_ name: String, bytesMax: Int) throws(Failure) -> String? {
         guard let text = self[name] else { return nil }

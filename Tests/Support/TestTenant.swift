@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Core
+package import Core
 import Crypto
 import Platform
-import SQLite
-import Synchronization
-
-@testable import Nodes
+package import SQLite
+package import Synchronization
 
 /// A tenant's database in memory, with seals that a test can read: a sealed value says whose it is and where it belongs,
 /// and opens nowhere else.
-final class TestTenant: TenantDatabase {
-    let tenant: TenantID
+package final class TestTenant: TenantDatabase {
+    package let tenant: TenantID
+    /// Set by a test: then the disk is full.
+    package let fails = Mutex(false)
     private let state: Mutex<State>
 
     private struct State {
@@ -19,7 +19,7 @@ final class TestTenant: TenantDatabase {
         var keys: Set<ObjectID> = []
     }
 
-    init(_ name: String = "ten_test", _ migrations: [SQLiteMigrations] = [NodesSchema.migrations]) throws {
+    package init(_ name: String = "ten_test", _ migrations: [SQLiteMigrations]) throws {
         tenant = TenantID(name)
         let connection = try SQLiteConnection.inMemory()
         try connection.migrate(migrations)
@@ -27,24 +27,25 @@ final class TestTenant: TenantDatabase {
     }
 
     /// The objects that have a key.
-    var keys: Set<ObjectID> { state.withLock { $0.keys } }
+    package var keys: Set<ObjectID> { state.withLock { $0.keys } }
 
-    func read<R: Sendable>(
+    package func read<R: Sendable>(
         _ body: @escaping @Sendable (any TenantTransaction) throws(SQLiteError) -> R
     ) async throws(DatabaseFailure) -> R {
         try run(body)
     }
 
-    func write<R: Sendable>(
+    package func write<R: Sendable>(
         _ body: @escaping @Sendable (any TenantTransaction) throws(SQLiteError) -> R
     ) async throws(DatabaseFailure) -> R {
         try run(body)
     }
 
     /// The same for a test that does not wait.
-    func run<R: Sendable>(
+    package func run<R: Sendable>(
         _ body: @escaping @Sendable (any TenantTransaction) throws(SQLiteError) -> R
     ) throws(DatabaseFailure) -> R {
+        if fails.withLock({ $0 }) { throw .full }
         let tenant = tenant
         let result: Result<R, SQLiteError> = state.withLock { state in
             state.connection.adopt()
@@ -65,7 +66,7 @@ final class TestTenant: TenantDatabase {
     }
 
     /// One number.
-    func count(_ sql: String) throws -> Int {
+    package func count(_ sql: String) throws -> Int {
         try run { transaction throws(SQLiteError) in
             try transaction.connection.first(sql) { row throws(SQLiteError) in try row.int(0) } ?? -1
         }

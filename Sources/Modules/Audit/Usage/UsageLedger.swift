@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import Platform
+
+/// Usage that the log tells of and the tenants' databases do not yet. The log adds to it, record by record, from its own
+/// thread; the flusher takes from it.
+///
+/// What is lost of it in a crash is read from the log again, from ``position`` on.
+final class UsageLedger: Sendable {
+    /// Cells in memory, of all tenants. Beyond, end users of one cell are counted together, so that somebody who invents
+    /// a new end user with each request cannot fill the memory while a disk is slow.
+    static let cellsMax = 65_536
+
+    /// What is to be written for one tenant.
+    struct Batch: Sendable {
+        let tenant: TenantID
+        /// Read from the log at the start: the tenant's database may tell of some of them already.
+        var recovered: [UsageFact] = []
+        var cells: [UsageCell: UsageSums] = [:]
+        /// The first record in it, and the one behind the last record that the log had then.
+        var first: Int
+        var end: Int
+    }
+
+    private struct State {
+        var batches: [TenantID: Batch] = [:]
+        /// Tenants whose batch is being written, and the first record in it.
+        var underWay: [TenantID: Int] = [:]
+        var cells = 0
+        /// Records that are in the log and perhaps not on the disk yet. They wait: a power cut could take them, and their
+        /// sequences would be given to others.
+        var fresh: [UsageFact] = []
+        /// Behind the last record that was taken, and behind the last one that is on the disk.
+        var next = 0
+        var durable = 0
+        var isRecovering = true
+        var feeds = UsageFeeds()
+        var totals = UsageTotals()
+
+        mutating func batch(of fact: UsageFact, _ change: (inout Batch) -> Void) {
+            change(&batches[fact.tenant, default: Batch(tenant: fact.tenant, first: fact.sequence, end: 0)])
+        }
+
+        /// Adds a fact to its cell.
+        mutating func count(_ fact: UsageFact) {
+            var cell = fact.cell
+            if cells >= UsageLedger.cellsMax, batches[fact.tenant]?.cells[cell] == nil { cell.user = [] }
+            var added = 0
+            batch(of: fact) { batch in
+                added = -batch.cells.count
+                batch.cells[cell, default: UsageSums()].add(fact.sums)
+                added += batch.cells.count
+            }
+            cells += added
+        }
+    }
+
+    private let state = Monitor(State())
+
+    // MARK: The log
+
+    /// Behind the last record that was taken.
+    var next: Int { state.withLock { $0.next } }
+
+    /// Where reading begins at a start.
+    func begin(at position: Int) {
+        state.withLock { ($0.next, $0.durable) = (position, position) }
+    }
+
+    /// What comes from now on is new; no tenant's database can know it.
+    func endRecovery() { state.withLock { $0.isRecovering = false } }
+
+    /// Takes a record, in the order of the log.
+    func apply(_ record: AuditRecord) {
+        state.withLock { state in
+            state.next = record.place.sequence + 1
+            guard let fact = UsageFact(record) else { return }
+            guard !state.isRecovering else {
+                state.batch(of: fact) { $0.recovered.append(fact) }
+                return
+            }
+            state.fresh.append(fact)
+            state.feeds.take(fact)
+            state.totals.take(fact)
+        }
+    }
+
+    /// Everything below is on the disk.
+    func flushed(through size: Int) {
+        state.withLock { state in
+            state.durable = max(state.durable, min(size, state.next))
+            let durable = state.durable
+            let count = state.fresh.firstIndex { $0.sequence >= durable } ?? state.fresh.count
+            for fact in state.fresh.prefix(count) { state.count(fact) }
+            state.fresh.removeFirst(count)
+        }
+    }
+
+    // MARK: The flusher
+
+    /// Tenants for whom there is something to write.
+    var tenants: [TenantID] { state.withLock { Array($0.batches.keys) } }
+
+    /// The first record that some tenant's database may not tell of: where reading begins after a crash.
+    var position: Int {
+        state.withLock { state in
+            let waiting = state.batches.values.map(\.first).min() ?? state.durable
+            return min(waiting, state.underWay.values.min() ?? state.durable, state.durable)
+        }
+    }
+
+    enum Taking: Sendable {
+        case batch(Batch)
+        case nothing
+        /// Another flush of this tenant is under way; its end has to be waited for.
+        case underWay
+    }
+
+    /// Takes what is to be written for a tenant. ``done(_:)`` or ``putBack(_:)`` must follow.
+    func take(_ tenant: TenantID) -> Taking {
+        state.withLock { state in
+            guard state.underWay[tenant] == nil else { return .underWay }
+            guard var batch = state.batches.removeValue(forKey: tenant) else { return .nothing }
+            state.cells -= batch.cells.count
+            batch.end = state.durable
+            state.underWay[tenant] = batch.first
+            return .batch(batch)
+        }
+    }
+
+    func done(_ tenant: TenantID) {
+        state.withLock { state in _ = state.underWay.removeValue(forKey: tenant) }
+    }
+
+    /// It could not be written: it waits with what has come since.
+    func putBack(_ batch: Batch) {
+        state.withLock { state in
+            state.underWay[batch.tenant] = nil
+            guard var since = state.batches[batch.tenant] else {
+                state.cells += batch.cells.count
+                state.batches[batch.tenant] = batch
+                return
+            }
+            let before = since.cells.count
+            since.recovered = batch.recovered + since.recovered
+            for (cell, sums) in batch.cells { since.cells[cell, default: UsageSums()].add(sums) }
+            since.first = batch.first
+            state.cells += since.cells.count - before
+            state.batches[batch.tenant] = since
+        }
+    }
+
+    /// Forgets a tenant that is deleted.
+    func forget(_ tenant: TenantID) {
+        state.withLock { state in
+            state.cells -= state.batches.removeValue(forKey: tenant)?.cells.count ?? 0
+        }
+    }
+
+    // MARK: Those who watch
+
+    /// Begins to collect what happens, of one tenant or of all.
+    ///
+    /// - Returns: nil where as many watch as may.
+    func openFeed(of tenant: TenantID?) -> Int? { state.withLock { $0.feeds.open(of: tenant) } }
+
+    /// What has happened since the last call.
+    func drainFeed(_ number: Int) -> UsageFeeds.Interval { state.withLock { $0.feeds.drain(number) } }
+
+    func closeFeed(_ number: Int) { state.withLock { $0.feeds.close(number) } }
+
+    /// Sums since the start of the process.
+    var totals: UsageTotals { state.withLock { $0.totals } }
+}
