@@ -369,7 +369,8 @@ enum TestRecord {
     static func random(_ sequence: Int, using random: inout SeededGenerator) -> AuditRecord {
         let outcomes = ["answered", "refused", "failed", "abandoned", "interrupted"]
         return make(
-            sequence, hour: random.below(60), model: ["fast", "slow", ""][random.below(3)], user: UInt8(random.below(3)),
+            sequence, hour: random.below(60), model: ["fast", "slow", ""][random.below(3)],
+            user: UInt8(random.below(3)),
             cost: random.below(2) == 0 ? 7 : nil, outcome: outcomes[random.below(outcomes.count)])
     }
 }

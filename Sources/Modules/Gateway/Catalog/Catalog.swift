@@ -10,6 +10,8 @@ struct Catalog: Sendable {
     private(set) var models: [Model]
     private(set) var providers: [Provider]
     private let byName: [String: Int]
+    /// `prices`: the file with the prices of models that have none of their own.
+    private let pricesPath: String?
 
     /// The model a client names, by its name or one of its aliases; exact, since a provider's own comparison is exact.
     func model(named name: String) -> Model? {
@@ -23,6 +25,7 @@ struct Catalog: Sendable {
     /// Wires the tables of a section together, without any effect: keys and certificates are read by ``connected(_:)``.
     init(_ section: Section) throws(ConfigurationError) {
         providers = try Self.providers(section)
+        pricesPath = try section.takeOptionalPath("prices")
         models = []
         var byName: [String: Int] = [:]
         let tables = try section.takeSections("model")
@@ -60,9 +63,15 @@ struct Catalog: Sendable {
         return providers
     }
 
-    /// The same with keys read and trust established. Blocks on files: at start and at a reload.
+    /// The same with keys and prices read and trust established. Blocks on files: at start and at a reload.
     func connected(_ secrets: any SecretSource) throws(StartFailure) -> Catalog {
-        with(try providers.map { provider throws(StartFailure) in try provider.connected(secrets) })
+        var catalog = with(try providers.map { provider throws(StartFailure) in try provider.connected(secrets) })
+        guard let pricesPath else { return catalog }
+        let file = try PriceFile.read(pricesPath)
+        catalog.models = catalog.models.map { model in
+            Model(settings: model.settings.priced(by: file, kind: model.provider.kind), provider: model.provider)
+        }
+        return catalog
     }
 
     /// The same with another key for the providers whose key is a secret of this name.

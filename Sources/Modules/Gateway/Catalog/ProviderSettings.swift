@@ -87,8 +87,8 @@ struct ModelSettings: Sendable {
     let reasoning: UpstreamModel.ReasoningStyle
     /// `schemas`: how a JSON Schema for the answer is put to Anthropic's API.
     let schemas: UpstreamModel.SchemaStyle
-    /// `input_price`, `output_price`: nano-dollars for a million tokens; both or neither.
-    let price: Price?
+    /// `input_price`, `output_price`, `cache_read_price`, `cache_write_price`; else what the file of prices says.
+    private(set) var price: Price?
     /// `fallback`: models to try, in order, when this one fails before its first byte.
     let fallback: [String]
 
@@ -100,30 +100,32 @@ struct ModelSettings: Sendable {
         outputTokensMax = try section.takeInt("max_output_tokens", in: 1...10_000_000, default: 4096)
         reasoning = try section.takeEnum("reasoning", default: .effort)
         schemas = try section.takeEnum("schemas", default: .tool)
-        let input = try section.takeOptionalMoney("input_price")
-        let output = try section.takeOptionalMoney("output_price")
-        switch (input, output) {
-        case (let input?, let output?): price = Price(input: input, output: output)
-        case (nil, nil): price = nil
-        default: throw section.error("a model has both prices or neither", hint: "input_price and output_price")
-        }
+        price = try Self.price(section)
         fallback = try section.takeNames("fallback", count: 0...8, default: [])
     }
-}
 
-/// What a model's tokens cost.
-struct Price: Sendable, Equatable {
-    /// Nano-dollars for a million tokens of input and of output.
-    let input: Int64
-    let output: Int64
+    private static func price(_ section: Section) throws(ConfigurationError) -> Price? {
+        let input = try section.takeOptionalMoney("input_price")
+        let output = try section.takeOptionalMoney("output_price")
+        let cacheRead = try section.takeOptionalMoney("cache_read_price")
+        let cacheWrite = try section.takeOptionalMoney("cache_write_price")
+        switch (input, output) {
+        case (let input?, let output?):
+            return Price(input: input, output: output, cacheRead: cacheRead, cacheWrite: cacheWrite)
+        case (nil, nil):
+            guard cacheRead == nil, cacheWrite == nil else {
+                throw section.error("prices of a cache say what differs from input_price, which is not there")
+            }
+            return nil
+        default: throw section.error("a model has both prices or neither", hint: "input_price and output_price")
+        }
+    }
 
-    /// What an answer cost, in nano-dollars, rounded up so that many small answers are not free; `nil` beyond what the
-    /// type holds.
-    func cost(of usage: TokenUsage) -> Int64? {
-        let (inputCost, inputOverflow) = input.multipliedReportingOverflow(by: Int64(clamping: usage.input))
-        let (outputCost, outputOverflow) = output.multipliedReportingOverflow(by: Int64(clamping: usage.output))
-        let (sum, sumOverflow) = inputCost.addingReportingOverflow(outputCost)
-        guard !inputOverflow, !outputOverflow, !sumOverflow, sum >= 0 else { return nil }
-        return sum / 1_000_000 + (sum % 1_000_000 > 0 ? 1 : 0)
+    /// The same with the price of the file, if it has none of its own.
+    func priced(by file: PriceFile, kind: ProviderKind) -> ModelSettings {
+        guard price == nil else { return self }
+        var settings = self
+        settings.price = file.price(of: upstream, provider: provider, kind: kind.rawValue)
+        return settings
     }
 }

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+
+/// What a model's tokens cost, in nano-dollars for a million of them.
+struct Price: Sendable, Equatable {
+    let input: Int64
+    let output: Int64
+    /// Of the input, what the provider reads from its cache; `nil` where that costs the same.
+    var cacheRead: Int64?
+    /// Of the input, what the provider writes to its cache; `nil` where that costs the same.
+    var cacheWrite: Int64?
+
+    /// What an answer cost, in nano-dollars, rounded up so that many small answers are not free; `nil` beyond what the
+    /// type holds.
+    func cost(of usage: TokenUsage) -> Int64? {
+        let read = min(max(usage.cacheRead, 0), usage.input)
+        let written = min(max(usage.cacheWrite, 0), usage.input - read)
+        let parts = [
+            (input, usage.input - read - written), (cacheRead ?? input, read), (cacheWrite ?? input, written),
+            (output, usage.output),
+        ]
+        var sum: Int64 = 0
+        for (price, tokens) in parts {
+            let (product, isTooLarge) = price.multipliedReportingOverflow(by: Int64(clamping: tokens))
+            let (next, isBeyond) = sum.addingReportingOverflow(product)
+            guard !isTooLarge, !isBeyond, next >= 0 else { return nil }
+            sum = next
+        }
+        return sum / 1_000_000 + (sum % 1_000_000 > 0 ? 1 : 0)
+    }
+}
+
+/// Today's prices of one catalog.
+extension Catalog: PriceBook {
+    func cost(model: String, inputTokens: Int, outputTokens: Int, cachedTokens: Int) -> Int64? {
+        self.model(named: model)?.settings.price?.cost(
+            of: TokenUsage(input: inputTokens, output: outputTokens, cacheRead: cachedTokens))
+    }
+}
