@@ -2,12 +2,14 @@
 
 import Arguments
 import Glibc
+import TLS
 
 /// The program `gatehouse`: finds the command on its line, runs it, and leaves with 0, 1 (refused or failed) or 2 (called
 /// wrongly).
 @main
 struct Main {
     static func main() {
+        RecordBuffers.keep()
         do {
             switch try commandTable.parse(Array(CommandLine.arguments.dropFirst()), columns: Terminal.columns) {
             case .help(let text): Terminal.print(text)

@@ -101,7 +101,12 @@ extension Span where Element == UInt8 {
 extension Array where Element == UInt8 {
     /// The bytes of a span.
     @inlinable package init(copying span: Span<UInt8>) {
-        self = unsafe span.withUnsafeBufferPointer { unsafe Self($0) }
+        self = unsafe span.withUnsafeBytes { unsafe Self(copying: $0) }
+    }
+
+    /// The bytes of a buffer.
+    @inlinable package init(copying bytes: UnsafeRawBufferPointer) {
+        self = unsafe bytes.withMemoryRebound(to: UInt8.self) { unsafe Self($0) }
     }
 
     /// Appends the UTF-8 of `text`.

@@ -2,6 +2,7 @@
 #ifndef GATEHOUSE_COPENSSL_TLS_H
 #define GATEHOUSE_COPENSSL_TLS_H
 
+#include <malloc.h>
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
@@ -30,6 +31,57 @@ static inline void copenssl_ctx_set_modes(SSL_CTX *ctx) {
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(ctx, 1);
 }
+
+// A connection without bytes on their way holds no buffers, so two of a record and some are taken and given back with each
+// request. They are too large for malloc's short cuts: each return merges free memory, each taking splits it. A thread
+// keeps a few for whoever comes next, who finds them in the cache. What stands in them is as dead, and as little wiped, as
+// in memory that was given back to malloc; OpenSSL wipes keys before it frees them.
+enum {
+    copenssl_buffer_min = 16 << 10,
+    copenssl_buffer_bytes = 18 << 10,
+    copenssl_buffers_kept = 32,
+};
+struct copenssl_buffers {
+    void *first;
+    int count;
+};
+// Of this thread. Swift emits a variable only within the function that it stands in.
+static inline struct copenssl_buffers *copenssl_buffers(void) {
+    static __thread struct copenssl_buffers kept;
+    return &kept;
+}
+
+static inline void *copenssl_allocate(size_t count, const char *file, int line) {
+    (void)file, (void)line;
+    if (count < copenssl_buffer_min || count > copenssl_buffer_bytes) return count > 0 ? malloc(count) : NULL;
+    struct copenssl_buffers *kept = copenssl_buffers();
+    void *buffer = kept->first;
+    if (buffer == NULL) return malloc(copenssl_buffer_bytes);
+    kept->first = *(void **)buffer;
+    kept->count -= 1;
+    return buffer;
+}
+static inline void copenssl_release(void *memory, const char *file, int line) {
+    (void)file, (void)line;
+    struct copenssl_buffers *kept = copenssl_buffers();
+    size_t room = memory != NULL && kept->count < copenssl_buffers_kept ? malloc_usable_size(memory) : 0;
+    if (room < copenssl_buffer_bytes || room >= copenssl_buffer_bytes + 64) return free(memory);
+    *(void **)memory = kept->first;
+    kept->first = memory;
+    kept->count += 1;
+}
+static inline void *copenssl_reallocate(void *memory, size_t count, const char *file, int line) {
+    if (memory == NULL) return copenssl_allocate(count, file, line);
+    if (count > 0) return realloc(memory, count);
+    copenssl_release(memory, file, line);
+    return NULL;
+}
+static inline int copenssl_kept_buffers(void) { return copenssl_buffers()->count; }
+// Before anything else is asked of OpenSSL. Returns 0 when it is too late.
+static inline int copenssl_keep_buffers(void) {
+    return CRYPTO_set_mem_functions(copenssl_allocate, copenssl_reallocate, copenssl_release);
+}
+
 // Options are macros of a type that Swift does not fold.
 static inline void copenssl_ctx_set_options(SSL_CTX *ctx) {
     SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |

@@ -217,7 +217,7 @@ extension EventLoop {
 
     private func takeTurn(mayWait: Bool) {
         turn &+= 1
-        let timeout = mayWait && isAtRest ? timers.millisecondsUntilFirst(from: .now()) : 0
+        let timeout = mayWait && isAtRest ? timers.millisecondsUntilFirst() : 0
         // SAFETY: the buffer holds `eventsPerTurn` events and lives as long as the loop.
         let count = unsafe epoll_wait(epoll.rawValue, events, CInt(EventLoopLimits.eventsPerTurn), timeout)
         precondition(count >= 0 || errno == EINTR, "epoll_wait failed")
@@ -246,10 +246,8 @@ extension EventLoop {
     /// Sends what was written in the turn: answers and requests that leave one after the other wake the process at the
     /// other end once, and not once each.
     private func flushHolders() {
-        guard !holders.isEmpty else { return }
-        let count = holders.count
-        for index in 0..<count { holders[index].flush() }
-        if holders.count == count { holders.removeAll(keepingCapacity: true) } else { holders.removeFirst(count) }
+        // The last first: what it needs is still at hand.
+        while let socket = holders.popLast() { socket.flush() }
     }
 
     private func dispatch(_ id: UInt64, _ events: UInt32) {

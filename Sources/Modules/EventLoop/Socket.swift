@@ -4,6 +4,7 @@
 // are the system calls, `wait` suspends until an edge, a deadline or an abort, and the rest is put together from these.
 // One task may wait as the reader and one as the writer. Each is resumed exactly once, by whichever comes first.
 
+import Bytes
 import CLinux
 import Glibc
 package import Platform
@@ -32,6 +33,8 @@ package final class Socket: EventSource, @unchecked Sendable {
     package let peerCredentials: PeerCredentials?
 
     private var descriptor: FileDescriptor?
+    /// The descriptor's number; negative from the end of the socket on.
+    private var number: CInt
     private var failure: IOFailure?
     /// Written, and not yet given to the kernel.
     private var held: [UInt8] = []
@@ -92,17 +95,17 @@ package final class Socket: EventSource, @unchecked Sendable {
     package var peerClosure: PeerClosure? { readiness.closure }
 
     /// False while the kernel is known to have nothing: neither bytes, nor an end, nor a failure.
-    package var mayRead: Bool { readiness.mayRead || failure != nil }
+    package var mayRead: Bool { readiness.mayRead || number < 0 }
 
     /// True until it was closed, was aborted or failed.
-    package var isOpen: Bool { failure == nil }
+    package var isOpen: Bool { number >= 0 }
 
     /// Takes over a connected (or, with `isConnecting`, a connecting) non-blocking socket. On the loop's thread.
     package init(
         _ descriptor: consuming FileDescriptor, peer: SocketAddress, credentials: PeerCredentials? = nil,
         isConnecting: Bool = false, on loop: EventLoop
     ) throws(Errno) {
-        let number = descriptor.rawValue
+        number = descriptor.rawValue
         self.loop = loop
         self.peer = peer
         peerCredentials = credentials
@@ -115,6 +118,7 @@ package final class Socket: EventSource, @unchecked Sendable {
         } catch {
             // So that `deinit` does not look for a registration.
             self.descriptor = nil
+            number = -1
             failure = .closed
             throw error
         }
@@ -206,12 +210,11 @@ extension Socket {
         guard !hasLost else { throw .reset }
         let count = first.count + second.count
         guard readiness.mayWrite, held.count + count <= EventLoopLimits.heldBytesMax else { return false }
-        if held.isEmpty {
-            held = loop.takeRoom()
-            held.reserveCapacity(count)
+        if held.isEmpty { held = loop.takeRoom() }
+        held.append(addingCapacity: count) { room in
+            unsafe room.append(copying: first)
+            unsafe room.append(copying: second)
         }
-        unsafe held.append(contentsOf: first)
-        unsafe held.append(contentsOf: second)
         charge(count)
         list()
         return true
@@ -246,7 +249,7 @@ extension Socket {
     /// The end of the turn.
     func flush() {
         isListed = false
-        guard failure == nil else { return }
+        guard isOpen else { return }
         // Whoever reads or writes next is told; who waits to read goes on now, since the kernel has told the end once.
         do throws(IOFailure) { _ = try sendHeld() } catch { if reader.wants(readiness) { reader.resume() } }
     }
@@ -281,10 +284,10 @@ extension Socket {
         guard error == 0 else { throw IOFailure(error > 0 ? Errno(error) : .last) }
     }
 
+    @inline(__always)
     private func open() throws(IOFailure) -> CInt {
         loop.checkThread()
-        if let failure { throw failure }
-        guard let number = descriptor?.rawValue else { throw .closed }
+        guard number >= 0 else { throw failure ?? .closed }
         return number
     }
 
@@ -346,10 +349,12 @@ extension Socket {
         }
     }
 
-    /// Lets the other connections go on when this one has moved a lot of bytes within one turn. Call it in loops that
-    /// might never have to wait.
+    /// True when this one has moved a lot of bytes within one turn, and the other connections should go on first.
+    package var shouldShare: Bool { budgetTurn == loop.turn && budget > EventLoopLimits.socketBytesPerTurn }
+
+    /// Lets them go on where it is their turn. Call it in loops that might never have to wait.
     package func share() async {
-        if budgetTurn == loop.turn && budget > EventLoopLimits.socketBytesPerTurn { await loop.yield() }
+        if shouldShare { await loop.yield() }
     }
 
     private func charge(_ bytes: Int) {
@@ -407,6 +412,7 @@ extension Socket {
         loop.checkThread()
         guard failure == nil else { return }
         failure = reason
+        number = -1
         timer?.cancel()
         timer = nil
         onPeerClosed = nil

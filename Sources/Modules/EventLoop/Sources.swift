@@ -18,8 +18,8 @@ struct SourceTable {
     /// The number of the loop's own eventfd; no slot has it.
     static let wakeID = UInt64.max
 
-    /// A weak reference by itself: read out of a larger value, it would be copied with it.
-    private struct Reference {
+    /// An object of its own: read out of an array, a weak reference would be copied with its element.
+    private final class Reference {
         weak var source: EventSource?
     }
 
@@ -52,7 +52,7 @@ struct SourceTable {
     subscript(id: UInt64) -> EventSource? {
         let slot = Int(UInt32(truncatingIfNeeded: id))
         guard slot < generations.count, generations[slot] == UInt32(id >> 32) else { return nil }
-        return unsafe references.withUnsafeBufferPointer { unsafe $0[slot].source }
+        return references[slot].source
     }
 
     var all: [EventSource] { references.compactMap(\.source) }

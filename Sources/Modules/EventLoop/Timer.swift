@@ -100,8 +100,9 @@ struct TimerHeap {
     }
 
     /// What epoll_wait(2) may wait: rounded up, so that it does not wake too early, spin, and wait again.
-    func millisecondsUntilFirst(from now: Instant) -> CInt {
+    func millisecondsUntilFirst() -> CInt {
         guard !timers.isEmpty else { return -1 }
+        let now = Instant.now()
         let due = timers[0].due
         guard due > now else { return 0 }
         let nanoseconds = due.nanoseconds - now.nanoseconds

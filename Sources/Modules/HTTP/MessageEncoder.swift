@@ -28,31 +28,43 @@ enum MessageEncoder {
         _ status: Status, _ fields: Fields, also more: Fields = Fields(), _ body: Body, _ persistence: Persistence,
         date: DateLine, to output: inout [UInt8]
     ) {
-        let room = date.behindOK.count + fields.lineBytesMax + more.lineBytesMax + linesBytesMax
-        output.append(addingCapacity: room) { head in
-            if status.code == 200 {
-                head.append(date.behindOK.span)
-            } else {
-                head.append(utf8: "HTTP/1.1 ")
-                head.append(decimal: status.code)
-                head.append(utf8: " ")
-                head.append(utf8: status.reason)
-                head.append(date.line.span)
-            }
-            append(fields, to: &head)
-            append(more, to: &head)
-            append(body, to: &head)
-            switch persistence {
-            case .implied: break
-            case .keepAlive: head.append(utf8: "connection: keep-alive\r\n")
-            case .close: head.append(utf8: "connection: close\r\n")
-            }
-            head.append(utf8: "\r\n")
+        output.append(addingCapacity: headBytesMax(fields, more)) {
+            appendHead(status, fields, also: more, body, persistence, date: date, to: &$0)
         }
     }
 
-    /// Bytes that a head needs at most beside its fields and its date: the longest reason, length or coding, persistence.
-    private static let linesBytesMax = 192
+    /// No fewer bytes than the head of an answer with these fields takes.
+    static func headBytesMax(_ fields: Fields, _ more: Fields) -> Int {
+        fields.lineBytesMax + more.lineBytesMax + linesBytesMax
+    }
+
+    /// The head of an answer, where there are `headBytesMax` bytes of room.
+    static func appendHead(
+        _ status: Status, _ fields: Fields, also more: Fields, _ body: Body, _ persistence: Persistence, date: DateLine,
+        to head: inout OutputSpan<UInt8>
+    ) {
+        if status.code == 200 {
+            head.append(date.behindOK.span)
+        } else {
+            head.append(utf8: "HTTP/1.1 ")
+            head.append(decimal: status.code)
+            head.append(utf8: " ")
+            head.append(utf8: status.reason)
+            head.append(date.line.span)
+        }
+        append(fields, to: &head)
+        append(more, to: &head)
+        append(body, to: &head)
+        switch persistence {
+        case .implied: break
+        case .keepAlive: head.append(utf8: "connection: keep-alive\r\n")
+        case .close: head.append(utf8: "connection: close\r\n")
+        }
+        head.append(utf8: "\r\n")
+    }
+
+    /// Bytes that a head needs at most beside its fields: the longest reason, date, length or coding, persistence.
+    private static let linesBytesMax = 256
 
     /// The request line and the host field.
     ///
@@ -61,16 +73,28 @@ enum MessageEncoder {
         Array("\(method.name) \(target) HTTP/1.1\r\nhost: \(authority)\r\n".utf8)
     }
 
-    /// The head of a request. Its bytes are an array of their own.
+    /// No fewer bytes than the head of a request with these fields takes.
+    static func headBytesMax(_ opening: [UInt8], _ fields: Fields) -> Int {
+        opening.count + fields.lineBytesMax + linesBytesMax
+    }
+
+    /// The head of a request, where there are `headBytesMax` bytes of room.
     ///
     /// - Parameter bodyBytes: nil for a request without a body.
+    static func appendHead(
+        _ opening: [UInt8], _ fields: Fields, bodyBytes: Int?, to head: inout OutputSpan<UInt8>
+    ) {
+        head.append(opening.span)
+        append(fields, to: &head)
+        if let bodyBytes { append(.length(bodyBytes), to: &head) }
+        head.append(utf8: "\r\n")
+    }
+
+    /// The same as an array.
     static func head(_ opening: [UInt8], _ fields: Fields, bodyBytes: Int?) -> [UInt8] {
         var bytes: [UInt8] = []
-        bytes.append(addingCapacity: opening.count + fields.lineBytesMax + linesBytesMax) { head in
-            head.append(opening.span)
-            append(fields, to: &head)
-            if let bodyBytes { append(.length(bodyBytes), to: &head) }
-            head.append(utf8: "\r\n")
+        bytes.append(addingCapacity: headBytesMax(opening, fields)) {
+            appendHead(opening, fields, bodyBytes: bodyBytes, to: &$0)
         }
         return bytes
     }

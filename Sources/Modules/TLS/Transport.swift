@@ -7,11 +7,6 @@ package import Platform
 ///
 /// It is ended by `close` or `abort`; dropped without either, the connection closes without a goodbye.
 package final class Transport: @unchecked Sendable {
-    private enum Layer {
-        case plain
-        case tls(TLSSession)
-    }
-
     /// What was agreed in a TLS handshake.
     package struct Security: Equatable, Sendable {
         /// `TLSv1.3` or `TLSv1.2`.
@@ -25,19 +20,22 @@ package final class Transport: @unchecked Sendable {
     }
 
     private let socket: Socket
-    private let layer: Layer
-    /// What TLS agreed on; nil for a plain stream.
-    package let security: Security?
+    /// Nil for a plain stream.
+    private let session: TLSSession?
+    /// What the last read that gave nothing waits for.
+    private var readInterest = Socket.Interest.read
 
-    private init(_ socket: Socket, _ layer: Layer) {
+    private init(_ socket: Socket, _ session: TLSSession?) {
         self.socket = socket
-        self.layer = layer
-        switch layer {
-        case .plain: security = nil
-        case .tls(let session):
-            security = Security(
-                version: session.version, cipher: session.cipher, applicationProtocol: session.applicationProtocol,
-                isResumed: session.isResumed)
+        self.session = session
+    }
+
+    /// Wraps an accepted socket; with a context as the server's side of TLS, which begins with `shakeHands`.
+    package convenience init(accepting socket: Socket, _ context: TLSServerContext?) throws(IOFailure) {
+        if let context {
+            self.init(socket, try TLSSession(accepting: socket, context))
+        } else {
+            self.init(socket, nil)
         }
     }
 
@@ -47,13 +45,15 @@ package final class Transport: @unchecked Sendable {
     package static func accept(
         _ socket: Socket, _ context: TLSServerContext? = nil, deadline: Instant? = nil
     ) async throws(IOFailure) -> Transport {
-        guard let context else { return Transport(socket, .plain) }
+        let transport: Transport
         do throws(IOFailure) {
-            return try await secure(socket, try TLSSession(accepting: socket, context), deadline)
+            transport = try Transport(accepting: socket, context)
         } catch {
             socket.close()
             throw error
         }
+        try await transport.shakeHands(deadline: deadline)
+        return transport
     }
 
     /// Connects to exactly this address; with a context, after a TLS handshake in which the server has proved to be
@@ -63,25 +63,42 @@ package final class Transport: @unchecked Sendable {
         deadline: Instant? = nil, cancellation: Cancellation? = nil
     ) async throws(IOFailure) -> Transport {
         let socket = try await Socket.connect(to: address, on: loop, deadline: deadline, cancellation: cancellation)
-        guard let context else { return Transport(socket, .plain) }
+        guard let context else { return Transport(socket, nil) }
         let token = cancellation?.onFire { socket.abort(.cancelled) }
         defer { if let token { cancellation?.remove(token) } }
+        let session: TLSSession
         do throws(IOFailure) {
-            let session = try TLSSession(connecting: socket, context, host: host, port: address.port ?? 0)
-            return try await secure(socket, session, deadline)
+            session = try TLSSession(connecting: socket, context, host: host, port: address.port ?? 0)
         } catch {
             socket.close()
             throw error
         }
+        let transport = Transport(socket, session)
+        try await transport.shakeHands(deadline: deadline)
+        return transport
     }
 
-    private static func secure(
-        _ socket: Socket, _ session: TLSSession, _ deadline: Instant?
-    ) async throws(IOFailure) -> Transport {
+    /// The handshake of TLS, before anything else; nothing for a plain stream. The deadline is for it alone; afterwards
+    /// there is none. On failure the socket is closed, not broken off: the other side is told why.
+    package func shakeHands(deadline: Instant?) async throws(IOFailure) {
+        guard let session else { return }
         socket.deadline = deadline
-        while case .wait(let interest) = try session.shakeHands() { try await socket.wait(.reader, for: interest) }
+        do throws(IOFailure) {
+            while case .wait(let interest) = try session.shakeHands() { try await socket.wait(.reader, for: interest) }
+        } catch {
+            socket.close()
+            throw error
+        }
         socket.deadline = nil
-        return Transport(socket, .tls(session))
+    }
+
+    /// What TLS agreed on; nil for a plain stream.
+    package var security: Security? {
+        session.map {
+            Security(
+                version: $0.version, cipher: $0.cipher, applicationProtocol: $0.applicationProtocol,
+                isResumed: $0.isResumed)
+        }
     }
 }
 
@@ -108,7 +125,7 @@ extension Transport {
                 }
             }
             if isDone {
-                await socket.share()
+                await share()
                 return given
             }
             try await socket.wait(.reader, for: interest)
@@ -118,20 +135,42 @@ extension Transport {
     /// Reads what is there, at most `count` bytes and `EventLoopLimits.scratchBytes`, as an array of just that length.
     /// Waits when there is nothing. Empty at the orderly end of the stream.
     package func read(upTo count: Int = EventLoopLimits.scratchBytes) async throws(IOFailure) -> [UInt8] {
-        precondition(count > 0, "a read needs room")
         while true {
-            // SAFETY: the scratch belongs to whoever runs on the loop; the bytes are copied out before anybody else does.
-            let scratch = unsafe socket.loop.scratch
-            let room = unsafe UnsafeMutableRawBufferPointer(rebasing: scratch[..<min(count, scratch.count)])
-            switch try unsafe tryRead(into: room) {
-            case .done(let given):
-                let bytes = unsafe [UInt8](UnsafeRawBufferPointer(rebasing: room[..<given]))
-                await socket.share()
+            if let bytes = try readNow(upTo: count) {
+                await share()
                 return bytes
-            case .wait(let interest):
-                try await socket.wait(.reader, for: interest)
             }
+            try await waitToRead()
         }
+    }
+
+    /// The same where nobody has to wait; nil when there is nothing. Whoever reads again and again shares the loop.
+    package func readNow(upTo count: Int = EventLoopLimits.scratchBytes) throws(IOFailure) -> [UInt8]? {
+        precondition(count > 0, "a read needs room")
+        // SAFETY: the scratch belongs to whoever runs on the loop; the bytes are copied out before anybody else does.
+        let scratch = unsafe socket.loop.scratch
+        let room = unsafe UnsafeMutableRawBufferPointer(rebasing: scratch[..<min(count, scratch.count)])
+        switch try unsafe tryRead(into: room) {
+        case .done(let given):
+            return unsafe [UInt8](copying: UnsafeRawBufferPointer(rebasing: room[..<given]))
+        case .wait(let interest):
+            readInterest = interest
+            return nil
+        }
+    }
+
+    /// Waits until `readNow`, which gave nothing, may give something.
+    /// - Throws: `.timedOut` at the read deadline, after which reading may go on; otherwise the stream is over.
+    package func waitToRead() async throws(IOFailure) {
+        try await socket.wait(.reader, for: readInterest)
+    }
+
+    /// True when this stream has moved so much within one turn of the loop that the others come first.
+    package var shouldShare: Bool { socket.shouldShare }
+
+    /// Lets the others go first where it is their turn.
+    package func share() async {
+        await socket.share()
     }
 
     /// Writes all bytes; returns when they are held for the end of the turn or the kernel has taken them. There is a bound
@@ -148,7 +187,7 @@ extension Transport {
             switch try attemptWrite(first, second, from: written) {
             case .done(let count):
                 written += count
-                await socket.share()
+                await share()
             case .wait(let interest):
                 try await socket.wait(.writer, for: interest)
             }
@@ -161,6 +200,27 @@ extension Transport {
         guard first.count + second.count <= TLSLimits.recordBytes else { return false }
         if case .done = try attemptWrite(first, second, from: 0) { return true }
         return false
+    }
+
+    /// Writes what `compose` puts into a record's room, where nobody has to wait.
+    /// - Returns: nil where it is written; otherwise what was put together, to be given to `write` as it is, and first.
+    package func writeNow(composing compose: (inout OutputSpan<UInt8>) -> Void) throws(IOFailure) -> [UInt8]? {
+        // SAFETY: the scratch is longer than a record, and nobody else runs on the loop until the call returns.
+        let room = unsafe UnsafeMutableRawBufferPointer(rebasing: socket.loop.scratch[..<TLSLimits.recordBytes])
+        let buffer = unsafe room.bindMemory(to: UInt8.self)
+        var output = unsafe OutputSpan(buffer: buffer, initializedCount: 0)
+        compose(&output)
+        let count = unsafe output.finalize(for: buffer)
+        let record = unsafe UnsafeRawBufferPointer(rebasing: room[..<count])
+        let attempt: Attempt
+        if let session {
+            attempt = try unsafe session.write(record)
+        } else {
+            let isHeld = try unsafe socket.hold(record, UnsafeRawBufferPointer(start: nil, count: 0))
+            attempt = isHeld ? .done(count) : .wait(.write)
+        }
+        if case .done = attempt { return nil }
+        return unsafe [UInt8](copying: record)
     }
 
     /// True while nothing waits to be read: neither bytes, nor an end, nor a failure. What TLS says on its own behalf
@@ -176,13 +236,9 @@ extension Transport {
     }
 
     private func tryRead(into room: UnsafeMutableRawBufferPointer) throws(IOFailure) -> Attempt {
-        switch layer {
-        case .plain:
-            guard let count = try unsafe socket.tryRead(into: room) else { return .wait(.read) }
-            return .done(count)
-        case .tls(let session):
-            return try unsafe session.read(into: room)
-        }
+        if let session { return try unsafe session.read(into: room) }
+        guard let count = try unsafe socket.tryRead(into: room) else { return .wait(.read) }
+        return .done(count)
     }
 
     private func attemptWrite(_ first: [UInt8], _ second: [UInt8], from start: Int) throws(IOFailure) -> Attempt {
@@ -204,26 +260,24 @@ extension Transport {
     private func tryWrite(
         _ head: UnsafeRawBufferPointer, _ tail: UnsafeRawBufferPointer
     ) throws(IOFailure) -> Attempt {
-        switch layer {
-        case .plain:
+        guard let session else {
             let count = head.count + tail.count
             if count <= TLSLimits.recordBytes, try unsafe socket.hold(head, tail) { return .done(count) }
             guard let count = try unsafe socket.tryWrite(head, tail) else { return .wait(.write) }
             return .done(count)
-        case .tls(let session):
-            if unsafe tail.isEmpty || head.count >= TLSLimits.recordBytes { return try unsafe session.write(head) }
-            if unsafe head.isEmpty { return try unsafe session.write(tail) }
-            // A small head and the start of a body share a record. Should it have to be tried again, the same bytes are
-            // put together again.
-            let record = unsafe socket.loop.scratch
-            let rest = min(tail.count, TLSLimits.recordBytes - head.count)
-            // SAFETY: the scratch is longer than a record, and nobody else runs on the loop until the call returns.
-            unsafe record.copyMemory(from: head)
-            unsafe UnsafeMutableRawBufferPointer(rebasing: record[head.count...])
-                .copyMemory(from: UnsafeRawBufferPointer(rebasing: tail[..<rest]))
-            return try unsafe session.write(
-                UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(record)[..<(head.count + rest)]))
         }
+        if unsafe tail.isEmpty || head.count >= TLSLimits.recordBytes { return try unsafe session.write(head) }
+        if unsafe head.isEmpty { return try unsafe session.write(tail) }
+        // A small head and the start of a body share a record. Should it have to be tried again, the same bytes are put
+        // together again.
+        let record = unsafe socket.loop.scratch
+        let rest = min(tail.count, TLSLimits.recordBytes - head.count)
+        // SAFETY: the scratch is longer than a record, and nobody else runs on the loop until the call returns.
+        unsafe record.copyMemory(from: head)
+        unsafe UnsafeMutableRawBufferPointer(rebasing: record[head.count...])
+            .copyMemory(from: UnsafeRawBufferPointer(rebasing: tail[..<rest]))
+        return try unsafe session.write(
+            UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(record)[..<(head.count + rest)]))
     }
 }
 
@@ -291,7 +345,7 @@ extension Transport {
                 if let count = try unsafe socket.tryRead(into: scratch) {
                     guard count > 0 else { break }
                     drained += count
-                    await socket.share()
+                    await share()
                 } else {
                     try await socket.wait(.reader, for: .read)
                 }
@@ -309,7 +363,7 @@ extension Transport {
         let latest = loop.now + TLSLimits.goodbye
         socket.writeDeadline = socket.writeDeadline.map { min($0, latest) } ?? latest
         do throws(IOFailure) {
-            if case .tls(let session) = layer {
+            if let session {
                 while case .wait(.write) = try session.sayGoodbye() { try await socket.wait(.writer, for: .write) }
             }
             while try !socket.sendHeld() { try await socket.wait(.writer, for: .write) }

@@ -26,12 +26,17 @@ import TLS
 
 /// One request under way. Used on its loop only, but for `abandon`.
 final class ClientExchange: @unchecked Sendable {
+    /// How far the request has left.
+    private enum Sending: Equatable {
+        case underWay
+        /// The connection has all of it.
+        case done
+        /// It ended before; what the upstream has is no whole request.
+        case failed
+    }
+
     private let client: HTTPClient
-    private let loop: EventLoop
     private let request: ClientRequest
-    private let key: ConnectionKey
-    /// The head of the request as it is sent.
-    private var headBytes: [UInt8] = []
 
     /// Wakes whoever waits for a slot, a name or a connection; nil while nobody had to.
     private var stop: Cancellation?
@@ -43,7 +48,7 @@ final class ClientExchange: @unchecked Sendable {
 
     private var slot: HTTPClient.Slot?
     private var transport: Transport?
-    private var sender: RequestSender?
+    private var sending = Sending.underWay
     private var reader: ResponseReader
     private var head: ResponseHead?
 
@@ -52,27 +57,25 @@ final class ClientExchange: @unchecked Sendable {
     /// True once the slot is given back and nothing can happen any more.
     private var hasEnded = false
 
+    private var loop: EventLoop { client.loop }
+
     init(_ request: consuming ClientRequest, on client: HTTPClient) {
         self.client = client
-        loop = client.loop
-        key = request.key
-        totalDeadline = client.loop.now + request.limits.total
-        reader = ResponseReader(
-            answering: request.method, client.limits.head, bodyBytesMax: request.limits.bodyBytesMax)
+        let limits = request.limits
+        totalDeadline = client.loop.now + limits.total
+        reader = ResponseReader(answering: request.method, client.limits.head, bodyBytesMax: limits.bodyBytesMax)
         self.request = request
     }
 
     /// Does everything up to the head of the answer.
     func begin(_ cancellation: Cancellation?) async throws(ClientFailure) -> ResponseHead {
-        guard let bytes = client.head(of: request) else { throw .unsendable }
-        headBytes = bytes
-        guard !key.origin.isSecure || key.tls != nil else { throw .tls("no context for an https origin") }
+        guard client.open(request) else { throw .unsendable }
+        guard request.hasTrust else { throw .tls("no context for an https origin") }
         guard cancellation?.isFired != true else { throw .cancelled }
         watch(cancellation)
         do throws(ClientFailure) {
             let head = try await answer()
             self.head = head
-            if head.status.code >= 400 { sender?.cease() }
             if reader.isAtEnd { conclude() } else if !reader.hasAll { scheduleEnd() }
             return head
         } catch {
@@ -81,18 +84,35 @@ final class ClientExchange: @unchecked Sendable {
         }
     }
 
-    /// The next piece of the body; nil at its end.
-    func nextData() async throws(ClientFailure) -> [UInt8]? {
+    /// What can be had of a body without waiting.
+    enum BodyStep {
+        /// Never empty.
+        case data([UInt8])
+        case end
+        /// More has to come.
+        case wait
+    }
+
+    /// The next piece of the body, as far as it is here.
+    func takeData() throws(ClientFailure) -> BodyStep {
         loop.checkThread()
         if let failure { throw failure }
         do throws(ClientFailure) {
             guard hasEnded || loop.now < totalDeadline else { throw .timedOut(.total) }
-            while true {
-                let data = try reader.nextData()
-                if reader.isAtEnd { conclude() }
-                if data != nil || reader.isAtEnd { return data }
-                try await read(.idle, until: loop.now + request.limits.idle)
-            }
+            let data = try reader.nextData()
+            let isAtEnd = reader.isAtEnd
+            if isAtEnd { conclude() }
+            return data.map { .data($0) } ?? (isAtEnd ? .end : .wait)
+        } catch {
+            fail(error)
+            throw failure ?? error
+        }
+    }
+
+    /// Waits for more of the body.
+    func waitForData() async throws(ClientFailure) {
+        do throws(ClientFailure) {
+            try await read(.idle, until: loop.now + request.limits.idle)
         } catch {
             fail(error)
             throw failure ?? error
@@ -144,7 +164,11 @@ extension ClientExchange {
 
     private func answer() async throws(ClientFailure) -> ResponseHead {
         var deadline = connectDeadline()
-        let lease = try await lease(before: deadline)
+        let lease: HTTPClient.Pool.Lease
+        switch try client.leaseNow(request.key) {
+        case .lease(let free): lease = free
+        case .wait(let ticket): lease = try await self.lease(ticket, before: deadline)
+        }
         try hold(lease.slot)
         if case .reuse(let slot) = lease, let idle = client.take(slot) {
             if let head = try await ask(idle, mayBeStale: true) { return head }
@@ -161,21 +185,19 @@ extension ClientExchange {
         return head
     }
 
-    private func lease(before deadline: Instant) async throws(ClientFailure) -> HTTPClient.Pool.Lease {
-        switch try client.leaseNow(key) {
-        case .lease(let lease): return lease
-        case .wait(let ticket):
-            do throws(ClientFailure) {
-                return try await client.wait(for: ticket, until: deadline, stop: stopper())
-            } catch {
-                throw error == .timedOut(.connect) ? timedOut(.connect) : error
-            }
+    private func lease(
+        _ ticket: HTTPClient.Pool.Ticket, before deadline: Instant
+    ) async throws(ClientFailure) -> HTTPClient.Pool.Lease {
+        do throws(ClientFailure) {
+            return try await client.wait(for: ticket, until: deadline, stop: stopper())
+        } catch {
+            throw error == .timedOut(.connect) ? timedOut(.connect) : error
         }
     }
 
     private func connect(before deadline: Instant) async throws(ClientFailure) -> Transport {
         do throws(ClientFailure) {
-            return try await client.connector.connect(key, deadline: deadline, stop: stopper())
+            return try await client.connector.connect(request.key, deadline: deadline, stop: stopper())
         } catch {
             throw error == .timedOut(.connect) ? timedOut(.connect) : error
         }
@@ -212,10 +234,10 @@ extension ClientExchange {
     /// The last byte of the answer has been taken.
     private func conclude() {
         guard !hasEnded else { return }
-        let isReusable =
-            head?.keepsAlive == true && reader.isClean && sender?.state == .done && transport?.isOpen == true
-            && transport?.peerClosure == nil
-        end(keeping: isReusable ? head?.fields.idleTimeout(atMost: client.limits.idleTimeout) : nil)
+        guard sending == .done, reader.isClean, let head, head.keepsAlive, let transport, transport.isOpen,
+            transport.peerClosure == nil
+        else { return end(keeping: nil) }
+        end(keeping: head.fields.idleTimeout(atMost: client.limits.idleTimeout))
     }
 }
 
@@ -226,28 +248,27 @@ extension ClientExchange {
     ///   again on another.
     private func ask(_ transport: Transport, mayBeStale: Bool) async throws(ClientFailure) -> ResponseHead? {
         self.transport = transport
-        transport.readDeadline = nil
-        let sender = RequestSender(transport, stall: request.limits.idle, until: totalDeadline)
-        self.sender = sender
         let begun = loop.now
-        let head = headBytes
-        if sender.sendNow(head, request.body) {
-            transport.readDeadline = answerDeadline
-        } else if head.count + request.body.count <= HTTPMaxima.inlineRequestBytes {
-            // It fits into an empty send buffer, so there is nothing to wait for.
-            await send(head, by: sender)
+        if let (first, second) = sendNow(on: transport) {
+            transport.readDeadline = nil
+            if first.count + second.count <= HTTPMaxima.inlineRequestBytes {
+                // It fits into an empty send buffer, so there is nothing to wait for.
+                await send(first, second, on: transport)
+            } else {
+                loop.spawn { await self.send(first, second, on: transport) }
+            }
         } else {
-            loop.spawn { await self.send(head, by: sender) }
+            transport.readDeadline = answerDeadline
         }
         do throws(ClientFailure) {
             while true {
                 if let head = try reader.nextHead() { return head }
+                if try receiveNow() { continue }
                 // Until the request has left, each slice of it has its own time; from then on the answer has.
-                try await read(.firstByte, until: transport.readDeadline)
+                try await wait(.firstByte, until: transport.readDeadline)
             }
         } catch {
-            let canNotHaveBeenProcessed =
-                sender.state != .done || loop.now - begun <= HTTPMaxima.staleWindow
+            let canNotHaveBeenProcessed = sending != .done || loop.now - begun <= HTTPMaxima.staleWindow
             if mayBeStale, error == .interrupted, failure == nil, !reader.hasBegun,
                 request.method.isIdempotent || canNotHaveBeenProcessed
             {
@@ -257,44 +278,108 @@ extension ClientExchange {
         }
     }
 
-    private func send(_ head: [UInt8], by sender: RequestSender) async {
+    /// Writes the request at once, where that is possible without waiting.
+    /// - Returns: what `send` has to write; nil also for a connection that is broken, as reading it shows.
+    private func sendNow(on transport: Transport) -> (first: [UInt8], second: [UInt8])? {
+        sending = .underWay
         do throws(IOFailure) {
-            try await sender.send(head, request.body)
+            if let unwritten = try client.sendNow(request, on: transport) { return unwritten }
+            sending = .done
         } catch {
-            if error == .timedOut, self.sender === sender { fail(timedOut(.idle)) }
+            sending = .failed
+        }
+        return nil
+    }
+
+    /// Writes head and body while somebody may already read the answer: an upstream that refuses a long body says so
+    /// before it has read it, and may not read on.
+    private func send(_ head: [UInt8], _ body: [UInt8], on transport: Transport) async {
+        do throws(IOFailure) {
+            let isWhole = try await sendSlices(head, body, on: transport)
+            guard self.transport === transport else { return }
+            sending = isWhole ? .done : .failed
+        } catch {
+            guard self.transport === transport else { return }
+            sending = .failed
+            if error == .timedOut { fail(timedOut(.idle)) }
             // Otherwise reading shows what has become of the connection, and whether an answer was left there.
         }
-        guard self.sender === sender, self.head == nil, !hasEnded else { return }
-        transport?.readDeadline = answerDeadline
+        guard self.head == nil, !hasEnded else { return }
+        transport.readDeadline = answerDeadline
     }
+
+    /// Writes in slices that each have the time of a stall.
+    /// - Returns: false if the upstream has refused the request meanwhile, and the rest was kept back.
+    private func sendSlices(
+        _ head: [UInt8], _ body: [UInt8], on transport: Transport
+    ) async throws(IOFailure) -> Bool {
+        var head = head
+        var start = 0
+        repeat {
+            let end = min(body.count, start + HTTPMaxima.writeSliceBytes)
+            transport.writeDeadline = min(loop.now + request.limits.idle, totalDeadline)
+            // A body of one slice, as nearly all are, is not copied.
+            try await transport.write(head, end - start == body.count ? body : Array(body[start..<end]))
+            head = []
+            start = end
+        } while start < body.count && !isRefused
+        return start == body.count
+    }
+
+    /// True once the head of an answer says that there is no use in sending more.
+    private var isRefused: Bool { head.map { $0.status.code >= 400 } ?? false }
 
     /// Until when the head of an answer to a request that has left just now is waited for.
     private var answerDeadline: Instant { min(loop.now + request.limits.firstByte, totalDeadline) }
 
     /// Reads once, into the reader.
-    private func read(_ phase: ClientFailure.Phase, until deadline: Instant?) async throws(ClientFailure) {
+    private func read(_ phase: ClientFailure.Phase, until deadline: Instant) async throws(ClientFailure) {
+        while try !receiveNow() { try await wait(phase, until: deadline) }
+    }
+
+    /// Reads what is here, into the reader.
+    /// - Returns: false when there is nothing.
+    private func receiveNow() throws(ClientFailure) -> Bool {
         guard let transport else { throw failure ?? .interrupted }
-        transport.readDeadline = deadline.map { min($0, totalDeadline) } ?? totalDeadline
         let bytes: [UInt8]
         do throws(IOFailure) {
-            bytes = try await transport.read()
+            guard let new = try transport.readNow() else { return false }
+            bytes = new
         } catch {
-            if let failure { throw failure }
-            switch error {
-            case .timedOut: throw timedOut(phase)
-            case .cancelled: throw .cancelled
-            case .tls(let reason): throw .tls(reason)
-            case .closed, .reset, .truncated, .system: throw .interrupted
-            }
+            throw reason(error, .idle)
         }
-        if let failure { throw failure }
         guard bytes.isEmpty else {
             reader.receive(bytes)
-            return
+            return true
         }
         // A reset that a write has reported is an end to the next read (SO_ERROR is told once), and no good one.
-        guard sender?.state != .failed else { throw .interrupted }
+        guard sending != .failed else { throw .interrupted }
         try reader.receiveEnd()
+        return true
+    }
+
+    /// Waits until there is something to read.
+    private func wait(_ phase: ClientFailure.Phase, until deadline: Instant?) async throws(ClientFailure) {
+        guard let transport else { throw failure ?? .interrupted }
+        transport.readDeadline = deadline.map { min($0, totalDeadline) } ?? totalDeadline
+        if transport.shouldShare { await transport.share() }
+        do throws(IOFailure) {
+            try await transport.waitToRead()
+        } catch {
+            throw reason(error, phase)
+        }
+        if let failure { throw failure }
+    }
+
+    /// What it means that the connection failed.
+    private func reason(_ error: IOFailure, _ phase: ClientFailure.Phase) -> ClientFailure {
+        if let failure { return failure }
+        return switch error {
+        case .timedOut: timedOut(phase)
+        case .cancelled: .cancelled
+        case .tls(let reason): .tls(reason)
+        case .closed, .reset, .truncated, .system: .interrupted
+        }
     }
 }
 

@@ -91,6 +91,16 @@ package struct ClientRequest: Sendable {
         return MessageEncoder.isValidTarget(target)
     }
 
+    /// What its head says of its body. A method that is defined with a body says how long it is, even if it is empty
+    /// (RFC 9110 §8.6).
+    fileprivate var declaredBytes: Int? {
+        let expectsBody = method == .post || method == .put || method == .patch
+        return body.isEmpty && !expectsBody ? nil : body.count
+    }
+
+    /// True unless it is for an `https` origin and nobody said whom to trust.
+    var hasTrust: Bool { !origin.isSecure || tls != nil }
+
     /// What its connection must have.
     var key: ConnectionKey {
         ConnectionKey(origin: origin, addresses: addresses, tls: origin.isSecure ? tls : nil)
@@ -106,17 +116,28 @@ struct RequestHeads {
     /// The request line and the host field.
     private var opening: [UInt8] = []
 
-    /// The head in bytes; nil if the request cannot stand in one. A method that is defined with a body says how long it
-    /// is, even if it is empty (RFC 9110 §8.6).
-    mutating func head(of request: borrowing ClientRequest) -> [UInt8]? {
+    /// Makes the first lines of a request's head the kept ones.
+    /// - Returns: false if the request cannot stand in one.
+    mutating func open(_ request: borrowing ClientRequest) -> Bool {
         if origin !== request.origin || target != request.target || method != request.method {
-            guard request.isSendable else { return nil }
+            guard request.isSendable else { return false }
             (method, target, origin) = (request.method, request.target, request.origin)
             opening = MessageEncoder.opening(method, target: target, authority: request.origin.authority)
         }
-        let expectsBody = method == .post || method == .put || method == .patch
-        return MessageEncoder.head(
-            opening, request.fields, bodyBytes: request.body.isEmpty && !expectsBody ? nil : request.body.count)
+        return true
+    }
+
+    /// No fewer bytes than the head of a request takes that was opened.
+    func bytesMax(of request: borrowing ClientRequest) -> Int { MessageEncoder.headBytesMax(opening, request.fields) }
+
+    /// The head of a request that was opened.
+    func append(_ request: borrowing ClientRequest, to head: inout OutputSpan<UInt8>) {
+        MessageEncoder.appendHead(opening, request.fields, bodyBytes: request.declaredBytes, to: &head)
+    }
+
+    /// The same as an array.
+    func head(of request: borrowing ClientRequest) -> [UInt8] {
+        MessageEncoder.head(opening, request.fields, bodyBytes: request.declaredBytes)
     }
 }
 

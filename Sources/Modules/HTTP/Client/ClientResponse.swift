@@ -25,21 +25,31 @@ package final class ClientResponse: Sendable {
     ///
     /// After a failure the connection is gone, and each further call throws the same.
     package func next() async throws(ClientFailure) -> [UInt8]? {
-        try await exchange.nextData()
+        while true {
+            switch try exchange.takeData() {
+            case .data(let data): return data
+            case .end: return nil
+            case .wait: try await exchange.waitForData()
+            }
+        }
     }
 
     /// The rest of the body.
     /// - Throws: also `.tooLarge` beyond `max` bytes; the answer is closed then.
     package func collect(max: Int) async throws(ClientFailure) -> [UInt8] {
         var body: [UInt8] = []
-        while let data = try await next() {
-            guard data.count <= max - body.count else {
-                close()
-                throw .tooLarge
+        while true {
+            switch try exchange.takeData() {
+            case .end: return body
+            case .wait: try await exchange.waitForData()
+            case .data(let data):
+                guard data.count <= max - body.count else {
+                    close()
+                    throw .tooLarge
+                }
+                if body.isEmpty { body = data } else { body.append(contentsOf: data) }
             }
-            if body.isEmpty { body = data } else { body.append(contentsOf: data) }
         }
-        return body
     }
 
     /// Wants no more of it. An answer that is not read to its end is broken off, and its connection with it, so that

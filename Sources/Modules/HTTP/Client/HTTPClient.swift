@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
 package import EventLoop
 import Platform
 import TLS
@@ -67,8 +68,26 @@ package final class HTTPClient: @unchecked Sendable {
 
 // For exchanges.
 extension HTTPClient {
-    /// The head of a request in bytes; nil if it cannot be sent.
-    func head(of request: borrowing ClientRequest) -> [UInt8]? { heads.head(of: request) }
+    /// False if the request cannot be sent.
+    func open(_ request: borrowing ClientRequest) -> Bool { heads.open(request) }
+
+    /// Writes a request where nobody has to wait.
+    /// - Returns: nil where it is written; otherwise what `write` is to be given.
+    func sendNow(
+        _ request: ClientRequest, on transport: Transport
+    ) throws(IOFailure) -> (first: [UInt8], second: [UInt8])? {
+        // Another request may have been opened meanwhile.
+        _ = heads.open(request)
+        let body = request.body
+        guard body.count <= TLSLimits.recordBytes - heads.bytesMax(of: request) else {
+            return (heads.head(of: request), body)
+        }
+        let unwritten = try transport.writeNow { output in
+            heads.append(request, to: &output)
+            output.append(body.span)
+        }
+        return unwritten.map { ($0, []) }
+    }
 
     /// A slot, where nobody has to wait for it.
     func leaseNow(_ key: ConnectionKey) throws(ClientFailure) -> Acquisition {

@@ -79,31 +79,38 @@ package final class HTTPServer: @unchecked Sendable {
     }
 
     private func accept(_ socket: Socket) {
-        let connection = ServerConnection(socket, of: self)
-        guard !isDraining, admit(connection) else { return socket.abort(.cancelled) }
+        let address = socket.peerCredentials == nil ? socket.peer.ip : nil
+        guard !isDraining, admit(address) else { return socket.abort(.cancelled) }
+        let connection: ServerConnection
+        do throws(IOFailure) {
+            connection = try ServerConnection(socket, context, address, of: self)
+        } catch {
+            admission.release(address)
+            return socket.abort(error)
+        }
         connections[ObjectIdentifier(connection)] = connection
         waiting.move(connection, to: .rest, at: loop.now)
-        run(connection, context)
+        run(connection)
     }
 
-    private func run(_ connection: ServerConnection, _ context: TLSServerContext?) {
+    private func run(_ connection: ServerConnection) {
         loop.spawn {
-            await connection.run(context)
-            if connection.isResting { self.run(connection, context) } else { self.forget(connection) }
+            await connection.run()
+            if connection.isResting { self.run(connection) } else { self.forget(connection) }
         }
     }
 
     /// When all places are taken, one that waits gives way to one that comes: whoever only holds connections open would
     /// otherwise lock everybody out. Nobody who is being served gives way. Each loop closes its own; the kernel spreads
     /// connections over the loops, so that none is without for long.
-    private func admit(_ connection: ServerConnection) -> Bool {
-        switch admission.admit(connection.address) {
+    private func admit(_ address: IPAddress?) -> Bool {
+        switch admission.admit(address) {
         case .admitted: return true
         case .addressFull: return false
         case .full:
             guard let other = waiting.first(at: loop.now) else { return false }
             remove(other)
-            return admission.admit(connection.address) == .admitted
+            return admission.admit(address) == .admitted
         }
     }
 

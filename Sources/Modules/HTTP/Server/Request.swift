@@ -43,8 +43,11 @@ package final class Request {
     /// The next bytes of the body, as they come; nil at its end, and for a request without a body. Reading is what lets
     /// the client send more, and what sends `100 Continue` to one that waits for it.
     package func nextChunk() async throws(BodyFailure) -> [UInt8]? {
-        guard let connection else { throw .gone }
-        return try await connection.nextBodyChunk()
+        switch try takeBody() {
+        case .chunk(let bytes): return bytes
+        case .end: return nil
+        case .wait: return try await connection?.nextBodyChunk()
+        }
     }
 
     /// The whole body.
@@ -53,15 +56,29 @@ package final class Request {
     ///   length where it has one, before it is read.
     package func body(max: Int) async throws(BodyFailure) -> [UInt8] {
         if case .length(let bytes) = head.framing, bytes > max { throw .tooLarge }
-        guard var body = try await nextChunk() else { return [] }
-        guard body.count <= max else { throw .tooLarge }
-        // A declared length is a claim: room is made for what one can afford to believe.
-        if case .length(let bytes) = head.framing { body.reserveCapacity(min(bytes, HTTPMaxima.believedBodyBytes)) }
-        while let chunk = try await nextChunk() {
-            guard chunk.count <= max - body.count else { throw .tooLarge }
-            body.append(contentsOf: chunk)
+        var body: [UInt8] = []
+        while true {
+            switch try takeBody() {
+            case .end: return body
+            case .wait: try await connection?.waitForBody()
+            case .chunk(let chunk):
+                guard chunk.count <= max - body.count else { throw .tooLarge }
+                guard !body.isEmpty else {
+                    body = chunk
+                    continue
+                }
+                // A declared length is a claim: room is made for what one can afford to believe.
+                if case .length(let bytes) = head.framing {
+                    body.reserveCapacity(min(bytes, HTTPMaxima.believedBodyBytes))
+                }
+                body.append(contentsOf: chunk)
+            }
         }
-        return body
+    }
+
+    private func takeBody() throws(BodyFailure) -> ServerConnection.BodyStep {
+        guard let connection else { throw .gone }
+        return try connection.takeBody()
     }
 
     /// The answer is finished: nothing of the connection can be reached any more.

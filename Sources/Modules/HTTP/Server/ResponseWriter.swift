@@ -53,13 +53,12 @@ package final class ResponseWriter {
     ) async throws(IOFailure) {
         let connection = try take()
         let framing: MessageEncoder.Body = status.forbidsBody ? .none : .length(body.count)
-        let head = connection.encodedHead(status, fields, also: more, framing, closing: closesConnection)
         let rest = method == .head || status.forbidsBody ? [] : body
         do throws(IOFailure) {
-            if try connection.writeNow(head, rest) {
-                connection.loop.giveRoom(head)
-            } else {
-                try await connection.write(head, rest)
+            if let (first, second) = try connection.sendNow(
+                status, fields, also: more, framing, rest, closing: closesConnection)
+            {
+                try await connection.write(first, second)
             }
             state = .complete
         } catch {

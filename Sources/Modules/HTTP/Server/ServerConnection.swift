@@ -8,6 +8,7 @@
 // Pipelined requests wait in the input buffer, and in the kernel's behind it: they are answered in order because nothing
 // reads them earlier. Behind anything malformed nothing is read as a request any more.
 
+import Bytes
 import EventLoop
 import Platform
 import TLS
@@ -34,15 +35,14 @@ final class ServerConnection: @unchecked Sendable {
 
     let loop: EventLoop
     let peer: Peer
-    private(set) var isSecure = false
+    let isSecure: Bool
     /// Of the peer, for the count of its connections.
     let address: IPAddress?
 
     /// The server holds this connection in turn, until its task has ended.
     private let server: HTTPServer
     private let limits: HTTPServerLimits
-    private let socket: Socket
-    private var transport: Transport?
+    private let transport: Transport
     private var phase = Phase.handshake {
         didSet { if phase.waitsFor != oldValue.waitsFor { server.note(self, waitsFor: phase.waitsFor) } }
     }
@@ -51,6 +51,7 @@ final class ServerConnection: @unchecked Sendable {
     /// Its place was given to another: it ends behind what it is doing.
     private(set) var isLeaving = false
     private var input = InputBuffer()
+    private var scanner: HeadScanner
     private var requests = 0
 
     // Of the request that is being answered.
@@ -66,12 +67,18 @@ final class ServerConnection: @unchecked Sendable {
     /// When the wait for the next request is over.
     private var idleDeadline = Instant(nanoseconds: 0)
 
-    init(_ socket: Socket, of server: HTTPServer) {
-        self.socket = socket
+    /// - Parameter address: of the peer, where it counts.
+    /// - Throws: where there is no memory for TLS.
+    init(
+        _ socket: Socket, _ context: TLSServerContext?, _ address: IPAddress?, of server: HTTPServer
+    ) throws(IOFailure) {
+        transport = try Transport(accepting: socket, context)
+        isSecure = context != nil
         self.server = server
         limits = server.limits
         loop = server.loop
-        address = socket.peerCredentials == nil ? socket.peer.ip : nil
+        scanner = HeadScanner(server.limits)
+        self.address = address
         peer =
             socket.peerCredentials.map {
                 .unix(processID: $0.processID, userID: $0.userID, groupID: $0.groupID)
@@ -81,13 +88,10 @@ final class ServerConnection: @unchecked Sendable {
     /// Serves the connection to its end, or until it rests (`isResting`): then this is to be called again, in a task of its
     /// own. A task keeps the memory of the deepest call it has made, some 25 KB behind a request, until it ends; so the
     /// one that waits on a quiet connection is a fresh one.
-    func run(_ context: TLSServerContext?) async {
+    func run() async {
         do throws(IOFailure) {
-            if transport == nil {
-                let transport = try await Transport.accept(
-                    socket, context, deadline: loop.now + limits.handshakeTimeout)
-                self.transport = transport
-                isSecure = context != nil
+            if phase == .handshake {
+                try await transport.shakeHands(deadline: loop.now + limits.handshakeTimeout)
                 // Once for the connection: a request that comes later finds what has been told before it. Both ends of
                 // a connection, `close` and `abort`, forget it, and one of them comes before this object goes away.
                 transport.onPeerClosed = { [unowned self] _ in request?.cancellation.fire(.peerGone) }
@@ -96,16 +100,32 @@ final class ServerConnection: @unchecked Sendable {
             guard !isResting else { return }
         } catch {
             // Nobody is left who could be told: the peer broke off, was too slow, or the server aborted.
-            socket.abort(error)
+            transport.abort(error)
         }
         phase = .closing
-        transport = nil
     }
 
     private func serve() async throws(IOFailure) {
-        while let head = try await nextHead() {
-            requests += 1
-            guard try await answer(head) else { return await linger() }
+        while true {
+            beginWait()
+            var arrival = try arrive()
+            while case .waiting = arrival {
+                guard try await wait() else { arrival = late(); break }
+                arrival = try arrive()
+            }
+            switch arrival {
+            case .head(let head):
+                if transport.shouldShare { await transport.share() }
+                requests += 1
+                guard try await answer(head) else { return await linger() }
+            case .defect(let defect, let isHEAD): return try await refuse(defect, isHEAD: isHEAD)
+            case .over:
+                phase = .closing
+                return await transport.close()
+            case .waiting:
+                isResting = true
+                return
+            }
         }
     }
 
@@ -113,87 +133,104 @@ final class ServerConnection: @unchecked Sendable {
     /// with its handshake or its head has nothing to be told.
     func leave() {
         isLeaving = true
-        if phase == .idle { transport?.readDeadline = loop.now } else { abort() }
+        if phase == .idle { transport.readDeadline = loop.now } else { abort() }
     }
 
     /// Ends the connection if it waits for a request or a handshake; otherwise it ends behind its answer.
     func drain() {
-        if phase == .handshake { return socket.abort(.cancelled) }
+        if phase == .handshake { return transport.abort(.cancelled) }
         // The waiting read ends at once, and finds that the server drains.
-        if phase == .idle { transport?.readDeadline = loop.now }
+        if phase == .idle { transport.readDeadline = loop.now }
     }
 
     /// Breaks the connection off, and tells whoever works for it.
     func abort(_ cause: Cancellation.Cause = .unwanted) {
         request?.cancellation.fire(cause)
-        if let transport { transport.abort(.cancelled) } else { socket.abort(.cancelled) }
+        transport.abort(.cancelled)
     }
 }
 
 // Requests in.
 extension ServerConnection {
-    /// The head of the next request; nil at the end of the connection, which has then been told to the peer, and where it
-    /// rests.
-    private func nextHead() async throws(IOFailure) -> RequestHead? {
-        var scanner = HeadScanner(limits)
-        var hasBegun = false
-        beginWait()
-        while true {
-            if !input.isEmpty, !hasBegun {
-                hasBegun = true
-                phase = .active
-                transport?.readDeadline = loop.now + limits.headTimeout
-            }
-            let bytes = input.bytes
-            switch scanner.scan(bytes.span.extracting(input.range)) {
-            case .wait: if hasBegun { phase = .head }
-            case .refuse(let defect): return try await refuse(RequestDefect(defect))
-            case .head(let range):
-                phase = .active
-                let place = input.start + range.lowerBound..<input.start + range.upperBound
-                input.consume(range.upperBound)
-                do throws(RequestDefect) {
-                    return try RequestHead(in: bytes, place, limits: limits)
-                } catch {
-                    return try await refuse(error, isHEAD: Self.isHEAD(bytes[place]))
-                }
-            }
-            if server.isDraining || isLeaving, !hasBegun { return try await closeIdle() }
-            do throws(IOFailure) {
-                guard try await fill() else { return try await closeIdle() }
-            } catch .timedOut {
-                if hasBegun { return try await refuse(.headTimeout) }
-                if server.isDraining || isLeaving || loop.now >= idleDeadline { return try await closeIdle() }
-                isResting = true
-                return nil
-            }
-        }
+    /// What the wait for the next request comes to.
+    private enum Arrival {
+        case head(RequestHead)
+        /// Not a request: to be answered, and the connection ends. The method is known or still in the input.
+        case defect(RequestDefect, isHEAD: Bool)
+        /// The connection is to be closed.
+        case over
+        /// More has to come.
+        case waiting
     }
+
+    /// True once a byte of the next request has come.
+    private var hasBegun: Bool { phase != .idle }
 
     /// Sets the time for the next request, or goes on with what is left of it where the connection has rested.
     private func beginWait() {
         guard !isResting else {
             isResting = false
-            transport?.readDeadline = idleDeadline
+            transport.readDeadline = idleDeadline
             return
         }
-        phase = input.isEmpty ? .idle : .active
+        scanner = HeadScanner(limits)
+        phase = .idle
         idleDeadline = loop.now + (requests == 0 ? limits.headTimeout : limits.idleTimeout)
-        transport?.readDeadline = min(idleDeadline, loop.now + limits.restAfter)
+        transport.readDeadline = min(idleDeadline, loop.now + limits.restAfter)
     }
 
-    /// Reads more. False at the end of the stream.
+    /// Looks for a head in what has come in.
+    private func arrive() throws(IOFailure) -> Arrival {
+        while true {
+            if !input.isEmpty, !hasBegun {
+                phase = .active
+                transport.readDeadline = loop.now + limits.headTimeout
+            }
+            let bytes = input.bytes
+            switch scanner.scan(bytes.span.extracting(input.range)) {
+            case .wait: if hasBegun { phase = .head }
+            case .refuse(let defect): return .defect(RequestDefect(defect), isHEAD: Self.isHEAD(bytes[input.range]))
+            case .head(let range):
+                phase = .active
+                let place = input.start + range.lowerBound..<input.start + range.upperBound
+                input.consume(range.upperBound)
+                do throws(RequestDefect) {
+                    return .head(try RequestHead(in: bytes, place, limits: limits))
+                } catch {
+                    return .defect(error, isHEAD: Self.isHEAD(bytes[place]))
+                }
+            }
+            if server.isDraining || isLeaving, !hasBegun { return .over }
+            guard let new = try transport.readNow(upTo: HTTPMaxima.readBytes) else { return .waiting }
+            guard !new.isEmpty else { return .over }
+            input.append(new)
+        }
+    }
+
+    /// Waits for more of the request.
+    /// - Returns: false when its time is over.
+    private func wait() async throws(IOFailure) -> Bool {
+        do throws(IOFailure) {
+            try await transport.waitToRead()
+            return true
+        } catch {
+            guard error == .timedOut else { throw error }
+            return false
+        }
+    }
+
+    /// What it means that nothing came in time. `.waiting`: only that the connection is quiet.
+    private func late() -> Arrival {
+        if hasBegun { return .defect(.headTimeout, isHEAD: Self.isHEAD(input.bytes[input.range])) }
+        return server.isDraining || isLeaving || loop.now >= idleDeadline ? .over : .waiting
+    }
+
+    /// Reads more of a body.
+    /// - Returns: false at the end of the stream.
     private func fill() async throws(IOFailure) -> Bool {
-        guard let transport else { throw .closed }
         let bytes = try await transport.read(upTo: HTTPMaxima.readBytes)
         input.append(bytes)
         return !bytes.isEmpty
-    }
-
-    private func closeIdle() async throws(IOFailure) -> RequestHead? {
-        phase = .closing
-        await transport?.close()
-        return nil
     }
 
     /// Whether what came in is a request of the method HEAD as far as it goes: its answer has no body, however malformed
@@ -204,16 +241,12 @@ extension ServerConnection {
     }
 
     /// Answers a malformed request, and ends the connection.
-    ///
-    /// - Parameter isHEAD: nil where the request still stands in the input.
-    private func refuse(_ defect: RequestDefect, isHEAD: Bool? = nil) async throws(IOFailure) -> RequestHead? {
-        let isHEAD = isHEAD ?? Self.isHEAD(input.bytes[input.range])
+    private func refuse(_ defect: RequestDefect, isHEAD: Bool) async throws(IOFailure) {
         phase = .closing
         var answer = server.onDefect(defect.status, defect)
         if defect == .methodRefused { answer.fields.append("allow", Method.allowed) }
         try await sendLast(defect.status, answer, isHEAD: isHEAD)
         await linger()
-        return nil
     }
 
     /// Sends an answer that no responder made, behind which the connection ends.
@@ -237,7 +270,7 @@ extension ServerConnection {
         let request = Request(head, on: self)
         let response = ResponseWriter(to: head, on: self)
         self.request = request
-        if transport?.peerClosure != nil { request.cancellation.fire(.peerGone) }
+        if transport.peerClosure != nil { request.cancellation.fire(.peerGone) }
         await server.responder.respond(to: request, with: response)
         request.detach()
         response.detach()
@@ -248,32 +281,51 @@ extension ServerConnection {
         }
         guard response.isComplete else { throw .cancelled }
         guard staysOpen else { return false }
-        return await skipRestOfBody()
+        return body.isComplete ? true : await skipRestOfBody()
     }
 }
 
 // Bodies in.
 extension ServerConnection {
-    func nextBodyChunk() async throws(BodyFailure) -> [UInt8]? {
+    /// What can be had of a body without waiting.
+    enum BodyStep {
+        case chunk([UInt8])
+        case end
+        /// More has to come.
+        case wait
+    }
+
+    /// The next bytes of the body, as far as they are here.
+    func takeBody() throws(BodyFailure) -> BodyStep {
+        guard !body.isComplete else { return .end }
+        guard !input.isEmpty else { return .wait }
+        if let bytes = body.takeKnown(from: &input) { return .chunk(bytes) }
         var chunk: [UInt8] = []
-        while !body.isComplete {
-            if !input.isEmpty {
-                if let bytes = body.takeKnown(from: &input) { return bytes }
-                let received = input
-                do throws(RequestDefect) {
-                    let taken = try body.take(received.bytes.span.extracting(received.range), into: &chunk)
-                    input.consume(taken)
-                } catch {
-                    staysOpen = false
-                    throw error == .bodyTooLarge ? .tooLarge : .malformed
-                }
-                if !chunk.isEmpty { return chunk }
-                continue
-            }
-            try await sendContinue()
-            try await fillBody()
+        let received = input
+        do throws(RequestDefect) {
+            let taken = try body.take(received.bytes.span.extracting(received.range), into: &chunk)
+            input.consume(taken)
+        } catch {
+            staysOpen = false
+            throw error == .bodyTooLarge ? .tooLarge : .malformed
         }
-        return nil
+        return chunk.isEmpty ? (body.isComplete ? .end : .wait) : .chunk(chunk)
+    }
+
+    func nextBodyChunk() async throws(BodyFailure) -> [UInt8]? {
+        while true {
+            switch try takeBody() {
+            case .chunk(let bytes): return bytes
+            case .end: return nil
+            case .wait: try await waitForBody()
+            }
+        }
+    }
+
+    /// Waits for more of the body.
+    func waitForBody() async throws(BodyFailure) {
+        try await sendContinue()
+        try await fillBody()
     }
 
     /// Tells a client that waits for it that its body is wanted (RFC 9110 §10.1.1).
@@ -291,7 +343,7 @@ extension ServerConnection {
 
     private func fillBody() async throws(BodyFailure) {
         let start = loop.now
-        transport?.readDeadline = pace.deadline(from: start)
+        transport.readDeadline = pace.deadline(from: start)
         do throws(IOFailure) {
             guard try await fill() else { throw .reset }
         } catch {
@@ -325,31 +377,52 @@ extension ServerConnection {
 
 // Answers out.
 extension ServerConnection {
-    /// The head of an answer; this is where it is decided whether the connection stays open.
-    func encodedHead(
-        _ status: Status, _ fields: Fields, also more: Fields, _ framing: MessageEncoder.Body, closing: Bool
-    ) -> [UInt8] {
+    /// Decides whether the connection stays open behind an answer that begins now.
+    private func persistence(_ framing: MessageEncoder.Body, closing: Bool) -> MessageEncoder.Persistence {
         staysOpen =
             staysOpen && !closing && !server.isDraining && !isLeaving && framing != .untilClose
             && (body.isComplete || canSkipRestOfBody())
         // Too late to ask for a body: an interim answer does not follow a final one.
         owesContinue = false
-        let persistence: MessageEncoder.Persistence = staysOpen ? (version == .http10 ? .keepAlive : .implied) : .close
-        var output = loop.takeRoom()
+        return staysOpen ? (version == .http10 ? .keepAlive : .implied) : .close
+    }
+
+    /// The head of an answer.
+    func encodedHead(
+        _ status: Status, _ fields: Fields, also more: Fields, _ framing: MessageEncoder.Body, closing: Bool
+    ) -> [UInt8] {
+        let persistence = persistence(framing, closing: closing)
+        var output: [UInt8] = []
         MessageEncoder.appendHead(status, fields, also: more, framing, persistence, date: server.date(), to: &output)
         return output
     }
 
+    /// Writes a whole answer where nobody has to wait.
+    /// - Returns: nil where it is written; otherwise what `write` is to be given.
+    func sendNow(
+        _ status: Status, _ fields: Fields, also more: Fields, _ framing: MessageEncoder.Body, _ body: [UInt8],
+        closing: Bool
+    ) throws(IOFailure) -> (first: [UInt8], second: [UInt8])? {
+        guard body.count <= TLSLimits.recordBytes - MessageEncoder.headBytesMax(fields, more) else {
+            return (encodedHead(status, fields, also: more, framing, closing: closing), body)
+        }
+        let persistence = persistence(framing, closing: closing)
+        let date = server.date()
+        let unwritten = try transport.writeNow { output in
+            MessageEncoder.appendHead(status, fields, also: more, framing, persistence, date: date, to: &output)
+            output.append(body.span)
+        }
+        return unwritten.map { ($0, []) }
+    }
+
     /// Writes two pieces as one where nobody has to wait; false where `write` has to.
     func writeNow(_ first: [UInt8], _ second: [UInt8]) throws(IOFailure) -> Bool {
-        guard let transport else { throw .closed }
-        return try transport.writeNow(first, second)
+        try transport.writeNow(first, second)
     }
 
     /// Writes two pieces as one. Each slice of a large one has the write timeout to itself, so that a reader need not be
     /// fast, only be there.
     func write(_ first: [UInt8], _ second: [UInt8] = []) async throws(IOFailure) {
-        guard let transport else { throw .closed }
         guard !first.isEmpty || !second.isEmpty else { return }
         transport.writeDeadline = loop.now + limits.writeTimeout
         let slice = HTTPMaxima.writeSliceBytes
@@ -367,7 +440,6 @@ extension ServerConnection {
     private func linger() async {
         phase = .closing
         input.removeAll()
-        guard let transport else { return }
         transport.writeDeadline = loop.now + limits.lingerTimeout
         await transport.close(draining: HTTPMaxima.lingerBytes, until: loop.now + limits.lingerTimeout)
     }

@@ -17,14 +17,24 @@ struct WaitingConnections {
     struct Place {
         fileprivate(set) var kind: Kind?
         fileprivate(set) var since = Instant.now()
-        /// Both neighbours are in the list themselves, and whoever leaves it lets go of them.
-        fileprivate var older: ServerConnection?
-        fileprivate var newer: ServerConnection?
+        fileprivate var older = Link()
+        fileprivate var newer = Link()
+    }
+
+    /// A connection in a list, which is not held by it: each moves twice a request, and would be counted eight times.
+    @safe fileprivate struct Link {
+        // SAFETY: the server holds every connection that is in a list, and takes it out before it lets go of it.
+        unowned(unsafe) private var unheld: ServerConnection?
+
+        var connection: ServerConnection? {
+            get { unsafe unheld }
+            set { unsafe unheld = newValue }
+        }
     }
 
     private struct List {
-        var oldest: ServerConnection?
-        var newest: ServerConnection?
+        var oldest = Link()
+        var newest = Link()
     }
 
     private var request = List()
@@ -33,13 +43,13 @@ struct WaitingConnections {
     /// The one to close when there is no place for another: the one that has been idle longest, else the one that has
     /// been at its handshake or head longest, if that is longer than a peer in good faith needs.
     func first(at now: Instant) -> ServerConnection? {
-        if let idle = request.oldest { return idle }
-        guard let slow = rest.oldest, now - slow.place.since > HTTPMaxima.openingGrace else { return nil }
+        if let idle = request.oldest.connection { return idle }
+        guard let slow = rest.oldest.connection, now - slow.place.since > HTTPMaxima.openingGrace else { return nil }
         return slow
     }
 
     /// The one that has been idle longest.
-    var idle: ServerConnection? { request.oldest }
+    var idle: ServerConnection? { request.oldest.connection }
 
     /// Puts a connection at the end of a list, and takes it out of the one it was in.
     mutating func move(_ connection: ServerConnection, to kind: Kind?, at now: Instant) {
@@ -60,16 +70,16 @@ struct WaitingConnections {
 
     private static func append(_ connection: ServerConnection, to list: inout List) {
         connection.place.older = list.newest
-        list.newest?.place.newer = connection
-        list.newest = connection
-        if list.oldest == nil { list.oldest = connection }
+        list.newest.connection?.place.newer.connection = connection
+        list.newest.connection = connection
+        if list.oldest.connection == nil { list.oldest.connection = connection }
     }
 
     private static func remove(_ connection: ServerConnection, from list: inout List) {
         let (older, newer) = (connection.place.older, connection.place.newer)
-        if let older { older.place.newer = newer } else { list.oldest = newer }
-        if let newer { newer.place.older = older } else { list.newest = older }
-        connection.place.older = nil
-        connection.place.newer = nil
+        if let older = older.connection { older.place.newer = newer } else { list.oldest = newer }
+        if let newer = newer.connection { newer.place.older = older } else { list.newest = older }
+        connection.place.older = Link()
+        connection.place.newer = Link()
     }
 }
