@@ -48,10 +48,9 @@ struct StoreFileCommands {
             let pages = "\(check["pages"]?.int ?? 0)"
             let problems = check["problems"]?.array ?? []
             guard !problems.isEmpty else { return [[file, pages, "whole"]] }
-            return problems.map { problem in
-                let page = problem["page"]?.int.map { "page \($0): " } ?? ""
-                return [file, pages, page + (problem["message"]?.string ?? "")]
-            }
+            let more = check["more"]?.int ?? 0
+            return problems.map { [file, pages, $0["message"]?.string ?? ""] }
+                + (more > 0 ? [[file, pages, "and \(more) damaged pages more"]] : [])
         }
         return Terminal.table(["FILE", "PAGES", ""], rows)
     }

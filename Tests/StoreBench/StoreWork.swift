@@ -120,7 +120,9 @@ struct StoreWork {
 
     private static func object(ofPlace place: Int) -> ObjectID { object(ofThread: place >> 24) }
 
-    private static func cell(_ place: Int) -> Cell { Cell(table: "bench_messages", column: "content", row: "\(place)") }
+    private static func cell(_ place: Int) -> Cell {
+        Cell(table: "bench_messages", column: "content", row: String(place))
+    }
 
     private static func insert(
         _ range: Range<Int>, _ contents: [[UInt8]], _ database: any TenantDatabase
@@ -137,9 +139,12 @@ struct StoreWork {
     private static func read(
         _ sql: String, _ values: [Int], _ transaction: any TenantTransaction
     ) throws(SQLiteError) -> [(place: Int, content: [UInt8])] {
+        // Whoever reads a thread's messages has the thread's id.
+        var (thread, id) = (0, object(ofThread: 0))
         let read = { (row: borrowing SQLiteRow) throws(SQLiteError) -> (place: Int, content: [UInt8]) in
             let place = try row.int(0)
-            return (place, try transaction.open(try row.blob(1), in: cell(place), of: object(ofPlace: place)))
+            if place >> 24 != thread { (thread, id) = (place >> 24, object(ofPlace: place)) }
+            return (place, try transaction.open(1, of: row, in: cell(place), of: id))
         }
         return values.count == 1
             ? try transaction.connection.query(sql, values[0], body: read)

@@ -65,3 +65,13 @@ extension TenantID {
 extension ObjectID {
     init(number: Int) { self.init("thr_\(String(repeating: "0", count: 26 - "\(number)".count))\(number)") }
 }
+
+extension ObjectKey {
+    func seal(_ plain: Span<UInt8>, in cell: Cell, of tenant: TenantID) throws(KeyringFailure) -> [UInt8] {
+        try FieldCipher(tenant).seal(plain, in: cell, with: self)
+    }
+
+    func open(_ frame: [UInt8], in cell: Cell, of tenant: TenantID) throws(KeyringFailure) -> [UInt8] {
+        try FieldCipher(tenant).open(frame.span, in: cell, with: self)
+    }
+}

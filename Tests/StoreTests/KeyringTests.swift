@@ -18,7 +18,7 @@ import Testing
         try keyring.createTenant(.red)
         let key = try keyring.createObjectKey(.red, ObjectID("thr_1"))
         let sealed = try key.seal(Array("hello".utf8).span, in: cell, of: .red)
-        #expect(sealed.count == 5 + ObjectKey.overheadByteCount)
+        #expect(sealed.count == 5 + FieldCipher.overheadByteCount)
         keyring.close()
         keyring = try house.open()
         defer { keyring.close() }

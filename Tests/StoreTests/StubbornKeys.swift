@@ -42,6 +42,8 @@ final class StubbornKeys: TenantKeys {
         return try keys.openFile(at: path, of: tenant, options: options, mayCreate: mayCreate)
     }
 
+    func scanFile(at path: String, of tenant: TenantID) -> PageScan? { keys.scanFile(at: path, of: tenant) }
+
     func check(_ connection: SQLiteConnection, of tenant: TenantID) throws(SQLiteError) -> Bool {
         try keys.check(connection, of: tenant)
     }
@@ -58,6 +60,10 @@ final class StubbornKeys: TenantKeys {
 
     func key(of object: ObjectID, of tenant: TenantID) throws(SQLiteError) -> ObjectKey {
         try keys.key(of: object, of: tenant)
+    }
+
+    func objects(of tenant: TenantID, after object: ObjectID?, limit: Int) throws(SQLiteError) -> [ObjectID] {
+        try keys.objects(of: tenant, after: object, limit: limit)
     }
 
     func erase(_ objects: [ObjectID], of tenant: TenantID) throws(SQLiteError) {

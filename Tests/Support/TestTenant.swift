@@ -91,9 +91,9 @@ private final class TestTransaction: TenantTransaction {
         return place(cell, object) + plain
     }
 
-    func open(_ sealed: [UInt8], in cell: Cell, of object: ObjectID) throws(SQLiteError) -> [UInt8] {
+    func open(_ sealed: Span<UInt8>, in cell: Cell, of object: ObjectID) throws(SQLiteError) -> [UInt8] {
         try require(object)
-        let place = place(cell, object)
+        let (sealed, place) = (sealed.indices.map { sealed[$0] }, place(cell, object))
         guard sealed.starts(with: place) else {
             throw SQLiteError(.corrupt, message: "sealed for another place", subject: "")
         }
@@ -103,6 +103,11 @@ private final class TestTransaction: TenantTransaction {
     func erase(_ object: ObjectID) throws(SQLiteError) { keys.remove(object) }
 
     func isErased(_ object: ObjectID) throws(SQLiteError) -> Bool { !keys.contains(object) }
+
+    func objects(after object: ObjectID?, limit: Int) throws(SQLiteError) -> [ObjectID] {
+        let behind = keys.map(\.text).filter { $0 > object?.text ?? "" }.sorted()
+        return behind.prefix(limit).map { ObjectID($0) }
+    }
 
     func digest(_ label: StaticString, _ text: String) -> [UInt8] {
         Array(SHA256.digest(Array("\(tenant.text)|\(label)|\(text)".utf8)).bytes.prefix(16))

@@ -44,7 +44,7 @@ package protocol TenantTransaction {
     /// The content that `seal` was given for the same place.
     ///
     /// - Throws: `erased` as above; `corrupt` for what was changed, or sealed for another place, object or tenant.
-    func open(_ sealed: [UInt8], in cell: Cell, of object: ObjectID) throws(SQLiteError) -> [UInt8]
+    func open(_ sealed: Span<UInt8>, in cell: Cell, of object: ObjectID) throws(SQLiteError) -> [UInt8]
 
     /// Makes the object's content unreadable for good, once the write returns. The object's rows are the caller's to
     /// delete, in the same write. Erasing twice is harmless.
@@ -53,9 +53,27 @@ package protocol TenantTransaction {
     /// Whether the object has no key, or none any more.
     func isErased(_ object: ObjectID) throws(SQLiteError) -> Bool
 
+    /// Objects that have a key, in the order of their ids, behind `object`, at most `limit`: those of work that was never
+    /// committed among them.
+    func objects(after object: ObjectID?, limit: Int) throws(SQLiteError) -> [ObjectID]
+
     /// A keyed digest (16 bytes, under a key of this tenant) by which something sealed can be found again: a correlation
     /// id, an alias. Equal texts under one label have equal digests.
     func digest(_ label: StaticString, _ text: String) -> [UInt8]
+}
+
+extension TenantTransaction {
+    /// The same for what stands in a column, where it stands.
+    package func open(
+        _ column: Int, of row: borrowing SQLiteRow, in cell: Cell, of object: ObjectID
+    ) throws(SQLiteError) -> [UInt8] {
+        try row.blob(column) { sealed throws(SQLiteError) in try open(sealed, in: cell, of: object) }
+    }
+
+    /// The same for bytes that were read before.
+    package func open(_ sealed: [UInt8], in cell: Cell, of object: ObjectID) throws(SQLiteError) -> [UInt8] {
+        try open(sealed.span, in: cell, of: object)
+    }
 }
 
 /// What comes of work in a transaction: a result, or a refusal.

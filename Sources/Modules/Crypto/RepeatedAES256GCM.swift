@@ -3,38 +3,63 @@
 import COpenSSL
 package import Platform
 
-/// AES-256-GCM (NIST SP 800-38D) for one thread that seals and opens piece after piece under one key: contexts and key
-/// schedule are kept, nothing is allocated for a piece. For single messages there is `AES256GCM`, whose rules on nonces
-/// hold here too.
+/// AES-256-GCM (NIST SP 800-38D) for one thread that seals and opens piece after piece: contexts and key schedules are
+/// kept, nothing is allocated for a piece. For single messages there is `AES256GCM`, whose rules on nonces hold here too.
 ///
 /// A piece is begun, given its associated data, then its text, each in as many calls as it takes, and finished; between
 /// begin and finish no other piece may begin. Text may be transformed in place. What was opened must not be used, and is
-/// the caller's to wipe, unless `finishOpening` says true.
+/// the caller's to wipe, unless `finishOpening` says true. Without a key nothing is sealed or opened.
 @safe package final class RepeatedAES256GCM {
     private let sealing: OpaquePointer
     private let opening: OpaquePointer
+    /// Names the tag to OpenSSL by a pointer, and an end: what EVP_CIPHER_CTX_ctrl would make anew for each piece.
+    private let tagParameter: UnsafeMutablePointer<OSSL_PARAM>
     /// False after a call that OpenSSL refused; the finish then fails.
     private var isSound = true
 
     private static let algorithm = unsafe Algorithm(
         OpenSSLErrors.require(EVP_CIPHER_fetch(nil, "AES-256-GCM", nil), "AES-256-GCM"))
 
-    /// `key` has 32 bytes; the contexts hold a copy of it, wiped with them.
-    package init(key: SecretBytes) throws(CryptoError) {
+    /// For keys to come.
+    package init() {
+        unsafe sealing = OpenSSLErrors.require(EVP_CIPHER_CTX_new(), "EVP_CIPHER_CTX_new")
+        unsafe opening = OpenSSLErrors.require(EVP_CIPHER_CTX_new(), "EVP_CIPHER_CTX_new")
+        unsafe tagParameter = .allocate(capacity: 2)
+        // The name is a literal and lives as long as the program; where the tag lies is said with each piece.
+        let name: StaticString = "tag"
+        let key = unsafe UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)
+        unsafe tagParameter.initialize(
+            to: OSSL_PARAM_construct_octet_string(key, nil, AES256GCM.tagByteCount))
+        unsafe (tagParameter + 1).initialize(to: OSSL_PARAM_construct_end())
+    }
+
+    /// `key` has 32 bytes; the contexts hold what they need of it, wiped with them.
+    package convenience init(key: SecretBytes) throws(CryptoError) {
+        self.init()
+        try useForSealing(key)
+        try useForOpening(key)
+    }
+
+    /// Puts another key, 32 bytes, in the place of the one that seals.
+    package func useForSealing(_ key: SecretBytes) throws(CryptoError) {
+        try unsafe use(key, in: sealing, isSealing: 1)
+    }
+
+    /// Puts another key, 32 bytes, in the place of the one that opens.
+    package func useForOpening(_ key: SecretBytes) throws(CryptoError) {
+        try unsafe use(key, in: opening, isSealing: 0)
+    }
+
+    private func use(_ key: SecretBytes, in context: OpaquePointer, isSealing: CInt) throws(CryptoError) {
         guard key.count == AES256GCM.keyByteCount else {
             throw .length(expected: AES256GCM.keyByteCount, actual: key.count)
         }
-        let sealing = unsafe OpenSSLErrors.require(EVP_CIPHER_CTX_new(), "EVP_CIPHER_CTX_new")
-        let opening = unsafe OpenSSLErrors.require(EVP_CIPHER_CTX_new(), "EVP_CIPHER_CTX_new")
         let isKeyed = key.withBytes { key in
-            // 32 bytes, read during the calls.
+            // 32 bytes, read during the call.
             unsafe key.withUnsafeBufferPointer { key in
-                unsafe EVP_EncryptInit_ex2(sealing, Self.algorithm.pointer, key.baseAddress, nil, nil) == 1
-                    && EVP_DecryptInit_ex2(opening, Self.algorithm.pointer, key.baseAddress, nil, nil) == 1
+                unsafe EVP_CipherInit_ex2(context, Self.algorithm.pointer, key.baseAddress, nil, isSealing, nil) == 1
             }
         }
-        unsafe self.sealing = sealing
-        unsafe self.opening = opening
         guard isKeyed else { throw OpenSSLErrors.take("AES-256-GCM") }
     }
 
@@ -42,6 +67,7 @@ package import Platform
         // Both were made by init and are used nowhere else; freeing wipes the schedules.
         unsafe EVP_CIPHER_CTX_free(sealing)
         unsafe EVP_CIPHER_CTX_free(opening)
+        unsafe tagParameter.deallocate()
     }
 
     /// `nonce` points to 12 bytes that this key has never seen.
@@ -75,10 +101,11 @@ package import Platform
     /// Writes 16 bytes to `tag`. False where OpenSSL refused something: the piece is then void.
     package func finishSealing(tag: UnsafeMutableRawPointer) -> Bool {
         var rest: CInt = 0
+        unsafe tagParameter.pointee.data = tag
         // GCM leaves nothing over: the final call writes no text, only needs an address.
         guard isSound,
             unsafe EVP_EncryptFinal_ex(sealing, tag.assumingMemoryBound(to: UInt8.self), &rest) == 1,
-            unsafe EVP_CIPHER_CTX_ctrl(sealing, EVP_CTRL_AEAD_GET_TAG, CInt(AES256GCM.tagByteCount), tag) == 1
+            unsafe EVP_CIPHER_CTX_get_params(sealing, tagParameter) == 1
         else {
             ERR_clear_error()
             return false
@@ -88,12 +115,11 @@ package import Platform
 
     /// `nonce` points to 12 bytes, `tag` to 16.
     package func beginOpening(nonce: UnsafeRawPointer, tag: UnsafeRawPointer) {
+        // It is read within the call, and written by none.
+        unsafe tagParameter.pointee.data = UnsafeMutableRawPointer(mutating: tag)
         isSound =
             unsafe EVP_DecryptInit_ex2(
-                opening, nil, nil, nonce.assumingMemoryBound(to: UInt8.self), nil) == 1
-            && EVP_CIPHER_CTX_ctrl(
-                opening, EVP_CTRL_AEAD_SET_TAG, CInt(AES256GCM.tagByteCount), UnsafeMutableRawPointer(mutating: tag))
-                == 1
+                opening, nil, nil, nonce.assumingMemoryBound(to: UInt8.self), tagParameter) == 1
     }
 
     /// `count` bytes that were bound.

@@ -17,6 +17,7 @@ struct NodesContext: Sendable {
     let mode: Mode
     let log: Logger
     let schedule: SweepSchedule
+    let keyRounds = KeyRounds()
     let uploads: Uploads
     let chat = ChatMemory()
     let now: @Sendable () -> WallTime

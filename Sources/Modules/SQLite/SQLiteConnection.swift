@@ -104,31 +104,33 @@ package struct SQLiteOptions: Sendable {
 
     /// Runs one statement to its end; rows it may give are passed over. `values` take the place of its `?` in order.
     package func execute(_ sql: String, _ values: any SQLiteConvertible...) throws(SQLiteError) {
-        try withStatement(sql, values) { statement throws(SQLiteError) in
-            while try statement.step() {}
-        }
+        try run(sql, values) { _ in true }
     }
 
     /// Runs one statement and gives what `body` makes of each row.
-    package func query<Result>(
+    @inlinable package func query<Result>(
         _ sql: String, _ values: any SQLiteConvertible...,
         body: (borrowing SQLiteRow) throws(SQLiteError) -> Result
     ) throws(SQLiteError) -> [Result] {
-        try withStatement(sql, values) { statement throws(SQLiteError) in
-            var results: [Result] = []
-            while try statement.step() { results.append(try body(statement.row)) }
-            return results
+        var results: [Result] = []
+        try run(sql, values) { row throws(SQLiteError) in
+            results.append(try body(row))
+            return true
         }
+        return results
     }
 
     /// The same for the first row; nil where there is none.
-    package func first<Result>(
+    @inlinable package func first<Result>(
         _ sql: String, _ values: any SQLiteConvertible...,
         body: (borrowing SQLiteRow) throws(SQLiteError) -> Result
     ) throws(SQLiteError) -> Result? {
-        try withStatement(sql, values) { statement throws(SQLiteError) in
-            try statement.step() ? try body(statement.row) : nil
+        var result: Result?
+        try run(sql, values) { row throws(SQLiteError) in
+            result = try body(row)
+            return false
         }
+        return result
     }
 
     /// Runs any number of statements that take no values and give no rows: a schema.
@@ -321,26 +323,22 @@ package struct SQLiteOptions: Sendable {
 
     // MARK: - Statements
 
-    /// Takes a statement out of the cache or prepares it, and gives it back rewound. Because it is out while it is used, the
-    /// same SQL may run again inside `body`.
-    private func withStatement<Result>(
-        _ sql: String, _ values: [any SQLiteConvertible],
-        _ body: (SQLiteStatement) throws(SQLiteError) -> Result
-    ) throws(SQLiteError) -> Result {
+    /// Runs one statement, from the cache or prepared, until `body` says false or there are no more rows. The same SQL may
+    /// run again inside `body`: then as another statement.
+    @usableFromInline
+    func run(
+        _ sql: String, _ values: [any SQLiteConvertible], each body: (borrowing SQLiteRow) throws(SQLiteError) -> Bool
+    ) throws(SQLiteError) {
         requireOwner()
         let statement: SQLiteStatement
-        if let cached = cache.removeValue(forKey: sql) {
+        if let cached = cache[sql], !cached.isInUse {
             statement = cached
         } else {
             statement = try unsafe SQLiteStatement(sql, on: database)
-        }
-        defer {
-            statement.rewind()
             if cache.count >= SQLiteConnection.cachedStatementsMax { cache.removeAll(keepingCapacity: true) }
             cache[sql] = statement
         }
-        try statement.bind(values)
-        return try body(statement)
+        try statement.run(values, each: body)
     }
 
     func requireOwner() {

@@ -7,6 +7,8 @@ import CSQLite
     private let statement: OpaquePointer
     private let database: OpaquePointer
     private let sql: String
+    /// Somebody goes through its rows.
+    private(set) var isInUse = false
 
     /// Prepares exactly one statement. `database` outlives it: the connection drops its statements before it closes.
     init(_ sql: String, on database: OpaquePointer) throws(SQLiteError) {
@@ -40,19 +42,49 @@ import CSQLite
 
     deinit { unsafe sqlite3_finalize(statement) }
 
-    /// Sets every `?`.
-    func bind(_ values: [any SQLiteConvertible]) throws(SQLiteError) {
+    /// Blobs of this many bytes are not copied when they are bound.
+    private static let borrowedBytesMin = 256
+
+    /// Sets every `?`, gives `body` each row until it says false, and rewinds.
+    func run(
+        _ values: [any SQLiteConvertible], each body: (borrowing SQLiteRow) throws(SQLiteError) -> Bool
+    ) throws(SQLiteError) {
         guard unsafe sqlite3_bind_parameter_count(statement) == values.count else {
             throw SQLiteError(.mistake, message: "\(values.count) values for another number of ?", subject: sql)
         }
-        for (index, value) in values.enumerated() {
-            let code = bind(value.sqliteValue, at: CInt(index) + 1)
-            guard code == SQLITE_OK else { throw unsafe SQLiteError(code: code, connection: database, subject: sql) }
+        isInUse = true
+        defer { isInUse = false }
+        try run(values, boundTo: 0, each: body)
+    }
+
+    /// - Parameter start: the values before this one are set.
+    private func run(
+        _ values: [any SQLiteConvertible], boundTo start: Int,
+        each body: (borrowing SQLiteRow) throws(SQLiteError) -> Bool
+    ) throws(SQLiteError) {
+        for index in start..<values.count {
+            let value = values[index].sqliteValue
+            guard case .blob(let bytes) = value, bytes.count >= Self.borrowedBytesMin else {
+                try check(bind(value, at: CInt(index) + 1))
+                continue
+            }
+            return try unsafe bytes.withUnsafeBufferPointer { bytes throws(SQLiteError) in
+                // No destructor: SQLITE_STATIC. The bytes outlive the rewinding, after which nothing reads them.
+                try check(
+                    unsafe sqlite3_bind_blob64(statement, CInt(index) + 1, bytes.baseAddress, UInt64(bytes.count), nil))
+                try run(values, boundTo: index + 1, each: body)
+            }
         }
+        defer { rewind() }
+        while try step(), try body(row) {}
+    }
+
+    private func check(_ code: CInt) throws(SQLiteError) {
+        guard code == SQLITE_OK else { throw unsafe SQLiteError(code: code, connection: database, subject: sql) }
     }
 
     /// Moves to the next row; false at the end.
-    func step() throws(SQLiteError) -> Bool {
+    private func step() throws(SQLiteError) -> Bool {
         let code = unsafe sqlite3_step(statement)
         switch code {
         case SQLITE_ROW: return true
@@ -62,10 +94,10 @@ import CSQLite
     }
 
     /// The row it stands on after `step` said true.
-    var row: SQLiteRow { unsafe SQLiteRow(statement) }
+    private var row: SQLiteRow { unsafe SQLiteRow(statement) }
 
     /// Lets go of locks and values.
-    func rewind() {
+    private func rewind() {
         // The code is that of the last step, which has been reported.
         unsafe sqlite3_reset(statement)
         unsafe sqlite3_clear_bindings(statement)

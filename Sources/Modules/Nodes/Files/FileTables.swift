@@ -142,18 +142,17 @@ enum FileTables {
         of id: String, chunks: Range<Int>, in transaction: any TenantTransaction
     ) throws(SQLiteError) -> [[UInt8]]? {
         guard let file = try outline(id, in: transaction), file.isWhole else { return nil }
-        let rows = try transaction.connection.query(
+        let last = FileChunk.count(ofBytes: file.bytes) - 1
+        let content = try transaction.connection.query(
             "SELECT place, content FROM nodes_chunks WHERE place BETWEEN ? AND ? ORDER BY place",
             Place.of(file.number, chunks.lowerBound), Place.of(file.number, chunks.upperBound - 1)
-        ) { row throws(SQLiteError) in (place: try row.int(0), sealed: try row.blob(1)) }
-        guard rows.count == chunks.count else {
-            throw SQLiteError(.corrupt, message: "chunks of \(id) are missing", subject: "nodes_chunks")
+        ) { row throws(SQLiteError) in
+            let index = Place.index(try row.int(0))
+            return try transaction.open(
+                1, of: row, in: FileChunk.cell(id, index, isLast: index == last), of: file.object)
         }
-        let last = FileChunk.count(ofBytes: file.bytes) - 1
-        var content: [[UInt8]] = []
-        for (index, row) in zip(chunks, rows) {
-            let cell = FileChunk.cell(id, index, isLast: index == last)
-            content.append(try transaction.open(row.sealed, in: cell, of: file.object))
+        guard content.count == chunks.count else {
+            throw SQLiteError(.corrupt, message: "chunks of \(id) are missing", subject: "nodes_chunks")
         }
         return content
     }

@@ -21,20 +21,29 @@ struct Sweeper: Sendable {
 
     /// Sweeps every tenant of whom something may be due.
     func run() async {
-        let tenants = context.directory.list()
-        context.schedule.keep(Set(tenants.map(\.id)))
-        context.chat.tend(tenants: Set(tenants.map(\.id)), at: context.now())
+        let tenants = context.directory.list().map(\.id)
+        context.schedule.keep(Set(tenants))
+        context.keyRounds.keep(Set(tenants))
+        context.chat.tend(tenants: Set(tenants), at: context.now())
         for tenant in tenants {
-            let limits = context.directory.limits(of: tenant.id)
-            guard context.schedule.isDue(tenant.id, under: limits, at: context.now()) else { continue }
             do throws(Failure) {
-                try await sweep(context.store.database(of: tenant.id, actor: "sweeper"))
+                try await tend(tenant)
             } catch {
-                context.schedule.hasten(tenant.id)
+                context.schedule.hasten(tenant)
                 context.log.warning(
                     "a tenant could not be swept",
-                    ["tenant": .string(tenant.id.text), "cause": .string(error.cause ?? error.message)])
+                    ["tenant": .string(tenant.text), "cause": .string(error.cause ?? error.message)])
             }
+        }
+    }
+
+    private func tend(_ tenant: TenantID) async throws(Failure) {
+        let now = context.now()
+        if context.schedule.isDue(tenant, under: context.directory.limits(of: tenant), at: now) {
+            try await sweep(context.store.database(of: tenant, actor: "sweeper"))
+        }
+        if context.keyRounds.next(of: tenant, at: now) != nil {
+            try await sweepKeys(of: context.store.database(of: tenant, actor: "sweeper"))
         }
     }
 

@@ -38,11 +38,9 @@ enum MessageTables {
         clientID: String?, of thread: ThreadOutline, in transaction: any TenantTransaction
     ) throws(SQLiteError) -> MessageRecord? {
         guard let clientID else { return nil }
-        let row = try transaction.connection.first(
-            "SELECT \(Row.columns) FROM nodes_messages WHERE client = ?", clientDigest(clientID, thread, transaction)
-        ) { row throws(SQLiteError) in try Row(row) }
-        guard let row else { return nil }
-        return try row.opened(of: thread, in: transaction)
+        return try transaction.connection.first(
+            "SELECT \(columns) FROM nodes_messages WHERE client = ?", clientDigest(clientID, thread, transaction)
+        ) { row throws(SQLiteError) in try message(row, of: thread, in: transaction) }
     }
 
     /// A page of a thread's messages; shorter than asked for where they are large.
@@ -52,14 +50,12 @@ enum MessageTables {
         guard let places = try places(of: thread, page, after: bound, in: transaction) else {
             return Slice([], hasMore: false)
         }
-        let rows = try transaction.connection.query(
+        let messages = try transaction.connection.query(
             """
-            SELECT \(Row.columns) FROM nodes_messages WHERE place BETWEEN ? AND ?
+            SELECT \(columns) FROM nodes_messages WHERE place BETWEEN ? AND ?
             ORDER BY place \(page.order == .ascending ? "ASC" : "DESC")
             """, places.first, places.last
-        ) { row throws(SQLiteError) in try Row(row) }
-        var messages: [MessageRecord] = []
-        for row in rows { messages.append(try row.opened(of: thread, in: transaction)) }
+        ) { row throws(SQLiteError) in try message(row, of: thread, in: transaction) }
         return Slice(messages, hasMore: places.hasMore)
     }
 
@@ -115,40 +111,24 @@ enum MessageTables {
         Cell(table: "nodes_messages", column: column, row: id)
     }
 
-    private struct Row {
-        private let place: Int
-        private let id: String
-        private let role: String
-        private let createdAt: WallTime
-        private let name: [UInt8]?
-        private let content: [UInt8]
+    private static let columns = "place, id, role, created_at, name, content"
 
-        static let columns = "place, id, role, created_at, name, content"
-
-        init(_ row: borrowing SQLiteRow) throws(SQLiteError) {
-            place = try row.int(0)
-            id = try row.text(1)
-            role = try row.text(2)
-            createdAt = try row.time(3)
-            name = try row.optionalBlob(4)
-            content = try row.blob(5)
+    /// The message in a row of these columns.
+    private static func message(
+        _ row: borrowing SQLiteRow, of thread: ThreadOutline, in transaction: any TenantTransaction
+    ) throws(SQLiteError) -> MessageRecord {
+        let (id, name) = (try row.text(1), try row.text(2))
+        guard let role = MessageRole(rawValue: name) else {
+            throw SQLiteError(.corrupt, message: "\(id) has the role \(name)", subject: "nodes_messages")
         }
-
-        func opened(
-            of thread: ThreadOutline, in transaction: any TenantTransaction
-        ) throws(SQLiteError) -> MessageRecord {
-            guard let role = MessageRole(rawValue: role) else {
-                throw SQLiteError(.corrupt, message: "\(id) has the role \(role)", subject: "nodes_messages")
-            }
-            let text = try transaction.open(content, in: cell("content", id), of: thread.object)
-            var speaker: String?
-            if let name {
-                speaker = String(
-                    decoding: try transaction.open(name, in: cell("name", id), of: thread.object), as: UTF8.self)
-            }
-            return MessageRecord(
-                id: id, threadID: thread.id, sequence: Place.index(place), role: role, name: speaker,
-                content: String(decoding: text, as: UTF8.self), createdAt: createdAt)
+        var speaker: String?
+        if try !row.isNull(4) {
+            let name = try transaction.open(4, of: row, in: cell("name", id), of: thread.object)
+            speaker = String(decoding: name, as: UTF8.self)
         }
+        let text = try transaction.open(5, of: row, in: cell("content", id), of: thread.object)
+        return MessageRecord(
+            id: id, threadID: thread.id, sequence: Place.index(try row.int(0)), role: role, name: speaker,
+            content: String(decoding: text, as: UTF8.self), createdAt: try row.time(3))
     }
 }

@@ -16,8 +16,10 @@ struct FileCheck: Sendable {
     let file: String
     var pages = 0
     var problems: [Problem] = []
+    /// Damaged pages beside those that are told.
+    var more = 0
 
-    /// Problems told of one file; damage seldom comes alone, and the first ones say enough.
+    /// Problems told of one file.
     static let problemsMax = 100
 
     /// Looks at everything in an open database: every page opens, and the tables and indexes agree with one another
@@ -26,6 +28,9 @@ struct FileCheck: Sendable {
         var check = FileCheck(file: file)
         do throws(SQLiteError) {
             check.pages = try connection.first("PRAGMA page_count") { row throws(SQLiteError) in try row.int(0) } ?? 0
+            if let sealed = SealedFile.of(connection) { check.add(try PageScan(sealed, through: connection)) }
+            // SQLite would end at the first page that does not open.
+            guard check.problems.isEmpty else { return check }
             let lines = try connection.query("PRAGMA integrity_check(\(problemsMax))") { row throws(SQLiteError) in
                 try row.text(0)
             }
@@ -37,13 +42,26 @@ struct FileCheck: Sendable {
     }
 
     /// A file that cannot even be opened.
-    init(file: String, error: SQLiteError) {
+    ///
+    /// - Parameter scan: what its pages are, where they could be looked at.
+    init(file: String, error: SQLiteError, scan: PageScan? = nil) {
         self.file = file
-        add(error)
+        if let scan, scan.damageCount > 0 {
+            pages = scan.pages + scan.damageCount
+            add(scan)
+        } else {
+            add(error)
+        }
     }
 
     private init(file: String) {
         self.file = file
+    }
+
+    private mutating func add(_ scan: PageScan) {
+        let told = scan.damage.prefix(Self.problemsMax)
+        problems += told.map { Problem(page: Int($0.page), message: "\($0)") }
+        more = scan.damageCount - told.count
     }
 
     private mutating func add(_ error: SQLiteError) {
@@ -58,6 +76,7 @@ struct FileCheck: Sendable {
                 problems.map { problem in
                     ["page": problem.page.map(JSONValue.int) ?? .null, "message": .string(problem.message)]
                 }),
+            "more": .int(more),
         ]
     }
 }

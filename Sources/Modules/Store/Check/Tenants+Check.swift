@@ -57,13 +57,12 @@ extension Tenants {
         var options = SQLiteOptions()
         // Whoever ships the log decides when it is written into the database: not a check.
         options.checkpointPages = 0
+        let path = TenantPaths.file(of: tenant, in: services.directory)
         do throws(SQLiteError) {
-            let connection = try services.keys.openFile(
-                at: TenantPaths.file(of: tenant, in: services.directory), of: tenant, options: options, mayCreate: false
-            )
+            let connection = try services.keys.openFile(at: path, of: tenant, options: options, mayCreate: false)
             return FileCheck.run(file, on: connection)
         } catch {
-            return FileCheck(file: file, error: error)
+            return FileCheck(file: file, error: error, scan: services.keys.scanFile(at: path, of: tenant))
         }
     }
 }

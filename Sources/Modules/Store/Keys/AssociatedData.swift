@@ -16,61 +16,74 @@ import Platform
 ///
 /// A text that does not fit stands as 0xFF and its SHA-256.
 struct AssociatedData {
-    static let byteCount = 16 + 32 + 32 + 32 + 64 + 8 + 8
+    static let byteCount = 192
 
-    private(set) var bytes = [UInt8](repeating: 0, count: byteCount)
-    private var end = 0
+    let bytes: [UInt8]
 
     init(
         label: StaticString, tenant: String = "", table: StaticString = "", column: StaticString = "", row: String = "",
         version: Int = 0, keyID: Int
     ) {
+        bytes = unsafe [UInt8](unsafeUninitializedCapacity: Self.byteCount) { target, count in
+            if let base = target.baseAddress {
+                // Together the two write all of it.
+                unsafe Self.write(label: label, tenant: tenant, table: table, column: column, to: base)
+                unsafe Self.write(row: row, version: version, keyID: keyID, to: base)
+            }
+            count = Self.byteCount
+        }
+    }
+
+    // MARK: - Parts, for who writes many
+
+    /// What is the same for every value of a column, to 192 bytes at `target`.
+    static func write(
+        label: StaticString, tenant: String, table: StaticString, column: StaticString,
+        to target: UnsafeMutableRawPointer
+    ) {
+        unsafe target.initializeMemory(as: UInt8.self, repeating: 0, count: 112)
         precondition(label.utf8CodeUnitCount <= 16)
-        put(label, at: 0)
-        end = 16
-        append(tenant, width: 32)
-        append(table, width: 32)
-        append(column, width: 32)
-        append(row, width: 64)
-        append(UInt64(bitPattern: Int64(version)))
-        append(UInt64(bitPattern: Int64(keyID)))
+        unsafe put(label, to: target)
+        unsafe put(tenant, to: target + 16, width: 32)
+        unsafe put(column: table, to: target + 48)
+        unsafe put(column: column, to: target + 80)
     }
 
-    private mutating func put(_ text: StaticString, at start: Int) {
-        // A static string's bytes live as long as the program.
+    /// What differs from value to value.
+    static func write(row: String, version: Int, keyID: Int, to target: UnsafeMutableRawPointer) {
+        unsafe put(row, to: target + 112, width: 64)
+        unsafe target.storeBytes(of: version.bigEndian, toByteOffset: 176, as: Int.self)
+        unsafe target.storeBytes(of: keyID.bigEndian, toByteOffset: 184, as: Int.self)
+    }
+
+    private static func put(_ text: StaticString, to target: UnsafeMutableRawPointer) {
+        // A static string's bytes live as long as the program; every caller has made room.
         text.withUTF8Buffer { text in
-            for index in 0..<text.count { unsafe bytes[start + index] = text[index] }
+            if let base = text.baseAddress { unsafe target.copyMemory(from: base, byteCount: text.count) }
         }
     }
 
-    private mutating func append(_ text: StaticString, width: Int) {
-        precondition(text.utf8CodeUnitCount < width, "names of tables and columns are our own")
-        bytes[end] = UInt8(text.utf8CodeUnitCount)
-        put(text, at: end + 1)
-        end += width
+    private static func put(column text: StaticString, to target: UnsafeMutableRawPointer) {
+        precondition(text.utf8CodeUnitCount < 32, "names of tables and columns are our own")
+        unsafe target.storeBytes(of: UInt8(text.utf8CodeUnitCount), as: UInt8.self)
+        unsafe put(text, to: target + 1)
     }
 
-    private mutating func append(_ text: String, width: Int) {
-        let count = text.utf8.count
-        var index = end + 1
-        if count < width {
-            bytes[end] = UInt8(count)
-            for byte in text.utf8 {
-                bytes[index] = byte
-                index += 1
-            }
-        } else {
-            bytes[end] = 0xFF
-            for byte in SHA256.digest(Array(text.utf8)).bytes.prefix(width - 1) {
-                bytes[index] = byte
-                index += 1
+    private static func put(_ text: String, to target: UnsafeMutableRawPointer, width: Int) {
+        unsafe target.initializeMemory(as: UInt8.self, repeating: 0, count: width)
+        var text = text
+        // `width` bytes: a length and what is shorter, or a mark and 31 bytes of a digest.
+        text.withUTF8 { text in
+            if let base = text.baseAddress, text.count < width {
+                unsafe target.storeBytes(of: UInt8(text.count), as: UInt8.self)
+                unsafe (target + 1).copyMemory(from: base, byteCount: text.count)
             }
         }
-        end += width
-    }
-
-    private mutating func append(_ number: UInt64) {
-        for place in 0..<8 { bytes[end + place] = UInt8(truncatingIfNeeded: number >> UInt64(56 - 8 * place)) }
-        end += 8
+        guard text.utf8.count >= width else { return }
+        unsafe target.storeBytes(of: 0xFF, as: UInt8.self)
+        let digest = SHA256.digest(Array(text.utf8)).bytes.prefix(width - 1)
+        for (index, byte) in digest.enumerated() {
+            unsafe target.storeBytes(of: byte, toByteOffset: 1 + index, as: UInt8.self)
+        }
     }
 }

@@ -113,7 +113,7 @@ extension Keyring {
         try read { connection throws(KeyringFailure) in try isErased(tombstone(of: tenant, object), connection) }
     }
 
-    /// Ids of objects that have keys, behind `object`, in order: for the sweep of keys whose object never came to be.
+    /// Ids of objects that have keys, behind `object`, in order.
     func objectIDs(
         of tenant: TenantID, after object: ObjectID?, limit: Int
     ) throws(KeyringFailure) -> [ObjectID] {

@@ -50,14 +50,21 @@ final class KeyringOfTenants: TenantKeys {
     func openFile(
         at path: String, of tenant: TenantID, options: SQLiteOptions, mayCreate: Bool
     ) throws(SQLiteError) -> SQLiteConnection {
+        try file(at: path, of: tenant).connect(options, mayCreate: mayCreate)
+    }
+
+    func scanFile(at path: String, of tenant: TenantID) -> PageScan? {
+        try? file(at: path, of: tenant).scanClosed()
+    }
+
+    private func file(at path: String, of tenant: TenantID) throws(SQLiteError) -> SealedFile {
         let keys = try failing { () throws(KeyringFailure) in try keyring.tenantKeys(tenant) }
-        let file = opened.withLock { opened in
+        return opened.withLock { opened in
             if let file = opened[tenant]?.file { return file }
             let file = SealedFile(path: path, keys: keys.pageKeys, identity: keys.identity, below: below)
             opened[tenant] = Opened(keys: keys, file: file)
             return file
         }
-        return try file.connect(options, mayCreate: mayCreate)
     }
 
     func renewPageKey(of tenant: TenantID) throws(SQLiteError) {
@@ -107,6 +114,10 @@ final class KeyringOfTenants: TenantKeys {
         let key = try failing { () throws(KeyringFailure) in try keyring.objectKey(tenant, object) }
         guard let key else { throw SQLiteError(.erased, message: "the key of this content is gone", subject: "") }
         return key
+    }
+
+    func objects(of tenant: TenantID, after object: ObjectID?, limit: Int) throws(SQLiteError) -> [ObjectID] {
+        try failing { () throws(KeyringFailure) in try keyring.objectIDs(of: tenant, after: object, limit: limit) }
     }
 
     func erase(_ objects: [ObjectID], of tenant: TenantID) throws(SQLiteError) {

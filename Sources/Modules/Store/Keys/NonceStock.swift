@@ -15,14 +15,20 @@ enum NonceStock {
     // Guards the stock: two callers must never get the same.
     private static let stock = Mutex(Stock())
 
-    static func take() -> [UInt8] {
+    /// Writes a nonce to `target`, which has room for its 12 bytes.
+    static func take(to target: UnsafeMutableRawPointer) {
         stock.withLock { stock in
             if stock.next >= stock.bytes.count {
                 Random.fill(&stock.bytes)
                 stock.next = 0
             }
-            defer { stock.next += AES256GCM.nonceByteCount }
-            return Array(stock.bytes[stock.next..<(stock.next + AES256GCM.nonceByteCount)])
+            let start = stock.next
+            stock.next += AES256GCM.nonceByteCount
+            let part = stock.bytes.span.extracting(start..<stock.next)
+            // 12 bytes of the stock, alive for the call.
+            unsafe part.withUnsafeBytes { part in
+                if let base = part.baseAddress { unsafe target.copyMemory(from: base, byteCount: part.count) }
+            }
         }
     }
 }

@@ -12,8 +12,9 @@ package struct PageScan {
 
     /// Pages of the database and frames of its log that opened.
     package private(set) var pages = 0, frames = 0
-    /// Those that did not, in the order of the files; at most `damageMax`.
+    /// Those that did not, in the order of the files; at most `damageMax` of `damageCount`.
     package private(set) var damage: [PageDamage] = []
+    package private(set) var damageCount = 0
     /// Pages and frames by the generation of their key.
     package private(set) var generations: [UInt32: Int] = [:]
 
@@ -26,7 +27,8 @@ package struct PageScan {
     /// its earlier lives, included.
     ///
     /// - Parameter connection: one to this file, of the calling thread. It must be given where this process has any:
-    ///   closing a file opened here would drop the locks of all of them (fcntl(2)). No checkpoint may run meanwhile.
+    ///   closing a file opened here would drop the locks of all of them (fcntl(2)). Others may go on writing: what they
+    ///   are in the middle of is looked at again.
     package init(
         _ file: SealedFile, through connection: SQLiteConnection? = nil, visit: @escaping ([UInt8]) -> Void = { _ in }
     ) throws(SQLiteError) {
@@ -37,21 +39,22 @@ package struct PageScan {
             guard let layer = connection.layer as? SealedDatabaseLayer, layer.file === file else {
                 throw SQLiteError(.mistake, message: "a connection to another file", subject: file.path)
             }
-            scanDatabase(layer.below)
-            scanLog(knownFrames: nil)
+            let newer = scanLiveLog()
+            scanDatabase(layer.below, newer: newer)
         } else {
             precondition(!file.hasConnections, "a file that is open is scanned through its connection")
             try scanDatabase()
-            scanLog(knownFrames: RecoveryMark(database: file.path))
+            if let log = scanLog(knownFrames: RecoveryMark(database: file.path)) { take(log) }
         }
     }
 
     // MARK: - The database
 
-    private mutating func scanDatabase(_ below: SQLiteFileBelow) {
+    /// - Parameter newer: pages that are in the log too: what a crash left of them here is not read any more.
+    private mutating func scanDatabase(_ below: SQLiteFileBelow, newer: Set<UInt32>) {
         var size: Int64 = 0
         guard below.getSize(&size) == .ok else { return note(1, nil, .missing) }
-        unsafe scanDatabase(size: Int(size)) { buffer, offset in
+        unsafe scanDatabase(size: Int(size), attempts: SealedFile.readAttemptsMax, newer: newer) { buffer, offset in
             let code = unsafe below.read(buffer, at: Int64(offset))
             return code == .ok
         }
@@ -61,31 +64,30 @@ package struct PageScan {
         guard let descriptor = PageScan.open(file.path), let size = try? FileStatus(of: descriptor).size else {
             return note(1, nil, .missing)
         }
-        unsafe scanDatabase(size: size) { buffer, offset in
+        unsafe scanDatabase(size: size, attempts: 1, newer: []) { buffer, offset in
             unsafe pread(descriptor.rawValue, buffer.baseAddress, buffer.count, offset) == buffer.count
         }
     }
 
-    private mutating func scanDatabase(size: Int, read: (UnsafeMutableRawBufferPointer, Int) -> Bool) {
-        var page = [UInt8](repeating: 0, count: PageFormat.pageBytes)
+    private mutating func scanDatabase(
+        size: Int, attempts: Int, newer: Set<UInt32>, read: (UnsafeMutableRawBufferPointer, Int) -> Bool
+    ) {
         guard size > 0 else { return note(1, nil, .missing) }
+        var page = [UInt8](repeating: 0, count: PageFormat.pageBytes)
         for number in 1...UInt32(clamping: (size + PageFormat.pageBytes - 1) / PageFormat.pageBytes)
         where number != PageFormat.lockPage {
             let offset = Int(number - 1) * PageFormat.pageBytes
             var generation: UInt32 = 0
-            var reason: PageDamage.Reason?
-            let isRead = unsafe page.withUnsafeMutableBytes { buffer in
-                guard let base = buffer.baseAddress, unsafe read(buffer, offset) else { return false }
-                generation = unsafe PageSealer.generation(of: base)
-                reason = unsafe sealer.openPage(base, number: number)
-                return true
-            }
-            guard isRead else {
-                note(number, nil, .missing)
-                continue
+            var reason: PageDamage.Reason? = .missing
+            for _ in 0..<attempts where reason != nil {
+                reason = unsafe page.withUnsafeMutableBytes { buffer in
+                    guard let base = buffer.baseAddress, unsafe read(buffer, offset) else { return .missing }
+                    generation = unsafe PageSealer.generation(of: base)
+                    return unsafe sealer.openPage(base, number: number)
+                }
             }
             if let reason {
-                note(number, nil, reason)
+                if !newer.contains(number) { note(number, nil, reason) }
             } else {
                 pages += 1
                 generations[generation, default: 0] += 1
@@ -96,41 +98,83 @@ package struct PageScan {
 
     // MARK: - The log
 
-    private mutating func scanLog(knownFrames mark: RecoveryMark?) {
+    /// What a pass over the log has found.
+    private struct Log {
+        var salts: UInt64 = 0
+        var frames = 0
+        var damage: [PageDamage] = []
+        /// Pages that a commit of this life of the log has.
+        var pages: Set<UInt32> = []
+    }
+
+    /// The log of a file in use: if it began anew in the middle, what was seen says nothing, and it is read again.
+    private mutating func scanLiveLog() -> Set<UInt32> {
+        for _ in 0..<SealedFile.readAttemptsMax {
+            guard let log = scanLog(knownFrames: nil) else { return [] }
+            guard log.salts == salts() else { continue }
+            take(log)
+            return log.pages
+        }
+        return []
+    }
+
+    private mutating func take(_ log: Log) {
+        frames += log.frames
+        for damage in log.damage { note(damage) }
+    }
+
+    private func salts() -> UInt64? {
+        guard let descriptor = PageScan.open("\(file.path)-wal") else { return nil }
+        var head = [UInt8](repeating: 0, count: PageFormat.logHeadBytes)
+        return PageScan.read(descriptor, &head, at: 0) ? LogHead.salts(head) : nil
+    }
+
+    /// `nil` where there is none.
+    private mutating func scanLog(knownFrames mark: RecoveryMark?) -> Log? {
         let path = "\(file.path)-wal"
         guard let descriptor = PageScan.open(path), let size = try? FileStatus(of: descriptor).size, size > 0 else {
-            return
+            return nil
         }
-        if let damage = mark?.damage(ofLog: path) { note(damage) }
+        var log = Log()
+        if let damage = mark?.damage(ofLog: path) { log.damage.append(damage) }
         var head = [UInt8](repeating: 0, count: PageFormat.logHeadBytes)
         guard PageScan.read(descriptor, &head, at: 0), LogHead.isWhole(head) else {
-            return note(PageDamage(file: path, page: 0, frame: 0, reason: .notAuthentic))
+            log.damage.append(PageDamage(file: path, page: 0, frame: 0, reason: .notAuthentic))
+            return log
         }
-        let salts = LogHead.salts(head)
-        let known = mark?.salts == salts ? mark?.frames ?? 0 : 0
+        log.salts = LogHead.salts(head)
+        let known = mark?.salts == log.salts ? mark?.frames ?? 0 : 0
         // What does not open is damage where two commits follow, the second of which waited for the first to reach the disk;
         // otherwise perhaps a torn end.
         var pending: [PageDamage] = []
         var commits: [Int] = []
+        var waiting: Set<UInt32> = []
         for number in stride(from: 1, through: (size - PageFormat.logHeadBytes) / PageFormat.frameBytes, by: 1) {
             guard PageScan.read(descriptor, &frame, at: Int(PageFormat.offset(ofFrame: number))) else {
-                note(PageDamage(file: path, page: 0, frame: number, reason: .missing))
+                log.damage.append(PageDamage(file: path, page: 0, frame: number, reason: .missing))
                 continue
             }
             let own = unsafe frame.withUnsafeBytes { unsafe $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self) }
-            if own == salts, frame[4..<8].contains(where: { $0 != 0 }) { commits.append(number) }
+            let isCommit = own == log.salts && frame[4..<8].contains { $0 != 0 }
+            if isCommit { commits.append(number) }
             let name = frame[0..<4].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
-            if let reason = openFrame(number, salts) {
+            if let reason = openFrame(number, log.salts) {
                 let damage = PageDamage(file: path, page: name, frame: number, reason: reason)
-                if number <= known { note(damage) } else { pending.append(damage) }
+                if number <= known { log.damage.append(damage) } else { pending.append(damage) }
                 // Of an earlier life of the log.
-                if own != salts { _ = openFrame(number, own) }
+                if own != log.salts { _ = openFrame(number, own) }
             } else {
-                frames += 1
+                log.frames += 1
+                if own == log.salts { waiting.insert(name) }
+                if isCommit {
+                    log.pages.formUnion(waiting)
+                    waiting = []
+                }
             }
         }
         let certain = commits.dropLast().last ?? 0
-        for damage in pending where damage.frame.map({ $0 <= certain }) ?? false { note(damage) }
+        log.damage += pending.filter { $0.frame.map { $0 <= certain } ?? false }
+        return log
     }
 
     private mutating func openFrame(_ number: Int, _ salts: UInt64) -> PageDamage.Reason? {
@@ -158,6 +202,7 @@ package struct PageScan {
     }
 
     private mutating func note(_ damage: PageDamage) {
+        damageCount += 1
         if self.damage.count < PageScan.damageMax { self.damage.append(damage) }
     }
 

@@ -82,6 +82,11 @@ package final class SealedFile: Sendable {
         }
     }
 
+    /// Looks at every page of a file that nobody has open; `nil` where somebody has. Nobody opens it meanwhile.
+    func scanClosed() throws(SQLiteError) -> PageScan? {
+        try opening.withLock { _ throws(SQLiteError) in hasConnections ? nil : try PageScan(self) }
+    }
+
     private func open(_ path: String, _ options: SQLiteOptions) throws(SQLiteError) -> SQLiteConnection {
         var options = options
         // The ticket is good for this one opening, which happens within the call.

@@ -35,6 +35,8 @@ final class TenantFile {
     private let path: String
     private let plan: TenantFiles.Plan
     private let connection: SQLiteConnection
+    /// Keeps the schedule of the last object's key, until something is erased.
+    private var cipher: FieldCipher
     /// What the file may have by its plan.
     private var bytesMax = 0
     /// What SQLite was told last; nil before that.
@@ -45,6 +47,7 @@ final class TenantFile {
         self.tenant = tenant
         self.path = path
         self.plan = plan
+        cipher = FieldCipher(tenant)
         connection = try plan.keys.openFile(at: path, of: tenant, options: plan.options, mayCreate: false)
         try connection.migrate([TenantFile.migrations, FileMark.migrations] + plan.migrations())
         try requireOwner()
@@ -99,7 +102,7 @@ final class TenantFile {
     /// A file from a backup still has the rows of what was erased since, and no key opens them: they go before anybody sees
     /// them. Done again after a crash, until the file is marked.
     private func reconcile() throws(SQLiteError) {
-        let transaction = Transaction(tenant: tenant, connection: connection, keys: plan.keys, isReading: false)
+        let transaction = Transaction(cipher, connection: connection, keys: plan.keys, isReading: false)
         try connection.transaction { () throws(SQLiteError) in try plan.reconcile(transaction) }
         try finishErasure(of: transaction.erased)
         isMarked = false
@@ -124,7 +127,7 @@ final class TenantFile {
     // MARK: - Reads
 
     private func read(_ job: Job, _ body: Job.Body) {
-        let transaction = Transaction(tenant: tenant, connection: connection, keys: plan.keys, isReading: true)
+        let transaction = Transaction(cipher, connection: connection, keys: plan.keys, isReading: true)
         var failure: DatabaseFailure?
         do throws(SQLiteError) {
             try connection.snapshot { () throws(SQLiteError) in try body(transaction) }
@@ -139,7 +142,7 @@ final class TenantFile {
     /// One commit. Returns the writes that were not tried, because an error of one ended the transaction for all.
     private func write(_ jobs: ArraySlice<Write>) -> ArraySlice<Write> {
         applyQuota()
-        let transaction = Transaction(tenant: tenant, connection: connection, keys: plan.keys, isReading: false)
+        let transaction = Transaction(cipher, connection: connection, keys: plan.keys, isReading: false)
         var outcomes: [Outcome] = []
         var hasBegun = false
         do throws(SQLiteError) {
@@ -205,6 +208,7 @@ final class TenantFile {
     private func finishErasure(of objects: [ObjectID]) throws(SQLiteError) {
         guard !objects.isEmpty else { return }
         try plan.keys.erase(objects, of: tenant)
+        cipher = FieldCipher(tenant)
         try Outbox.remove(objects, in: connection)
         // The log still has the deleted rows.
         checkpoint()

@@ -18,6 +18,9 @@ protocol TenantKeys: Sendable {
         at path: String, of tenant: TenantID, options: SQLiteOptions, mayCreate: Bool
     ) throws(SQLiteError) -> SQLiteConnection
 
+    /// Looks at the pages of a file that does not open; `nil` where somebody has it open.
+    func scanFile(at path: String, of tenant: TenantID) -> PageScan?
+
     /// Refuses a file that is older than the keyring has seen it, or a keyring that is older than the file has seen. True
     /// where the file may be from a backup, and so have rows of what was erased since.
     func check(_ connection: SQLiteConnection, of tenant: TenantID) throws(SQLiteError) -> Bool
@@ -39,6 +42,9 @@ protocol TenantKeys: Sendable {
 
     /// The key of an object. Throws `erased` where it has none, or none any more.
     func key(of object: ObjectID, of tenant: TenantID) throws(SQLiteError) -> ObjectKey
+
+    /// Objects that have a key, in the order of their ids, behind `object`.
+    func objects(of tenant: TenantID, after object: ObjectID?, limit: Int) throws(SQLiteError) -> [ObjectID]
 
     /// Deletes keys and leaves a tombstone for each; durable when it returns, harmless twice.
     func erase(_ objects: [ObjectID], of tenant: TenantID) throws(SQLiteError)

@@ -9,14 +9,18 @@ final class Transaction: TenantTransaction {
     let connection: SQLiteConnection
     private let keys: any TenantKeys
     private let isReading: Bool
+    private let cipher: FieldCipher
+    /// The object that content was sealed or opened for last, mostly the next one's too.
+    private var last: (object: ObjectID, key: ObjectKey)?
     /// Keys that this group makes. They are on the disk before it commits: a row that outlived its key would be lost.
     private var new: [ObjectID: NewObjectKey] = [:]
     /// What this group erases: noted in the outbox by the same transaction that deletes the rows, done in the keyring once
     /// that has committed.
     private(set) var erased: [ObjectID] = []
 
-    init(tenant: TenantID, connection: SQLiteConnection, keys: any TenantKeys, isReading: Bool) {
-        self.tenant = tenant
+    init(_ cipher: FieldCipher, connection: SQLiteConnection, keys: any TenantKeys, isReading: Bool) {
+        tenant = cipher.tenant
+        self.cipher = cipher
         self.connection = connection
         self.keys = keys
         self.isReading = isReading
@@ -25,21 +29,22 @@ final class Transaction: TenantTransaction {
     func createKey(of object: ObjectID) throws(SQLiteError) {
         try requireWriting()
         new[object] = try keys.begin(object, of: tenant)
+        last = nil
     }
 
     func seal(_ plain: [UInt8], in cell: Cell, of object: ObjectID) throws(SQLiteError) -> [UInt8] {
         let key = try key(of: object)
         do throws(KeyringFailure) {
-            return try key.seal(plain.span, in: cell, of: tenant)
+            return try cipher.seal(plain.span, in: cell, with: key)
         } catch {
             throw SQLiteError(error)
         }
     }
 
-    func open(_ sealed: [UInt8], in cell: Cell, of object: ObjectID) throws(SQLiteError) -> [UInt8] {
+    func open(_ sealed: Span<UInt8>, in cell: Cell, of object: ObjectID) throws(SQLiteError) -> [UInt8] {
         let key = try key(of: object)
         do throws(KeyringFailure) {
-            return try key.open(sealed, in: cell, of: tenant)
+            return try cipher.open(sealed, in: cell, with: key)
         } catch {
             throw SQLiteError(error)
         }
@@ -61,6 +66,10 @@ final class Transaction: TenantTransaction {
         }
     }
 
+    func objects(after object: ObjectID?, limit: Int) throws(SQLiteError) -> [ObjectID] {
+        try keys.objects(of: tenant, after: object, limit: limit)
+    }
+
     func digest(_ label: StaticString, _ text: String) -> [UInt8] {
         keys.digest(label, text, of: tenant)
     }
@@ -77,8 +86,11 @@ final class Transaction: TenantTransaction {
     }
 
     private func key(of object: ObjectID) throws(SQLiteError) -> ObjectKey {
-        if let new = new[object] { return new.key }
-        return try keys.key(of: object, of: tenant)
+        if let last, last.object == object { return last.key }
+        let key: ObjectKey
+        if !new.isEmpty, let new = new[object] { key = new.key } else { key = try keys.key(of: object, of: tenant) }
+        last = (object, key)
+        return key
     }
 
     private func requireWriting() throws(SQLiteError) {
