@@ -51,7 +51,8 @@ let commandTable = CommandTable(
             "key revoke", "refuse an API key from the next request on",
             operands: [CommandOperand("id", "the key's id: key_…")], options: [jsonOption],
             examples: ["gatehouse key revoke key_01JD0000000000000000000000"]),
-    ] + providerCommands + tenantCommands + planCommands + nodeCommands + storeCommands + storeFileCommands
+    ] + providerCommands + tenantCommands + planCommands + nodeCommands + usageCommands + storeCommands
+        + storeFileCommands
         + backupCommands,
     examples: ["gatehouse dev", "gatehouse check", "gatehouse serve", "gatehouse key create --name laptop"])
 

@@ -44,14 +44,17 @@ struct Composition {
         self.modules = modules
         self.roles = roles
         stages = Stages(modules.filter { !leaving.contains($0.section) }.flatMap(\.module.stages))
-        routes = try Self.table(modules.flatMap(\.module.routes), configuration)
+        routes = try Self.table(modules.map(\.module), configuration)
     }
 
-    private static func table(_ routes: [Route], _ configuration: Configuration) throws(ConfigurationError)
-        -> RouteTable
-    {
+    private static func table(
+        _ modules: [any Module], _ configuration: Configuration
+    ) throws(ConfigurationError) -> RouteTable {
         do {
-            return try RouteTable(HouseRoutes.all(beside: routes))
+            return try RouteTable(
+                HouseRoutes.all(beside: modules.flatMap(\.routes)) { text in
+                    for module in modules { module.write(metrics: &text) }
+                })
         } catch {
             // Two modules claim one path: a fault of this program, which every start would show at once.
             throw ConfigurationError(file: configuration.file, message: "routes collide: \(error)")

@@ -7,8 +7,10 @@ import JSON
 /// The routes that belong to no module: is it alive, is it ready, what does it serve.
 enum HouseRoutes {
     /// These and the modules' own.
-    static func all(beside modules: [Route]) -> [Route] {
-        let own = [alive, ready]
+    ///
+    /// - Parameter metrics: what each module tells of itself.
+    static func all(beside modules: [Route], metrics: @escaping @Sendable (inout MetricsText) -> Void) -> [Route] {
+        let own = [alive, ready, self.metrics(metrics)]
         let document = description(of: own + modules)
         return own + [document] + modules
     }
@@ -26,6 +28,21 @@ enum HouseRoutes {
         summary: "The server takes requests"
     ) { _ throws(Failure) in
         .whole(status: 200, contentType: "text/plain; charset=utf-8", body: Array("ok\n".utf8))
+    }
+
+    /// For the operator alone. A scraper on this machine is no reason to open it to loopback: behind a local proxy everybody
+    /// comes from there.
+    private static func metrics(_ write: @escaping @Sendable (inout MetricsText) -> Void) -> Route {
+        let process = ProcessMetrics()
+        return Route(
+            .get, "/metrics", guard: .operator, summary: "Figures of the running server, in Prometheus' text format"
+        ) { _ throws(Failure) in
+            var text = MetricsText()
+            process.write(to: &text)
+            write(&text)
+            return .whole(
+                status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: text.bytes)
+        }
     }
 
     /// Made once, from the table itself, its own entry included.

@@ -64,6 +64,7 @@ struct Main {
 
     private static func runNodes(_ invocation: Invocation) throws(CommandFailure) {
         switch invocation.command.name {
+        case "usage": try UsageCommands(invocation).show()
         case "node list": try NodeCommands(invocation).listNodes()
         case "thread list": try NodeCommands(invocation).listThreads()
         case "thread delete": try NodeCommands(invocation).deleteThread()

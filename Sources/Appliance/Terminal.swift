@@ -36,17 +36,25 @@ enum Terminal {
         }
     }
 
-    /// Rows in columns as wide as their widest cell, two spaces between.
+    /// Rows in columns as wide as their widest cell, two spaces between. Columns of nothing but numbers stand to the right,
+    /// so that their digits stand below one another.
     static func table(_ header: [String], _ rows: [[String]]) -> String {
         let all = [header] + rows
         let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
+        let areNumbers = header.indices.map { column in !rows.isEmpty && rows.allSatisfy { isNumber($0[column]) } }
         return all.map { row in
             var line = ""
             for (column, cell) in row.enumerated() {
-                line += cell
-                if column < row.count - 1 { line += String(repeating: " ", count: widths[column] - cell.count + 2) }
+                let room = String(repeating: " ", count: widths[column] - cell.count)
+                line += areNumbers[column] ? room + cell : column < row.count - 1 ? cell + room : cell
+                if column < row.count - 1 { line += "  " }
             }
             return line
         }.joined(separator: "\n")
+    }
+
+    /// A figure, a sum of money, or the dash that stands for neither.
+    private static func isNumber(_ cell: String) -> Bool {
+        cell == "-" || !cell.isEmpty && cell.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == 0x2E || $0 == 0x24 }
     }
 }

@@ -56,7 +56,8 @@ private func newLedger() -> UsageLedger {
 
     @Test(
         arguments: [
-            [1], [0, 1], [1, 0], [1, 128], [255, 255, 255, 255, 255, 255, 255, 255, 255, 1], [200, 200, 1, 1],
+            [1], [9, 1], [9, 0, 1], [9, 1, 0], [9, 1, 128], [255, 255, 255, 255, 255, 255, 255, 255, 255, 1],
+            [9, 200, 200, 1, 1],
         ] as [[UInt8]])
     func `bytes that are no histogram are refused`(bytes: [UInt8]) {
         #expect(LatencyHistogram(bytes) == nil)

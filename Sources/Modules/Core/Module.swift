@@ -22,6 +22,9 @@ package protocol Module: AnyObject, Sendable {
     /// The tables it keeps, each column with what is in it.
     var schemas: [Schema] { get }
 
+    /// Its part of `/metrics`. Called on a loop: it reads what is in memory and waits for nothing.
+    func write(metrics: inout MetricsText)
+
     /// Opens what it needs. Runs on the main thread before any loop; may block.
     func start() throws(StartFailure)
 
@@ -39,6 +42,7 @@ extension Module {
     package var routes: [Route] { [] }
     package var stages: [any Stage] { [] }
     package var schemas: [Schema] { [] }
+    package func write(metrics: inout MetricsText) {}
     package func start() throws(StartFailure) {}
     package func stop(by deadline: Instant) {}
 }

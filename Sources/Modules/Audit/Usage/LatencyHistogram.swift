@@ -12,6 +12,8 @@ struct LatencyHistogram: Equatable, Sendable {
 
     /// Buckets that hold something, in their order.
     private var buckets: [Bucket] = []
+    /// Of all durations, as they were before they were counted by bucket.
+    private(set) var milliseconds = 0
 
     private struct Bucket: Equatable, Sendable {
         let index: UInt16
@@ -19,13 +21,16 @@ struct LatencyHistogram: Equatable, Sendable {
     }
 
     var isEmpty: Bool { buckets.isEmpty }
-    var count: Int { buckets.reduce(0) { $0 + $1.count } }
+    var count: Int { buckets.reduce(0) { $0.addingClamped($1.count) } }
 
-    mutating func add(milliseconds: Int, count: Int = 1) {
-        add(UInt16(Self.index(of: min(max(milliseconds, 0), Self.millisecondsMax))), count)
+    mutating func add(milliseconds: Int) {
+        let value = min(max(milliseconds, 0), Self.millisecondsMax)
+        self.milliseconds = self.milliseconds.addingClamped(value)
+        add(UInt16(Self.index(of: value)), 1)
     }
 
     mutating func add(_ other: LatencyHistogram) {
+        milliseconds = milliseconds.addingClamped(other.milliseconds)
         guard !buckets.isEmpty else {
             buckets = other.buckets
             return
@@ -36,7 +41,7 @@ struct LatencyHistogram: Equatable, Sendable {
     private mutating func add(_ index: UInt16, _ count: Int) {
         let place = buckets.firstIndex { $0.index >= index } ?? buckets.count
         if place < buckets.count, buckets[place].index == index {
-            buckets[place].count += count
+            buckets[place].count = buckets[place].count.addingClamped(count)
         } else {
             buckets.insert(Bucket(index: index, count: count), at: place)
         }
@@ -51,10 +56,16 @@ struct LatencyHistogram: Equatable, Sendable {
         let rank = min(max(Int((part * Double(total)).rounded(.up)), 1), total)
         var seen = 0
         for bucket in buckets {
-            seen += bucket.count
+            seen = seen.addingClamped(bucket.count)
             if seen >= rank { return Self.middle(of: Int(bucket.index)) }
         }
         return nil
+    }
+
+    /// How many were not longer than that, to the width of a bucket.
+    func count(upTo milliseconds: Int) -> Int {
+        let last = Self.index(of: min(max(milliseconds, 0), Self.millisecondsMax))
+        return buckets.prefix { $0.index <= last }.reduce(0) { $0.addingClamped($1.count) }
     }
 
     // MARK: Buckets
@@ -73,9 +84,12 @@ struct LatencyHistogram: Equatable, Sendable {
 
     // MARK: Bytes
 
-    /// The buckets as pairs of numbers in LEB128: steps from index to index, and counts.
+    /// Numbers in LEB128: the sum of all durations, then for each bucket the step from the index before, and its count.
+    /// Nothing where there are none.
     var bytes: [UInt8] {
+        guard !buckets.isEmpty else { return [] }
         var bytes: [UInt8] = []
+        bytes.append(leb128: milliseconds)
         var last = -1
         for bucket in buckets {
             bytes.append(leb128: Int(bucket.index) - last)
@@ -88,6 +102,9 @@ struct LatencyHistogram: Equatable, Sendable {
     /// Reads what `bytes` wrote; nil for anything else.
     init?(_ bytes: [UInt8]) {
         var (rest, last) = (bytes[...], -1)
+        guard !rest.isEmpty else { return }
+        guard let sum = rest.takeLEB128(), !rest.isEmpty else { return nil }
+        milliseconds = sum
         while !rest.isEmpty {
             guard let step = rest.takeLEB128(), step > 0, step <= Self.bucketsMax, let count = rest.takeLEB128(),
                 count > 0, last + step < Self.bucketsMax
@@ -112,10 +129,10 @@ extension [UInt8] {
 }
 
 extension ArraySlice<UInt8> {
-    /// At most eight bytes: 56 bits, so that sums of many do not overflow.
+    /// At most nine bytes, 63 bits.
     fileprivate mutating func takeLEB128() -> Int? {
         var number = 0
-        for shift in stride(from: 0, to: 56, by: 7) {
+        for shift in stride(from: 0, to: 63, by: 7) {
             guard let byte = popFirst() else { return nil }
             number |= Int(byte & 127) << shift
             if byte < 128 { return number }
