@@ -19,6 +19,11 @@ struct CommandFailure: Error, CustomStringConvertible {
         isPlaced = false
     }
 
+    /// The same with a next step, where it has none.
+    func hinting(_ hint: @autoclosure () -> String) -> CommandFailure {
+        isPlaced || self.hint != nil ? self : CommandFailure(message, hint: hint(), exitCode: exitCode)
+    }
+
     /// A mistake in the configuration file, with its place.
     init(_ error: ConfigurationError) {
         message = error.description

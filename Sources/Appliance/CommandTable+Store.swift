@@ -13,10 +13,12 @@ let storeCommands = [
             epoch: what was erased before cannot be read any more, from any earlier copy of the files. master: a new master \
             key, sealed in every slot; passphrases that are not in a file are asked for, and each recovery key is replaced \
             by a new one, which is printed. tenant: a tenant's own key, and with it the wrapping of all its objects' keys. \
-            keyring: the pages of keyring.db. pages: those of control.db and of every tenant's file, or of one tenant's.
+            keyring: the pages of keyring.db. pages: those of control.db and of every tenant's file, or of one tenant's. \
+            objects: the key of each thread, file and node, with all content sealed anew, of every tenant or of one. \
+            Backups from before pages or objects do not open: make a new one.
             """,
         operands: [
-            CommandOperand("what", "epoch, master, tenant, keyring or pages"),
+            CommandOperand("what", "epoch, master, tenant, keyring, pages or objects"),
             CommandOperand("tenant", "the tenant's id: ten_…", isOptional: true),
         ],
         options: [

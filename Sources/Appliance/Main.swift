@@ -13,7 +13,12 @@ struct Main {
         do {
             switch try commandTable.parse(Array(CommandLine.arguments.dropFirst()), columns: Terminal.columns) {
             case .help(let text): Terminal.print(text)
-            case .run(let invocation): try run(invocation)
+            case .run(let invocation):
+                do throws(CommandFailure) {
+                    try run(invocation)
+                } catch {
+                    throw error.hinting("gatehouse \(invocation.command.name) --help")
+                }
             }
         } catch let error as UsageError {
             Terminal.complain(error.description)

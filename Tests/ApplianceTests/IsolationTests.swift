@@ -230,5 +230,6 @@ private struct ConfusedStore: TenantStore {
         honest.onRestore(body)
     }
 
+    func onKeyRenewal(_ renewal: ContentRenewal) { honest.onKeyRenewal(renewal) }
     func onDeletion(_ body: @escaping @Sendable (TenantID) async -> Void) { honest.onDeletion(body) }
 }

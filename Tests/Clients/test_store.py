@@ -138,7 +138,9 @@ def rotations(server):
     said = server.command("store", "rotate", "--help").stdout
     tenant = json.loads(server.command("tenant", "list", "--json").stdout)[0]["id"]
     kinds = [["epoch"], ["master"], ["tenant", tenant], ["keyring"]]
-    return kinds + ([["pages"]] if "pages" in said else [])
+    kinds += [["pages"], ["objects"]]
+    assert all(f"{kind[0]}:" in said for kind in kinds)
+    return kinds
 
 
 def test_every_kind_of_key_is_renewed_under_load(make_gateway, trust):

@@ -72,4 +72,42 @@ import Testing
     private func write(_ count: Int, to database: any TenantDatabase) async throws {
         for number in 0..<count { try await database.note("\(number) " + String(repeating: "x", count: 100_000)) }
     }
+
+    @Test func `every flipped bit of a tenant's file is named by the check, and nothing wrong is read`() async throws {
+        let (directory, name, path) = try await filled()
+        let tenant = TenantID(String(name.dropFirst("tenants/".count).dropLast(".db".count)))
+        let whole = try AtomicFile.read(path: path, bytesMax: 64 << 20)
+        var harness = try TenantHarness(in: directory)
+        let notes = try await harness.tenants.database(of: tenant, actor: "test").notes()
+        #expect(notes.count == 200)
+        harness.stop()
+        var random = SeededGenerator()
+        for _ in 0..<Repetition.rounds(40, full: 10_000) {
+            let bit = random.below(whole.count * 8)
+            let page = bit / 8 / Self.page + 1
+            var changed = whole
+            changed[bit / 8] ^= 1 << UInt8(bit % 8)
+            try AtomicFile.write(path: path, bytes: changed, mode: 0o600)
+            harness = try TenantHarness(in: directory)
+            defer { harness.stop() }
+            let what = "seed \(SeededGenerator.seed), bit \(bit), page \(page)"
+            #expect(try await harness.tenants.check(name).problems.map(\.page) == [page], "\(what)")
+            let database = try harness.tenants.database(of: tenant, actor: "test")
+            switch await read(database) {
+            case .success(let read): #expect(read == notes, "\(what)")
+            case .failure(.damaged(let file, let number)): #expect(file == path && number == page, "\(what)")
+            // The byte that tells a sealed file from a plain one.
+            case .failure(.failed(let error)): #expect(page == 1 && error.kind == .schema, "\(what): \(error)")
+            case .failure(let failure): Issue.record("\(what): \(failure)")
+            }
+        }
+    }
+
+    private func read(_ database: any TenantDatabase) async -> Result<[String], DatabaseFailure> {
+        do throws(DatabaseFailure) {
+            return .success(try await database.notes())
+        } catch {
+            return .failure(error)
+        }
+    }
 }

@@ -20,7 +20,7 @@ import Testing
         directory = try TemporaryDirectory()
     }
 
-    private func store() throws -> Store {
+    private func store(wear: PageWear.Limits = PageWear.Limits()) throws -> Store {
         let configuration = try Configuration(
             text: """
                 mode = "development"
@@ -29,7 +29,7 @@ import Testing
                 unlock = ["file:\(directory("root.key"))"]
                 """)
         let section = try #require(try configuration.section("store"))
-        return try Store(section, settings: try HouseSettings(configuration), log: .disabled)
+        return try Store(section, settings: try HouseSettings(configuration), log: .disabled, wear: wear)
     }
 
     private func refusal() throws -> StartFailure? {
@@ -49,6 +49,49 @@ import Testing
 
     private func put(_ bytes: [UInt8], _ name: String) throws {
         try AtomicFile.write(path: directory("data/\(name)"), bytes: bytes, mode: 0o600)
+    }
+
+    // MARK: - Worn keys
+
+    /// The generation of the newest page key of each file.
+    private func generations(_ store: Store, _ tenant: TenantID) throws -> [String: UInt32] {
+        let keyring = try store.opened().keyring
+        let file = try keyring.read { connection throws(KeyringFailure) in SealedFile.of(connection) }
+        return [
+            "control": try keyring.controlKeys().pageKeys.first?.generation ?? 0,
+            "keyring": file?.keys.first?.generation ?? 0,
+            "tenant": try keyring.tenantKeys(tenant).pageKeys.first?.generation ?? 0,
+        ]
+    }
+
+    @Test func `the server changes worn page keys of every file by itself`() throws {
+        var limits = PageWear.Limits()
+        (limits.writesMax, limits.step) = (300, 64)
+        let server = try store(wear: limits)
+        try server.start()
+        defer { server.stop(by: .now()) }
+        let tenant = try server.tenants.ensureBlocking(name: "acme").id
+        let first = try generations(server, tenant)
+        #expect(first.count == 3)
+        let deadline = Instant.now() + .seconds(120)
+        var now = first
+        while !now.allSatisfy({ $0.value > first[$0.key] ?? 0 }), Instant.now() < deadline {
+            try server.writeBlocking { connection throws(SQLiteError) in
+                try connection.execute("CREATE TABLE IF NOT EXISTS t (a BLOB)")
+                for _ in 0..<20 { try connection.execute("INSERT INTO t VALUES (randomblob(3000))") }
+            }
+            let database = try server.tenants.database(of: tenant, actor: "test")
+            try onLoop(within: .seconds(60)) { _ in
+                try await database.write { transaction throws(SQLiteError) in
+                    try transaction.connection.run(script: "CREATE TABLE IF NOT EXISTS t (a BLOB)")
+                    for _ in 0..<20 { try transaction.connection.execute("INSERT INTO t VALUES (randomblob(3000))") }
+                }
+            }
+            for _ in 0..<5 { try server.opened().keyring.createObjectKey(tenant, ObjectID("thr_\(Random.uint64())")) }
+            server.renewWornPages()
+            now = try generations(server, tenant)
+        }
+        for (name, generation) in now { #expect(generation > first[name] ?? 0, "\(name)") }
     }
 
     // MARK: - Starting

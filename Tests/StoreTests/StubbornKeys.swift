@@ -62,6 +62,14 @@ final class StubbornKeys: TenantKeys {
         try keys.key(of: object, of: tenant)
     }
 
+    func beginRenewal(of objects: [ObjectID], of tenant: TenantID) throws(SQLiteError) {
+        try keys.beginRenewal(of: objects, of: tenant)
+    }
+
+    func endRenewal(of objects: [ObjectID], of tenant: TenantID) throws(SQLiteError) {
+        try keys.endRenewal(of: objects, of: tenant)
+    }
+
     func objects(of tenant: TenantID, after object: ObjectID?, limit: Int) throws(SQLiteError) -> [ObjectID] {
         try keys.objects(of: tenant, after: object, limit: limit)
     }
@@ -72,6 +80,8 @@ final class StubbornKeys: TenantKeys {
     }
 
     func checkKeyring(as file: String) -> FileCheck { keys.checkKeyring(as: file) }
+
+    func notePageWrites(of tenant: TenantID) throws(SQLiteError) -> Bool { try keys.notePageWrites(of: tenant) }
 
     func renewPageKey(of tenant: TenantID) throws(SQLiteError) { try keys.renewPageKey(of: tenant) }
 

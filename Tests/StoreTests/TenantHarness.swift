@@ -28,6 +28,7 @@ final class TenantHarness: Sendable {
     ///   - wrap: puts something before the keyring.
     init(
         _ section: String = "", in directory: TemporaryDirectory? = nil, below: String = "unix",
+        wear: PageWear.Limits = PageWear.Limits(),
         isDiskLow: @escaping @Sendable () -> Bool = { false },
         wrap: (any TenantKeys) -> any TenantKeys = { $0 }
     ) throws {
@@ -42,7 +43,8 @@ final class TenantHarness: Sendable {
         control = try DatabaseThread(
             SealedFile(path: self.directory("control.db"), keys: keys, identity: identity), mayCreate: true)
         try tenants.start(
-            database: control, keys: wrap(KeyringOfTenants(keyring, below: below)), data: self.directory.path)
+            database: control, keys: wrap(KeyringOfTenants(keyring, below: below, wear: wear)),
+            data: self.directory.path)
         try tenants.register(Self.notes)
     }
 

@@ -14,6 +14,7 @@ package struct TestStore: TenantStore {
     package func database(of tenant: TenantID, actor: String) throws(Failure) -> any TenantDatabase { self.tenant }
     package func register(_ migrations: SQLiteMigrations) throws(StartFailure) {}
     package func onRestore(_ body: @escaping @Sendable (any TenantTransaction) throws(SQLiteError) -> Void) {}
+    package func onKeyRenewal(_ renewal: ContentRenewal) {}
     package func onDeletion(_ body: @escaping @Sendable (TenantID) async -> Void) {}
 }
 

@@ -17,6 +17,7 @@ package final class TestTenant: TenantDatabase {
     private struct State {
         let connection: SQLiteConnection
         var keys: Set<ObjectID> = []
+        var generation = 1
     }
 
     package init(_ name: String = "ten_test", _ migrations: [SQLiteMigrations]) throws {
@@ -24,6 +25,12 @@ package final class TestTenant: TenantDatabase {
         let connection = try SQLiteConnection.inMemory()
         try connection.migrate(migrations)
         state = Mutex(State(connection: connection))
+    }
+
+    /// Which of its keys seals; all open.
+    package var generation: Int {
+        get { state.withLock { $0.generation } }
+        set { state.withLock { $0.generation = newValue } }
     }
 
     /// The objects that have a key.
@@ -49,7 +56,8 @@ package final class TestTenant: TenantDatabase {
         let tenant = tenant
         let result: Result<R, SQLiteError> = state.withLock { state in
             state.connection.adopt()
-            let transaction = TestTransaction(tenant: tenant, connection: state.connection, keys: state.keys)
+            let transaction = TestTransaction(
+                tenant: tenant, connection: state.connection, keys: state.keys, generation: state.generation)
             do throws(SQLiteError) {
                 let value = try state.connection.transaction { () throws(SQLiteError) in try body(transaction) }
                 state.keys = transaction.keys
@@ -77,8 +85,10 @@ private final class TestTransaction: TenantTransaction {
     let tenant: TenantID
     let connection: SQLiteConnection
     var keys: Set<ObjectID>
+    private let generation: Int
 
-    init(tenant: TenantID, connection: SQLiteConnection, keys: Set<ObjectID>) {
+    init(tenant: TenantID, connection: SQLiteConnection, keys: Set<ObjectID>, generation: Int) {
+        self.generation = generation
         self.tenant = tenant
         self.connection = connection
         self.keys = keys
@@ -88,7 +98,7 @@ private final class TestTransaction: TenantTransaction {
 
     func seal(_ plain: [UInt8], in cell: Cell, of object: ObjectID) throws(SQLiteError) -> [UInt8] {
         try require(object)
-        return place(cell, object) + plain
+        return place(cell, object) + Array("\(generation):".utf8) + plain
     }
 
     func open(_ sealed: Span<UInt8>, in cell: Cell, of object: ObjectID) throws(SQLiteError) -> [UInt8] {
@@ -97,7 +107,7 @@ private final class TestTransaction: TenantTransaction {
         guard sealed.starts(with: place) else {
             throw SQLiteError(.corrupt, message: "sealed for another place", subject: "")
         }
-        return Array(sealed.dropFirst(place.count))
+        return Array(sealed.dropFirst(place.count).drop { $0 != UInt8(ascii: ":") }.dropFirst())
     }
 
     func erase(_ object: ObjectID) throws(SQLiteError) { keys.remove(object) }

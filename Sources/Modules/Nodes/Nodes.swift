@@ -45,6 +45,7 @@ package final class Nodes: Module {
     package func start() throws(StartFailure) {
         try context.store.register(NodesSchema.migrations)
         context.store.onRestore(Reconciliation.run)
+        context.store.onKeyRenewal(Renewal.content)
         let context = context
         context.store.onDeletion { tenant in
             context.schedule.hasten(tenant)

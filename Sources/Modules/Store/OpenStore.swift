@@ -15,7 +15,7 @@ final class OpenStore: Sendable {
     let worker: Worker
     let backups: Backups
     private let lock: DirectoryLock
-    private let log: Logger
+    let log: Logger
     private let keeper = Mutex<KeyringKeeper?>(nil)
     private let marked: Mutex<Marked?>
 
@@ -87,11 +87,13 @@ final class OpenStore: Sendable {
     }
 
     /// Starts the thread that minds the clock.
-    func keep(rollInterval: Duration) throws(StartFailure) {
+    ///
+    /// - Parameter renewWorn: changes page keys that have sealed as much as they may.
+    func keep(rollInterval: Duration, renewWorn: @escaping @Sendable () -> Void) throws(StartFailure) {
         mark()
         do throws(Errno) {
             let keeper = try KeyringKeeper(chores: [
-                { [weak self] in self?.mark() }, { [weak self] in self?.rollIfDue(rollInterval) },
+                { [weak self] in self?.mark() }, { [weak self] in self?.rollIfDue(rollInterval) }, renewWorn,
             ])
             self.keeper.withLock { $0 = keeper }
         } catch {

@@ -21,7 +21,8 @@ package final class Store: Module {
     private let state = Mutex(State.made)
 
     private let hooks = Mutex<[@Sendable (String) -> Void]>([])
-    private let work = StoreWork()
+    let work = StoreWork()
+    private let wear: PageWear.Limits
 
     private enum State {
         case made
@@ -29,7 +30,11 @@ package final class Store: Module {
         case stopped
     }
 
-    package init(_ section: Section, settings house: HouseSettings, log: Logger) throws(ConfigurationError) {
+    /// - Parameter wear: how much a page key may seal; another number only in tests.
+    package init(
+        _ section: Section, settings house: HouseSettings, log: Logger, wear: PageWear.Limits = PageWear.Limits()
+    ) throws(ConfigurationError) {
+        self.wear = wear
         settings = try StoreSettings(section, mode: house.mode, dataDirectory: house.dataDirectory)
         directory = DataDirectory(path: house.dataDirectory)
         self.log = log
@@ -40,8 +45,9 @@ package final class Store: Module {
         try directory.prepare()
         let store = try OpenStore(directory, settings, tenants, log)
         do throws(StartFailure) {
-            try tenants.start(database: store.database, keys: KeyringOfTenants(store.keyring), data: directory.path)
-            try store.keep(rollInterval: settings.rollInterval)
+            try tenants.start(
+                database: store.database, keys: KeyringOfTenants(store.keyring, wear: wear), data: directory.path)
+            try store.keep(rollInterval: settings.rollInterval) { [weak self] in self?.renewWornPages() }
         } catch {
             tenants.stop()
             store.stop()
@@ -81,6 +87,11 @@ package final class Store: Module {
             throw Failure(.overloaded, "the store is not open").retrying(after: .seconds(1))
         }
         return store
+    }
+
+    /// Changes the page keys that have sealed as much as they may.
+    func renewWornPages() {
+        if let store = try? opened() { store.renewWornPages(work, tenants, wear) }
     }
 
     private func database() throws(DatabaseFailure) -> DatabaseThread {

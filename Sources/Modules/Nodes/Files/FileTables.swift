@@ -119,7 +119,7 @@ enum FileTables {
         let sheet: JSONValue = [
             "filename": .string(form.filename ?? ""), "media_type": form.mediaType.map(JSONValue.string) ?? .null,
         ]
-        let sealed = try transaction.seal(sheet.serialized(), in: Row.cell(id), of: ObjectID(id))
+        let sealed = try transaction.seal(sheet.serialized(), in: cell(id), of: ObjectID(id))
         try transaction.connection.execute(
             """
             UPDATE nodes_files SET sheet = ?1, purpose = ?2, is_whole = 1, expires_at = created_at + ?3 WHERE id = ?4
@@ -172,14 +172,14 @@ enum FileTables {
         }
 
         func opened(in transaction: any TenantTransaction) throws(SQLiteError) -> FileRecord {
-            let plain = try transaction.open(sheet ?? [], in: Self.cell(outline.id), of: outline.object)
+            let plain = try transaction.open(sheet ?? [], in: FileTables.cell(outline.id), of: outline.object)
             guard let value = try? JSONValue(parsing: plain) else {
                 throw SQLiteError(.corrupt, message: "the sheet of \(outline.id)", subject: "nodes_files")
             }
             return FileRecord(
                 outline: outline, filename: value["filename"]?.string ?? "", mediaType: value["media_type"]?.string)
         }
-
-        static func cell(_ id: String) -> Cell { Cell(table: "nodes_files", column: "sheet", row: id) }
     }
+
+    static func cell(_ id: String) -> Cell { Cell(table: "nodes_files", column: "sheet", row: id) }
 }

@@ -229,7 +229,7 @@ enum NodeTables {
         }
     }
 
-    private static func cell(_ id: String, _ version: Int) -> Cell {
+    static func cell(_ id: String, _ version: Int) -> Cell {
         Cell(table: "nodes_versions", column: "configuration", row: id, version: version)
     }
 }

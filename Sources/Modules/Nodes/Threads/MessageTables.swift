@@ -107,7 +107,7 @@ enum MessageTables {
         transaction.digest("client-message", "\(thread.id) \(id)")
     }
 
-    private static func cell(_ column: StaticString, _ id: String) -> Cell {
+    static func cell(_ column: StaticString, _ id: String) -> Cell {
         Cell(table: "nodes_messages", column: column, row: id)
     }
 

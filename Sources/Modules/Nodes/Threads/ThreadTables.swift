@@ -82,7 +82,7 @@ enum ThreadTables {
             "title": draft.title.map(JSONValue.string) ?? .null,
             "correlation_id": draft.correlationID.map(JSONValue.string) ?? .null,
         ]
-        let sealed = try transaction.seal(sheet.serialized(), in: Row.cell(id), of: ObjectID(id))
+        let sealed = try transaction.seal(sheet.serialized(), in: cell(id), of: ObjectID(id))
         try transaction.connection.execute(
             """
             INSERT INTO nodes_threads (id, node_id, owner, correlation, sheet, created_at, active_at, oldest_at,
@@ -148,14 +148,14 @@ enum ThreadTables {
         }
 
         func opened(in transaction: any TenantTransaction) throws(SQLiteError) -> ThreadRecord {
-            let plain = try transaction.open(sheet, in: Self.cell(outline.id), of: outline.object)
+            let plain = try transaction.open(sheet, in: ThreadTables.cell(outline.id), of: outline.object)
             guard let value = try? JSONValue(parsing: plain) else {
                 throw SQLiteError(.corrupt, message: "the sheet of \(outline.id)", subject: "nodes_threads")
             }
             return ThreadRecord(
                 outline: outline, title: value["title"]?.string, correlationID: value["correlation_id"]?.string)
         }
-
-        static func cell(_ id: String) -> Cell { Cell(table: "nodes_threads", column: "sheet", row: id) }
     }
+
+    static func cell(_ id: String) -> Cell { Cell(table: "nodes_threads", column: "sheet", row: id) }
 }

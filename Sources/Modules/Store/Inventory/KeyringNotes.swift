@@ -4,7 +4,7 @@ import Core
 
 /// What is in the tables of the keyring. No backup with a history has any of it.
 enum KeyringNotes {
-    static let all = [meta, dataKeys, secrets, tenants, pageKeys, objects, tombstones, marks]
+    static let all = [meta, dataKeys, secrets, tenants, pageKeys, pageWrites, objects, tombstones, marks]
 
     private static let meta = TableNote(
         "keyring_meta", kept: "as long as the keyring",
@@ -66,6 +66,14 @@ enum KeyringNotes {
             ColumnNote("made_at", "when it was made"),
         ])
 
+    private static let pageWrites = TableNote(
+        "keyring_page_writes", kept: "as long as the file it is about",
+        [
+            ColumnNote("file", "a database file"),
+            ColumnNote("generation", "which of its page keys"),
+            ColumnNote("writes", "how many pages that key may have sealed"),
+        ])
+
     private static let objects = TableNote(
         "keyring_objects", kept: "until the object is erased",
         [
@@ -77,7 +85,7 @@ enum KeyringNotes {
         ])
 
     private static let tombstones = TableNote(
-        "keyring_tombstones", kept: "as long as a backup may bring the object back",
+        "keyring_tombstones", kept: "for good: a backup of any age may bring the object's rows back",
         [
             ColumnNote("digest", "of the id of what was erased", .metadata, .digest),
             ColumnNote("erased_at", "when"),

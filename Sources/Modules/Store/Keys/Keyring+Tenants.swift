@@ -123,6 +123,7 @@ extension Keyring {
             try failing { () throws(SQLiteError) in
                 try connection.execute("DELETE FROM keyring_page_keys WHERE tenant = ?", row.number)
                 try connection.execute("DELETE FROM keyring_marks WHERE file = ?", row.id)
+                try connection.execute("DELETE FROM keyring_page_writes WHERE file = ?", row.id)
                 try connection.execute("DELETE FROM keyring_tenants WHERE number = ?", row.number)
                 try connection.execute(
                     "INSERT OR IGNORE INTO keyring_tombstones VALUES (?, ?)", tombstone(of: tenant, nil), WallTime.now()

@@ -127,7 +127,8 @@ final class Keyring: Sendable {
     }
 
     /// What stays of something erased: a digest under a key of the keyring, by which its return is recognised and from which
-    /// nobody learns its name.
+    /// nobody learns its name. It stays for good, 16 bytes and a time: a backup of any age may bring the rows of what was
+    /// erased back, and no fresh key may ever be made under its id.
     func tombstone(of tenant: TenantID, _ object: ObjectID?) -> [UInt8] {
         var message: [UInt8] = []
         message.append(counted: tenant.text)

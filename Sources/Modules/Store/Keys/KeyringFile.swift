@@ -53,7 +53,14 @@ enum KeyringFile {
             CREATE TABLE keyring_tombstones (digest BLOB PRIMARY KEY, erased_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
             CREATE TABLE keyring_marks (
                 file TEXT PRIMARY KEY, generation INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+            """,
             """
+            CREATE TABLE keyring_page_writes (
+                file TEXT PRIMARY KEY,
+                generation INTEGER NOT NULL,        -- of the page key
+                writes INTEGER NOT NULL             -- pages that it may have sealed, at most
+            ) STRICT, WITHOUT ROWID;
+            """,
         ])
 
     /// The file that the slots describe, under the only page key that is derived: it cannot lie in the file it opens.

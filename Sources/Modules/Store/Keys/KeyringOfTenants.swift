@@ -21,8 +21,11 @@ final class KeyringOfTenants: TenantKeys {
     /// The VFS below the seals; another than SQLite's own only in tests.
     private let below: String
 
-    init(_ keyring: Keyring, below: String = "unix") {
+    private let wear: PageWear.Limits
+
+    init(_ keyring: Keyring, below: String = "unix", wear: PageWear.Limits = PageWear.Limits()) {
         self.keyring = keyring
+        self.wear = wear
         self.below = below
     }
 
@@ -64,6 +67,13 @@ final class KeyringOfTenants: TenantKeys {
             let file = SealedFile(path: path, keys: keys.pageKeys, identity: keys.identity, below: below)
             opened[tenant] = Opened(keys: keys, file: file)
             return file
+        }
+    }
+
+    func notePageWrites(of tenant: TenantID) throws(SQLiteError) -> Bool {
+        guard let file = opened.withLock({ $0[tenant]?.file }) else { return false }
+        return try failing { () throws(KeyringFailure) in
+            try keyring.notePageWrites(of: file, as: tenant.text, wear)
         }
     }
 
@@ -114,6 +124,14 @@ final class KeyringOfTenants: TenantKeys {
         let key = try failing { () throws(KeyringFailure) in try keyring.objectKey(tenant, object) }
         guard let key else { throw SQLiteError(.erased, message: "the key of this content is gone", subject: "") }
         return key
+    }
+
+    func beginRenewal(of objects: [ObjectID], of tenant: TenantID) throws(SQLiteError) {
+        try failing { () throws(KeyringFailure) in try keyring.beginRenewal(tenant, objects) }
+    }
+
+    func endRenewal(of objects: [ObjectID], of tenant: TenantID) throws(SQLiteError) {
+        try failing { () throws(KeyringFailure) in try keyring.endRenewal(tenant, objects) }
     }
 
     func objects(of tenant: TenantID, after object: ObjectID?, limit: Int) throws(SQLiteError) -> [ObjectID] {

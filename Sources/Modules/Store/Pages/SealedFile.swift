@@ -24,6 +24,8 @@ package final class SealedFile: Sendable {
     private let ring: Mutex<[PageKey]>
     private let ringVersion = Atomic(0)
     private let writes = Atomic<UInt64>(0)
+    /// What the key has sealed before, and what is written down of it (`PageWear`).
+    let wear = Mutex(PageWear())
     private let log = Mutex(Log())
     /// Held while a connection is opened: two first ones would both make the file, or both finish what a crash left.
     private let opening = Mutex(())
@@ -154,8 +156,7 @@ package final class SealedFile: Sendable {
 
     // MARK: - Keys
 
-    /// Pages sealed since this object was made, with the key in use. The owner of the key keeps the sum, and changes the key
-    /// at `PageKey.writesMax`.
+    /// Pages sealed since this object was made, with the key in use. The keyring keeps the sum (`PageWear`).
     package var pageWrites: UInt64 { writes.load(ordering: .relaxed) }
 
     /// From now on pages are sealed with `key`; those that are sealed with others still open. `PageRewriter` changes them.

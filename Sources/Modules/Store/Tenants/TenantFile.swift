@@ -33,7 +33,7 @@ final class TenantFile {
     private weak var held: FileSnapshot?
 
     private let path: String
-    private let plan: TenantFiles.Plan
+    let plan: TenantFiles.Plan
     private let connection: SQLiteConnection
     /// Keeps the schedule of the last object's key, until something is erased.
     private var cipher: FieldCipher
@@ -142,6 +142,7 @@ final class TenantFile {
     /// One commit. Returns the writes that were not tried, because an error of one ended the transaction for all.
     private func write(_ jobs: ArraySlice<Write>) -> ArraySlice<Write> {
         applyQuota()
+        countPages()
         let transaction = Transaction(cipher, connection: connection, keys: plan.keys, isReading: false)
         var outcomes: [Outcome] = []
         var hasBegun = false
@@ -232,6 +233,17 @@ final class TenantFile {
         }
     }
 
+    /// A transaction of the store's own, between those of the modules.
+    func transaction<R>(
+        _ body: (any TenantTransaction) throws(SQLiteError) -> R
+    ) throws(SQLiteError) -> R {
+        countPages()
+        (wantsCheckpoint, isMarked) = (true, false)
+        if connection.framesInLog * 4096 > TenantLimit.walBytes { checkpoint(inPlace: true) }
+        let transaction = Transaction(cipher, connection: connection, keys: plan.keys, isReading: false)
+        return try connection.transaction { () throws(SQLiteError) in try body(transaction) }
+    }
+
     /// One step on the way to another page key: how many pages it has changed, and whether it was the last, after which
     /// there is no key but the newest. Begins with a fresh key, or goes on with a change that was cut short.
     func renewPages() throws(SQLiteError) -> (pages: Int, isLast: Bool) {
@@ -258,6 +270,15 @@ final class TenantFile {
         }
         held = new
         return new
+    }
+
+    /// A page key is good for so many pages and no more.
+    private func countPages() {
+        do throws(SQLiteError) {
+            if try plan.keys.notePageWrites(of: tenant) { plan.wornOut(tenant) }
+        } catch {
+            log("what the page key has sealed is not noted", error)
+        }
     }
 
     // MARK: - Size

@@ -19,8 +19,12 @@ final class TenantFiles {
         let bytesMax: @Sendable (TenantID) -> Int
         /// What modules do to a file that was restored from a backup.
         let reconcile: @Sendable (any TenantTransaction) throws(SQLiteError) -> Void
+        /// How modules seal their objects anew.
+        let renewals: @Sendable () -> [ContentRenewal]
         /// Whether the disk under a file has so little room left that no tenant's file may grow.
         let isDiskLow: @Sendable (String) -> Bool
+        /// Told of a tenant whose page key has sealed as much as it may.
+        let wornOut: @Sendable (TenantID) -> Void
         let log: Logger
 
         var options: SQLiteOptions {

@@ -28,6 +28,11 @@ protocol TenantKeys: Sendable {
     /// Marks a file that has changed, in itself and in the keyring, outside a transaction.
     func mark(_ connection: SQLiteConnection, of tenant: TenantID) throws(SQLiteError)
 
+    /// Keeps the sum of what the open file's page key has sealed, ahead of the truth. Before the file is written.
+    ///
+    /// - Returns: whether the key has sealed as much as it may.
+    func notePageWrites(of tenant: TenantID) throws(SQLiteError) -> Bool
+
     /// Gives the tenant's open file another page key; durable when it returns. It seals from now on, and earlier ones open.
     func renewPageKey(of tenant: TenantID) throws(SQLiteError)
 
@@ -42,6 +47,13 @@ protocol TenantKeys: Sendable {
 
     /// The key of an object. Throws `erased` where it has none, or none any more.
     func key(of object: ObjectID, of tenant: TenantID) throws(SQLiteError) -> ObjectKey
+
+    /// Gives those of `objects` that have one key a fresh one beside it; durable when it returns. It seals from now on, and
+    /// both open.
+    func beginRenewal(of objects: [ObjectID], of tenant: TenantID) throws(SQLiteError)
+
+    /// Deletes all keys of objects but the newest: nothing is sealed with them any more. Harmless twice.
+    func endRenewal(of objects: [ObjectID], of tenant: TenantID) throws(SQLiteError)
 
     /// Objects that have a key, in the order of their ids, behind `object`.
     func objects(of tenant: TenantID, after object: ObjectID?, limit: Int) throws(SQLiteError) -> [ObjectID]

@@ -16,12 +16,15 @@ package final class Tenants: Sendable {
     let index = TenantIndex()
     private let state = Mutex(State())
     private let services = Mutex<Services?>(nil)
+    /// Tenants whose page key has sealed as much as it may.
+    private let worn = Mutex<Set<TenantID>>([])
 
     private struct State {
         var migrations: [SQLiteMigrations] = []
         /// Once a file has been opened, no further tables are taken.
         var isFrozen = false
         var hooks: [@Sendable (TenantID) async -> Void] = []
+        var renewals: [ContentRenewal] = []
         var restoreHooks: [@Sendable (any TenantTransaction) throws(SQLiteError) -> Void] = []
     }
 
@@ -110,8 +113,18 @@ package final class Tenants: Sendable {
             migrations: { [self] in freeze() }, bytesMax: { [self] in limits(of: $0).bytesMax },
             reconcile: { [self] transaction throws(SQLiteError) in
                 for hook in state.withLock({ $0.restoreHooks }) { try hook(transaction) }
-            }, isDiskLow: isDiskLow, log: log)
+            }, renewals: { [self] in state.withLock { $0.renewals } },
+            isDiskLow: isDiskLow,
+            wornOut: { [self] tenant in worn.withLock { _ = $0.insert(tenant) } }, log: log)
         return try (0..<count).map { _ throws(Errno) in try StoreThread { TenantFiles(plan) } }
+    }
+
+    /// Tenants whose page key is to be changed, each told once.
+    func takeWorn() -> [TenantID] {
+        worn.withLock { worn in
+            defer { worn = [] }
+            return Array(worn)
+        }
     }
 
     private func freeze() -> [SQLiteMigrations] {
@@ -152,6 +165,10 @@ extension Tenants: TenantStore {
 
     package func onRestore(_ body: @escaping @Sendable (any TenantTransaction) throws(SQLiteError) -> Void) {
         state.withLock { $0.restoreHooks.append(body) }
+    }
+
+    package func onKeyRenewal(_ renewal: ContentRenewal) {
+        state.withLock { $0.renewals.append(renewal) }
     }
 
     package func onDeletion(_ body: @escaping @Sendable (TenantID) async -> Void) {

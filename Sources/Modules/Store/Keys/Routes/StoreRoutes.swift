@@ -45,7 +45,8 @@ struct StoreRoutes: Sendable {
     private var rotate: Route {
         Route(
             .post, "/admin/v1/store/rotate", guard: .operator,
-            summary: "Renew keys while serving: the epoch's, the master key, a tenant's, those of the files' pages",
+            summary:
+                "Renew keys while serving: the epoch's, the master key, a tenant's, those of its objects and of the files' pages",
             requestBody: [
                 "type": "object", "required": ["what"], "additionalProperties": false,
                 "properties": [
@@ -69,7 +70,7 @@ struct StoreRoutes: Sendable {
                 let secrets = try SlotRoutes.secrets(body)
                 return .json(try await master(store, secrets))
             case .epoch, .keyring: return try start(kind, store, nil)
-            case .pages: return try start(kind, store, try body.string("tenant").map { TenantID($0) })
+            case .pages, .objects: return try start(kind, store, try body.string("tenant").map { TenantID($0) })
             case .tenant:
                 guard let tenant = try body.string("tenant") else {
                     throw Failure(.invalidParameter, "which tenant's keys, by its id", param: "tenant")
@@ -80,7 +81,7 @@ struct StoreRoutes: Sendable {
     }
 
     enum Kind: String, CaseIterable {
-        case epoch, master, keyring, tenant, pages
+        case epoch, master, keyring, tenant, pages, objects
     }
 
     /// At once, because it has something to say that is said once: new recovery keys.
@@ -135,6 +136,7 @@ struct StoreRoutes: Sendable {
             return [:]
         }
         if kind == .pages { return try renewPages(store, tenants, tenant) }
+        if kind == .objects { return try renewObjects(store, tenants, tenant) }
         if let tenant { return ["objects": .int(try store.keyring.rotateTenant(tenant))] }
         let report = try store.keyring.roll()
         store.report(report)
@@ -146,16 +148,41 @@ struct StoreRoutes: Sendable {
 }
 
 extension StoreRoutes {
-    /// The page keys of one tenant's file, or of every file but the keyring's. One that cannot be read stops no other.
+    /// The keys of a tenant's objects, or of everybody's.
+    private static func renewObjects(
+        _ store: OpenStore, _ tenants: Tenants, _ only: TenantID?
+    ) throws(KeyringFailure) -> JSONObject {
+        var later = 0
+        try eachTenant(store, tenants, only) { tenant throws(Failure) in
+            later += try tenants.renewObjects(of: tenant) { objects in
+                store.keyring.progress.withLock { $0.objects += objects }
+            }
+        }
+        let done = store.keyring.progress.withLock { $0 }
+        return ["tenants": .int(done.tenants), "objects": .int(done.objects), "later": .int(later)]
+    }
+
+    /// The page keys of one tenant's file, or of every file but the keyring's.
     private static func renewPages(
         _ store: OpenStore, _ tenants: Tenants, _ only: TenantID?
     ) throws(KeyringFailure) -> JSONObject {
         let progress = { @Sendable (pages: Int) in store.keyring.progress.withLock { $0.pages += pages } }
         if only == nil { try store.renewControlPages() }
+        try eachTenant(store, tenants, only) { tenant throws(Failure) in
+            try tenants.renewPages(of: tenant, progress: progress)
+        }
+        let done = store.keyring.progress.withLock { $0 }
+        return ["tenants": .int(done.tenants), "pages": .int(done.pages)]
+    }
+
+    /// One tenant, or all: whose file cannot be read stops no other.
+    private static func eachTenant(
+        _ store: OpenStore, _ tenants: Tenants, _ only: TenantID?, _ body: (TenantID) throws(Failure) -> Void
+    ) throws(KeyringFailure) {
         var failures: [String] = []
         for tenant in only.map({ [$0] }) ?? tenants.list().map(\.id) {
             do throws(Failure) {
-                try tenants.renewPages(of: tenant, progress: progress)
+                try body(tenant)
                 store.keyring.progress.withLock { $0.tenants += 1 }
             } catch  where error.code == .notFound && only == nil {
                 // Deleted meanwhile.
@@ -165,10 +192,8 @@ extension StoreRoutes {
         }
         guard failures.isEmpty else {
             throw .refused(
-                "\(failures.count) files keep their page key: \(failures.prefix(10).joined(separator: "; "))")
+                "\(failures.count) tenants keep their keys: \(failures.prefix(10).joined(separator: "; "))")
         }
-        let done = store.keyring.progress.withLock { $0 }
-        return ["tenants": .int(done.tenants), "pages": .int(done.pages)]
     }
 }
 
