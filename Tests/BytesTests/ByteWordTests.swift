@@ -26,6 +26,20 @@ import Testing
         }
     }
 
+    @Test(arguments: ["mmmmmmmm", "m-7z-0aa"]) func `compares with small letters, digits and hyphens`(_ text: String) {
+        let small = Array(text.utf8)
+        for place in small.indices {
+            for byte in UInt8.min...UInt8.max {
+                var bytes = small
+                bytes[place] = byte
+                let isSame = unsafe bytes.withUnsafeBytes { left in
+                    unsafe small.withUnsafeBytes { unsafe ByteWord(upTo8: left).isSame(asSmall: ByteWord(upTo8: $0)) }
+                }
+                #expect(isSame == (byte.asciiLowercased == small[place]))
+            }
+        }
+    }
+
     @Test func `compares without case as byte by byte`() {
         forEachPlacement { bytes, byte in
             for other in [bytes.map(\.asciiUppercased), bytes.map(\.asciiLowercased), bytes.map { $0 ^ 0x20 }] {

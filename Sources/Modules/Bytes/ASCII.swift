@@ -70,6 +70,29 @@ extension Span where Element == UInt8 {
         return unsafe withUnsafeBytes { unsafe areEqualIgnoringASCIICase($0, literal) }
     }
 
+    /// The same for a text of small letters, digits and `-`, in a place where it is known when this is compiled.
+    @inlinable @inline(__always)
+    package func equalsIgnoringASCIICase(small text: StaticString) -> Bool {
+        let count = text.utf8CodeUnitCount
+        guard self.count == count else { return false }
+        // A literal's memory lives as long as the program.
+        let literal = unsafe UnsafeRawBufferPointer(start: text.utf8Start, count: count)
+        return unsafe withUnsafeBytes { bytes in
+            guard count >= 8 else {
+                return unsafe count == 0 || ByteWord(upTo8: bytes).isSame(asSmall: ByteWord(upTo8: literal))
+            }
+            var start = 0
+            while true {
+                // SAFETY: `start` is eight bytes at least before the end of both, which are as long as each other.
+                let word = unsafe ByteWord(bytes.loadUnaligned(fromByteOffset: start, as: UInt64.self))
+                let small = unsafe ByteWord(literal.loadUnaligned(fromByteOffset: start, as: UInt64.self))
+                guard word.isSame(asSmall: small) else { return false }
+                guard start < count &- 8 else { return true }
+                start = Swift.min(start &+ 8, count &- 8)
+            }
+        }
+    }
+
     /// True if the bytes are exactly those of `text`; allocates nothing.
     @inlinable package func equals(_ text: StaticString) -> Bool {
         // A literal's memory lives as long as the program.

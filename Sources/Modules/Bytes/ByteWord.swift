@@ -34,6 +34,14 @@
         ByteWord(bits | bytes(in: UInt8(ascii: "A"), UInt8(ascii: "Z")) &>> 2)
     }
 
+    /// True if these are the bytes of `small` but for the case of letters. `small` is of small letters, digits and `-`, of
+    /// which the letters alone have the bit 0x40: there, and nowhere else, the bit that tells the cases apart is passed over.
+    @inlinable @inline(__always)
+    package func isSame(asSmall small: ByteWord) -> Bool {
+        let letters = small.bits & (Self.ones &* 0x40)
+        return (bits ^ small.bits) & ~(letters &>> 1) == 0
+    }
+
     @inlinable @inline(__always)
     package static func == (left: ByteWord, right: ByteWord) -> Bool { left.bits == right.bits }
 

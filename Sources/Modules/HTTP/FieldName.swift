@@ -39,22 +39,24 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
         self = .other
         guard !name.isEmpty else { return }
         switch (name.count, name[0] | 0x20) {
-        case (4, UInt8(ascii: "h")): if name.equalsIgnoringASCIICase("host") { self = .host }
-        case (4, UInt8(ascii: "d")): if name.equalsIgnoringASCIICase("date") { self = .date }
-        case (6, UInt8(ascii: "a")): if name.equalsIgnoringASCIICase("accept") { self = .accept }
-        case (6, UInt8(ascii: "s")): if name.equalsIgnoringASCIICase("server") { self = .server }
-        case (6, UInt8(ascii: "e")): if name.equalsIgnoringASCIICase("expect") { self = .expect }
-        case (6, UInt8(ascii: "o")): if name.equalsIgnoringASCIICase("origin") { self = .origin }
-        case (7, UInt8(ascii: "a")): if name.equalsIgnoringASCIICase("api-key") { self = .apiKey }
-        case (9, UInt8(ascii: "x")): if name.equalsIgnoringASCIICase("x-api-key") { self = .xAPIKey }
-        case (10, UInt8(ascii: "c")): if name.equalsIgnoringASCIICase("connection") { self = .connection }
-        case (10, UInt8(ascii: "k")): if name.equalsIgnoringASCIICase("keep-alive") { self = .keepAlive }
-        case (10, UInt8(ascii: "u")): if name.equalsIgnoringASCIICase("user-agent") { self = .userAgent }
-        case (15, UInt8(ascii: "a")): if name.equalsIgnoringASCIICase("accept-encoding") { self = .acceptEncoding }
-        case (12, UInt8(ascii: "c")): if name.equalsIgnoringASCIICase("content-type") { self = .contentType }
-        case (13, UInt8(ascii: "a")): if name.equalsIgnoringASCIICase("authorization") { self = .authorization }
-        case (14, UInt8(ascii: "c")): if name.equalsIgnoringASCIICase("content-length") { self = .contentLength }
-        case (17, UInt8(ascii: "t")): if name.equalsIgnoringASCIICase("transfer-encoding") { self = .transferEncoding }
+        case (4, UInt8(ascii: "h")): if name.equalsIgnoringASCIICase(small: "host") { self = .host }
+        case (4, UInt8(ascii: "d")): if name.equalsIgnoringASCIICase(small: "date") { self = .date }
+        case (6, UInt8(ascii: "a")): if name.equalsIgnoringASCIICase(small: "accept") { self = .accept }
+        case (6, UInt8(ascii: "s")): if name.equalsIgnoringASCIICase(small: "server") { self = .server }
+        case (6, UInt8(ascii: "e")): if name.equalsIgnoringASCIICase(small: "expect") { self = .expect }
+        case (6, UInt8(ascii: "o")): if name.equalsIgnoringASCIICase(small: "origin") { self = .origin }
+        case (7, UInt8(ascii: "a")): if name.equalsIgnoringASCIICase(small: "api-key") { self = .apiKey }
+        case (9, UInt8(ascii: "x")): if name.equalsIgnoringASCIICase(small: "x-api-key") { self = .xAPIKey }
+        case (10, UInt8(ascii: "c")): if name.equalsIgnoringASCIICase(small: "connection") { self = .connection }
+        case (10, UInt8(ascii: "k")): if name.equalsIgnoringASCIICase(small: "keep-alive") { self = .keepAlive }
+        case (10, UInt8(ascii: "u")): if name.equalsIgnoringASCIICase(small: "user-agent") { self = .userAgent }
+        case (15, UInt8(ascii: "a")):
+            if name.equalsIgnoringASCIICase(small: "accept-encoding") { self = .acceptEncoding }
+        case (12, UInt8(ascii: "c")): if name.equalsIgnoringASCIICase(small: "content-type") { self = .contentType }
+        case (13, UInt8(ascii: "a")): if name.equalsIgnoringASCIICase(small: "authorization") { self = .authorization }
+        case (14, UInt8(ascii: "c")): if name.equalsIgnoringASCIICase(small: "content-length") { self = .contentLength }
+        case (17, UInt8(ascii: "t")):
+            if name.equalsIgnoringASCIICase(small: "transfer-encoding") { self = .transferEncoding }
         default: return
         }
     }

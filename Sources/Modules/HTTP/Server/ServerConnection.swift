@@ -41,7 +41,7 @@ final class ServerConnection: @unchecked Sendable {
 
     /// The server holds this connection in turn, until its task has ended.
     private let server: HTTPServer
-    private let limits: HTTPServerLimits
+    private var limits: HTTPServerLimits { server.limits }
     private let transport: Transport
     private var phase = Phase.handshake {
         didSet { if phase.waitsFor != oldValue.waitsFor { server.note(self, waitsFor: phase.waitsFor) } }
@@ -75,7 +75,6 @@ final class ServerConnection: @unchecked Sendable {
         transport = try Transport(accepting: socket, context)
         isSecure = context != nil
         self.server = server
-        limits = server.limits
         loop = server.loop
         scanner = HeadScanner(server.limits)
         self.address = address
