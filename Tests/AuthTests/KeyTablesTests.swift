@@ -58,8 +58,9 @@ import Testing
         let reopened = try SQLiteConnection(path: directory("control.db"))
         for record in try KeyTables.keys(in: reopened) { #expect(index.add(record)) }
         if case .valid = index.authenticate(kept.key.text.utf8.span, at: now) {} else { Issue.record("lost a key") }
-        if case .revoked(let record) = index.authenticate(revoked.key.text.utf8.span, at: now) {
-            #expect(record.revokedAt == now)
+        #expect(try KeyTables.key(revoked.record.id, in: reopened)?.revokedAt == now)
+        if case .revoked(let id) = index.authenticate(revoked.key.text.utf8.span, at: now) {
+            #expect(id == revoked.record.id)
         } else {
             Issue.record("lost a revocation")
         }

@@ -21,9 +21,12 @@ final class IdentifyStage: ImmediateStage {
         guard exchange.principal == nil else { return }
         // Absent is left to the guard, which knows whether one is needed.
         let index = index()
-        let found = try Credential.read(in: exchange.request.head.fields) { index?.authenticate($0, at: exchange.time) }
-        guard let found else { return }
-        switch found {
+        var caller: Authentication?
+        guard
+            try Credential.read(
+                in: exchange.request.head.fields, { caller = index?.authenticate($0, at: exchange.time) })
+        else { return }
+        switch caller {
         case nil: throw Failure(.disabled, "auth is not started")
         case .valid(let principal):
             if let tenant = principal.tenant { try requireActive(tenant) }

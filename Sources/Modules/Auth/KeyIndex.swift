@@ -10,8 +10,8 @@ package enum Authentication: Sendable {
     /// A key that opens something now: who calls with it. The same object each time.
     case valid(Principal)
     /// One that did: its owner may be told.
-    case expired(KeyRecord)
-    case revoked(KeyRecord)
+    case expired(KeyID)
+    case revoked(KeyID)
     /// No key of ours; `isKey` where it looks like one.
     case unknown(isKey: Bool)
 }
@@ -144,8 +144,8 @@ package final class KeyIndex: Sendable {
     }
 
     private static func use(_ entry: Entry, _ used: inout [Entry], _ now: WallTime) -> Authentication {
-        if entry.record.revokedAt != nil { return .revoked(entry.record) }
-        if let expiry = entry.record.expiresAt, expiry <= now { return .expired(entry.record) }
+        if entry.record.revokedAt != nil { return .revoked(entry.record.id) }
+        if let expiry = entry.record.expiresAt, expiry <= now { return .expired(entry.record.id) }
         entry.record.lastUsedAt = now
         if !entry.isUsed {
             entry.isUsed = true

@@ -34,7 +34,14 @@ package final class Answer {
     func send(_ reply: Reply, _ own: Fields) async -> Outcome {
         switch reply {
         case .whole(let status, let contentType, let body):
-            return await send(Status(status), own, also: SecurityHeaders.always(contentType: contentType), body)
+            // Here, and not by the other `send`: one call less that may wait.
+            do throws(IOFailure) {
+                try await response.send(
+                    Status(status), own, also: SecurityHeaders.always(contentType: contentType), body: body)
+                return .answered(status: Status(status).code)
+            } catch {
+                return .abandoned
+            }
         case .streamed:
             return response.isComplete ? .answered(status: 200) : .abandoned
         }

@@ -15,34 +15,33 @@ package enum Credential {
     ///
     /// Two fields that disagree are refused rather than ranked: a proxy in front may have checked the other one.
     ///
-    /// - Returns: `nil`, without calling `body`, if the request carries none.
+    /// - Returns: false, without calling `body`, if the request carries none.
     /// - Throws: `invalid_api_key` for a scheme other than Bearer, an over-long text, or two that differ.
-    package static func read<Result>(
-        in fields: Fields, _ body: (Span<UInt8>) -> Result
-    ) throws(Failure) -> Result? {
+    package static func read(in fields: Fields, _ body: (Span<UInt8>) -> Void) throws(Failure) -> Bool {
         // Nearly all have one authorization field and no other.
         guard fields.count(of: .xAPIKey) == 0, fields.count(of: .apiKey) == 0, fields.count(of: .authorization) <= 1
         else {
             let token = try oneOfMany(in: fields)
-            return body(token.span)
+            body(token.span)
+            return true
         }
-        let read = fields.withValue(of: .authorization) { value -> Reading<Result> in
+        let reading = fields.withValue(of: .authorization) { value -> Reading in
             guard let start = tokenStart(value) else { return .notBearer }
             let token = value.extracting(start...)
-            return !token.isEmpty && token.count <= bytesMax ? .found(body(token)) : .malformed
+            guard !token.isEmpty, token.count <= bytesMax else { return .malformed }
+            body(token)
+            return .found
         }
-        switch read {
-        case nil: return nil
-        case .found(let result): return result
+        switch reading {
+        case nil: return false
+        case .found: return true
         case .notBearer: throw notBearer
         case .malformed: throw malformed
         }
     }
 
-    private enum Reading<Result> {
-        case found(Result)
-        case notBearer
-        case malformed
+    private enum Reading {
+        case found, notBearer, malformed
     }
 
     /// The credential that several fields agree on.

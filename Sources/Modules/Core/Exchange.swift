@@ -90,6 +90,9 @@ package final class Exchange: @unchecked Sendable {
     /// The stage that writes this exchange down, if the server has one.
     var recorder: (any RecordStage)? { stages.recorder }
 
+    /// Whether anybody wants to know what its work came to: figures that take work need not be made for nobody.
+    package var isRecorded: Bool { stages.recorder != nil }
+
     func settle(_ outcome: Outcome) async {
         await stages.settle(self, outcome)
     }

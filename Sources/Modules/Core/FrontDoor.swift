@@ -28,6 +28,36 @@ package final class FrontDoor: Responder {
 
     package func respond(to request: Request, with response: ResponseWriter) async {
         let answer = Answer(response: response, on: request.loop, head: request.head, policy: policy)
+        guard let exchange = open(request, response, answer) else { return await turnAway(request, answer) }
+        let outcome: Outcome
+        do {
+            if try !admitNow(exchange) { try await admit(exchange) }
+            let reply = try await exchange.route.isAct ? act(exchange) : exchange.route.handler(exchange)
+            if let end = end(of: exchange, reply), !exchange.concludeNow(end) { try await exchange.record(end) }
+            outcome = await answer.send(reply, answer.fields)
+        } catch {
+            outcome = await fail(error, exchange, answer)
+        }
+        // Mostly that is all.
+        if exchange.remainder == nil, exchange.isConcluded, exchange.settleNow() {
+            return logExchange(exchange, outcome)
+        }
+        await finish(exchange, outcome)
+    }
+
+    /// The exchange of a request to a route of this server; nil for any other request.
+    private func open(_ request: Request, _ response: ResponseWriter, _ answer: Answer) -> Exchange? {
+        guard policy.accepts(host: request.head), !policy.isPreflight(request.head), request.head.path != "*",
+            case .found(let route, let parameters) = table.match(request.head)
+        else { return nil }
+        let exchange = Exchange(
+            request: request, response: response, route: route, parameters: parameters, answer: answer, stages: stages)
+        if route.shape == .anthropic { exchange.answerFields.append("request-id", exchange.id) }
+        return exchange
+    }
+
+    /// Answers what is for no route.
+    private func turnAway(_ request: Request, _ answer: Answer) async {
         guard policy.accepts(host: request.head) else {
             // Serving a foreign name would make this server an open mirror of whoever points a name at it.
             let failure = Failure(.misdirectedRequest, "this server does not answer to that host name")
@@ -39,35 +69,21 @@ package final class FrontDoor: Responder {
         if request.head.path == "*" {
             return await answer.sendAllowed()
         }
-        switch table.match(request.head) {
-        case .found(let route, let parameters):
-            let exchange = Exchange(
-                request: request, response: response, route: route, parameters: parameters, answer: answer,
-                stages: stages)
-            await serve(exchange, answer)
-        case .methodNotAllowed(let allow):
-            var failure = Failure(.methodNotAllowed, "this path does not know that method")
-            failure.fields.append("allow", allow)
-            await refuse(failure, answer, table.shape(ofPath: request.head), request)
-        case .notFound:
-            await refuse(Failure(.notFound, "there is nothing at this path"), answer, .house, request)
+        guard case .methodNotAllowed(let allow) = table.match(request.head) else {
+            return await refuse(Failure(.notFound, "there is nothing at this path"), answer, .house, request)
         }
+        var failure = Failure(.methodNotAllowed, "this path does not know that method")
+        failure.fields.append("allow", allow)
+        await refuse(failure, answer, table.shape(ofPath: request.head), request)
     }
 
-    private func serve(_ exchange: Exchange, _ answer: Answer) async {
-        if exchange.route.shape == .anthropic { exchange.answerFields.append("request-id", exchange.id) }
-        let outcome: Outcome
-        do {
-            if try !admitNow(exchange) { try await admit(exchange) }
-            let reply = try await exchange.route.isAct ? act(exchange) : exchange.route.handler(exchange)
-            if case .whole(let status, _, _) = reply, exchange.remainder == nil {
-                let isGone = exchange.request.cancellation.isFired
-                try await exchange.conclude(isGone ? .abandoned : .answered(status: status))
-            }
-            outcome = await answer.send(reply, exchange.answerFields)
-        } catch {
-            outcome = await fail(error, exchange, answer)
-        }
+    /// How an exchange has ended that is answered whole, before its answer leaves; nil while it goes on.
+    private func end(of exchange: Exchange, _ reply: Reply) -> Outcome? {
+        guard case .whole(let status, _, _) = reply, exchange.remainder == nil else { return nil }
+        return exchange.request.cancellation.isFired ? .abandoned : .answered(status: status)
+    }
+
+    private func finish(_ exchange: Exchange, _ outcome: Outcome) async {
         guard let remainder = exchange.remainder else {
             // Written down by now, but for a stream whose client went away.
             if !exchange.isConcluded { try? await exchange.conclude(outcome) }

@@ -19,13 +19,23 @@ package protocol RecordStage: Stage {
 }
 
 extension Exchange {
+    /// `conclude` where nobody has to wait; false where the recorder has still to be waited for.
+    func concludeNow(_ outcome: Outcome) -> Bool {
+        guard !isConcluded else { return true }
+        isConcluded = true
+        return recorder.map { $0.concludeNow(self, outcome) } ?? true
+    }
+
     /// Writes down how this exchange ended, if it has not been done yet.
     ///
     /// - Throws: `audit_unavailable`: then the answer must not leave whole.
     package func conclude(_ outcome: Outcome) async throws(Failure) {
-        guard !isConcluded else { return }
-        isConcluded = true
-        guard let recorder, !recorder.concludeNow(self, outcome) else { return }
+        if !concludeNow(outcome) { try await record(outcome) }
+    }
+
+    /// Goes on where `concludeNow` could not.
+    func record(_ outcome: Outcome) async throws(Failure) {
+        guard let recorder else { return }
         do throws(Failure) {
             try await recorder.conclude(self, outcome)
         } catch {

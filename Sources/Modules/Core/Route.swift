@@ -42,12 +42,13 @@ package final class Route: Sendable {
         self.shape = shape
         self.summary = summary
         action = Self.action(method, pattern)
+        isAct = `guard` == .operator && method != .get && method != .head
         self.requestBody = requestBody
         self.handler = handler
     }
 
     /// Whether it is an act of the operator: it may change something, so it is recorded as such.
-    package var isAct: Bool { `guard` == .operator && method != .get && method != .head }
+    package let isAct: Bool
 
     private static func action(_ method: Method, _ pattern: String) -> String {
         let parts = pattern.split(separator: "/").drop { $0 == "v1" || $0 == "admin" }
