@@ -21,8 +21,34 @@ import Testing
             let places = view.values(of: all, in: 0)
             for (index, name) in Self.names.enumerated() {
                 let node = document.root["\(name)"]
-                #expect(view.value(of: MemberName(name), in: 0) == node.map { Int($0.index) })
+                #expect(
+                    view.value(of: Array("\(name)".utf8).span, in: 0) == node.map { Int($0.index) })
                 #expect(Int(places[index]) == node.map { Int($0.index) } ?? 0)
+            }
+        }
+    }
+
+    @Test func `takes no long name for the short one that it begins with and whose mark it has`() throws {
+        let long = "model" + String(repeating: "x", count: 4095) + "l"
+        #expect(JSONEntry.mark(long.utf8.span) == JSONWord("model").mark)
+        for (text, isThere) in [(#"{"\#(long)":1}"#, false), (#"{"\#(long)":1,"model":2}"#, true)] {
+            let document = try JSONDocument(parsing: Array(text.utf8))
+            let places = document.read { $0.values(of: MemberNames("model"), in: 0) }
+            #expect(places[0] == (isThere ? 4 : 0))
+            #expect(document.read { $0.string(1, says: JSONWord("model")) } == false)
+        }
+    }
+
+    @Test(arguments: ["", "a", "abcdefg", "abcdefgh", "abcdefghi", "a name of many more bytes than eight"])
+    func `a word is itself and nothing that is near it`(_ word: String) throws {
+        let near = [word + "x", "x" + word, String(word.dropLast()), String(word.dropFirst())]
+        for (number, other) in ([word] + near.filter { $0 != word }).enumerated() {
+            // With and without bytes behind the string, and with its first letter escaped.
+            let escaped = other.isEmpty ? "" : "\\u00" + String(other.utf8.first ?? 0, radix: 16) + other.dropFirst()
+            for text in ["\"\(other)\"", "[\"\(other)\"        ]", "\"\(escaped)\""] {
+                let document = try JSONDocument(parsing: Array(text.utf8))
+                let place = text.hasPrefix("[") ? 1 : 0
+                #expect(document.read { $0.string(place, says: JSONWord(word.utf8.span)) } == (number == 0))
             }
         }
     }

@@ -170,7 +170,7 @@ package final class Gateway: Module {
     private func node(named name: String, for principal: Principal?) async throws(Failure) -> (
         alias: String, model: NodeModel
     )? {
-        guard name.utf8.starts(with: NodePrompt.prefix.utf8) else { return nil }
+        guard NodePrompt.isNode(name) else { return nil }
         guard let nodes = nodes.withLock({ $0 }), let principal, principal.mayUse(model: name) else {
             throw Failure(.modelNotFound, "this key knows no model of that name", param: "model")
         }
@@ -191,36 +191,52 @@ package final class Gateway: Module {
     // MARK: Answering
 
     private func answer(_ exchange: Exchange, _ route: ModelRoute) async throws(Failure) -> Reply {
-        var call = try await ModelCall.read(exchange, route, bytesMax: bodyBytesMax)
+        try ModelCall.checkContentType(exchange.request.head.fields)
+        let call = try ModelCall(exchange, route, body: await exchange.body(max: bodyBytesMax))
         let name = try call.modelName()
         let model =
-            if let node = try await node(named: name, for: exchange.principal) {
-                try model(of: node.model, for: &call)
-            } else {
-                try model(named: name, for: exchange.principal)
-            }
+            NodePrompt.isNode(name)
+            ? try await model(ofNode: name, for: call) : try model(named: name, for: exchange.principal)
         exchange.model = model.name
         // The body is checked for the model that was named before anything is reserved or recorded.
-        var attempt = try attempt(call, model)
-        var fallbacks = fallbacks(of: model, for: exchange.principal)[...]
-        exchange.note(worstOf: call, model)
-        try await exchange.advance(through: .record)
-        while true {
-            do throws(Fault) {
-                return try await attempt.perform()
-            } catch {
-                guard let next = next(after: error, call, &fallbacks) else { throw Failure(error) }
-                attempt = next
-            }
+        let attempt = try attempt(call, model)
+        if exchange.isRecorded { exchange.note(worstOf: call, model) }
+        if try !exchange.advanceNow(through: .record) { try await exchange.advance(through: .record) }
+        do throws(Fault) {
+            return try await attempt.perform()
+        } catch {
+            return try await fallBack(from: model, error, call)
         }
     }
 
+    /// Tries the models behind one that failed, in turn.
+    private func fallBack(from model: Model, _ fault: Fault, _ call: ModelCall) async throws(Failure) -> Reply {
+        var fault = fault
+        var fallbacks = fallbacks(of: model, for: call.exchange.principal)[...]
+        while let attempt = next(after: fault, call, &fallbacks) {
+            do throws(Fault) {
+                return try await attempt.perform()
+            } catch {
+                fault = error
+            }
+        }
+        throw Failure(fault)
+    }
+
+    /// The model of a node that is named instead of one; the call becomes what the node makes of it.
+    private func model(ofNode name: String, for call: ModelCall) async throws(Failure) -> Model {
+        guard let node = try await node(named: name, for: call.exchange.principal) else {
+            throw Failure(.modelNotFound, "this key knows no model of that name", param: "model")
+        }
+        return try model(of: node.model, for: call)
+    }
+
     /// The model of a node that the body names; the call becomes what the node makes of it.
-    private func model(of node: NodeModel, for call: inout ModelCall) throws(Failure) -> Model {
+    private func model(of node: NodeModel, for call: ModelCall) throws(Failure) -> Model {
         let model = try offered(model: node.model)
         do {
-            call.document = try NodePrompt.applied(
-                node, to: call.document, call.route, model.upstream.dialect)
+            call.replace(
+                document: try NodePrompt.applied(node, to: call.document, call.route, model.upstream.dialect))
         } catch {
             throw Failure(error)
         }

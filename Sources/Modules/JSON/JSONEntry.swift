@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// What a JSON value is.
-package enum JSONKind: UInt8, Sendable, CaseIterable {
+@usableFromInline package enum JSONKind: UInt8, Sendable, CaseIterable {
     case null
     case bool
     case number
@@ -15,16 +15,16 @@ package enum JSONKind: UInt8, Sendable, CaseIterable {
 ///     [1, {"a": "b"}]  →  array 0..<15 · number 1..<2 · object 4..<14 · string "a" · string "b"
 ///
 /// Entries stand in the order of the text. An array is followed by its elements, an object by name, value, name, value…
-struct JSONEntry: Sendable {
+@usableFromInline struct JSONEntry: Sendable {
     /// Offset of the first byte, quotes and brackets included.
-    var start: UInt32
+    @usableFromInline var start: UInt32
     /// Offset behind the last byte.
-    var end: UInt32
+    @usableFromInline var end: UInt32
     /// Of an array or object: the index of the entry behind its last one; while it is open, the index of the container
     /// around it. Of a string: the number of its bytes after unescaping. Otherwise 0.
-    var extent: UInt32
+    @usableFromInline var extent: UInt32
     /// Bits 0–2 the kind, bit 3 the flag, bits 4–31 the count or, of a name, the mark.
-    private var tag: UInt32
+    @usableFromInline var tag: UInt32
 
     init(_ kind: JSONKind, start: Int, end: Int, extent: UInt32 = 0, flag: Bool = false) {
         self.start = UInt32(truncatingIfNeeded: start)
@@ -42,7 +42,7 @@ struct JSONEntry: Sendable {
         tag = UInt32(JSONKind.string.rawValue)
     }
 
-    var kind: JSONKind {
+    @inlinable @inline(__always) var kind: JSONKind {
         // By cases, which become one comparison: making it of its number goes through an optional.
         switch tag & 7 {
         case 1: .bool
@@ -71,7 +71,7 @@ struct JSONEntry: Sendable {
     }
 
     /// Of a name.
-    var mark: UInt32 { tag &>> 4 }
+    @inlinable @inline(__always) var mark: UInt32 { tag &>> 4 }
 
     /// Of a name: whether it can be one with this mark. What has escapes is only known when they are read.
     func mayBeName(_ mark: UInt32) -> Bool { tag &>> 4 == mark || flag }
@@ -80,21 +80,21 @@ struct JSONEntry: Sendable {
     func hasMark(of other: JSONEntry) -> Bool { tag == other.tag && extent == other.extent }
 
     /// It is an array or an object.
-    var isContainer: Bool { tag & 7 >= UInt32(JSONKind.array.rawValue) }
+    @inlinable @inline(__always) var isContainer: Bool { tag & 7 >= UInt32(JSONKind.array.rawValue) }
 
     /// The index behind this value, which stands at `index`, and all within it.
-    func following(_ index: UInt32) -> UInt32 { isContainer ? extent : index &+ 1 }
+    @inlinable @inline(__always) func following(_ index: UInt32) -> UInt32 { isContainer ? extent : index &+ 1 }
 
     /// Of a string: it has escapes. Of a number: it has neither fraction nor exponent. Of a bool: it is true.
-    var flag: Bool { tag & 8 != 0 }
+    @inlinable @inline(__always) var flag: Bool { tag & 8 != 0 }
 
     /// Elements of an array, members of an object.
-    var count: Int { Int(tag >> 4) }
+    @inlinable @inline(__always) var count: Int { Int(tag >> 4) }
 
     /// Sets the elements or members, below 2^28.
     mutating func setCount(_ count: UInt32) { tag = tag & 0xF | count &<< 4 }
 
-    var range: Range<Int> { Int(start)..<Int(end) }
+    @inlinable @inline(__always) var range: Range<Int> { Int(start)..<Int(end) }
 
     /// Of a string: its bytes without the quotes.
     var content: Range<Int> { (Int(start) &+ 1)..<(Int(end) &- 1) }

@@ -18,7 +18,8 @@ enum JSONNames {
         var hasEscapes = false
         var index = object &+ 1
         while index < entries.count {
-            hasEscapes = hasEscapes || entries[index].flag
+            let name = entries[index]
+            if name.flag { hasEscapes = true }
             index = following(index, entries)
         }
         return count <= pairwiseMax && !hasEscapes

@@ -16,7 +16,7 @@ enum JSONScanner {
         guard bytes.count <= limits.bytesMax else { throw JSONError(.tooLarge, at: limits.bytesMax) }
         // A chat has a value for every ten bytes or so and the index then fits at once; a dense text makes it grow, by
         // doubling. Large texts are large strings, so the reserve stops at 1 MiB.
-        var tape = JSONTape(capacity: min(bytes.count / 8 + 16, 1 << 16))
+        var tape = JSONTape(capacity: min(bytes.count / 8 + 16, 1 << 16), countMax: limits.valuesMax)
         try scan(bytes, limits, strictness, into: &tape)
         return tape
     }
@@ -27,7 +27,6 @@ enum JSONScanner {
     private static func scan(
         _ bytes: Span<UInt8>, _ limits: JSONLimits, _ strictness: JSONStrictness, into tape: inout JSONTape
     ) throws(JSONError) {
-        let valuesMax = limits.valuesMax
         let refusesLoneSurrogates = strictness.contains(.refuseLoneSurrogates)
         // The innermost open array or object, whether it is an object, and its elements or members so far. Those of the
         // containers around it stand in their entries meanwhile.
@@ -37,60 +36,39 @@ enum JSONScanner {
             // The limit on values keeps it below 28 bits.
             count &+= 1
             if isInObject {
-                guard position < bytes.count else { throw JSONError(.unexpectedEnd, at: position) }
-                guard bytes[position] == UInt8(ascii: "\"") else { throw JSONError(.unexpectedByte, at: position) }
-                var name: JSONEntry
-                let quote = JSONString.pastPlain(bytes, from: position &+ 1)
-                if quote < bytes.count, bytes[quote] == JSONString.quote {
-                    name = JSONEntry(plain: position, quote)
-                    name.setMark(JSONEntry.mark(bytes, from: position &+ 1, to: quote))
-                } else {
-                    name = try JSONString.scan(bytes, at: position, refusingLoneSurrogates: refusesLoneSurrogates)
-                    if !name.flag { name.setMark(JSONEntry.mark(bytes.extracting(name.content))) }
-                }
-                guard tape.count < valuesMax else { throw JSONError(.tooManyValues, at: position) }
-                tape.append(name)
+                guard byte(bytes, position) == JSONString.quote else { throw wrong(bytes, at: position) }
+                let name = try string(bytes, at: position, refusesLoneSurrogates, isName: true)
+                guard tape.append(name) else { throw JSONError(.tooManyValues, at: position) }
                 position = pastWhitespace(bytes, Int(name.end))
-                guard position < bytes.count else { throw JSONError(.unexpectedEnd, at: position) }
-                guard bytes[position] == UInt8(ascii: ":") else { throw JSONError(.unexpectedByte, at: position) }
+                guard byte(bytes, position) == UInt8(ascii: ":") else { throw wrong(bytes, at: position) }
                 position = pastWhitespace(bytes, position &+ 1)
             }
-            guard position < bytes.count else { throw JSONError(.unexpectedEnd, at: position) }
-            let byte = bytes[position]
-            if byte == UInt8(ascii: "{") || byte == UInt8(ascii: "[") {
+            let first = byte(bytes, position)
+            if first == JSONString.quote {
+                let entry = try string(bytes, at: position, refusesLoneSurrogates, isName: false)
+                guard tape.append(entry) else { throw JSONError(.tooManyValues, at: position) }
+                position = pastWhitespace(bytes, Int(entry.end))
+            } else if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") {
                 guard depth < limits.depthMax else { throw JSONError(.tooDeep, at: position) }
-                guard tape.count < valuesMax else { throw JSONError(.tooManyValues, at: position) }
                 if innermost != none { tape[Int(innermost)].setCount(count) }
-                isInObject = byte == UInt8(ascii: "{")
-                tape.append(
-                    JSONEntry(isInObject ? .object : .array, start: position, end: position, extent: innermost))
+                isInObject = first == UInt8(ascii: "{")
+                let entry = JSONEntry(isInObject ? .object : .array, start: position, end: position, extent: innermost)
+                guard tape.append(entry) else { throw JSONError(.tooManyValues, at: position) }
                 innermost = UInt32(truncatingIfNeeded: tape.count &- 1)
                 count = 0
                 depth &+= 1
                 position = pastWhitespace(bytes, position &+ 1)
-                guard position < bytes.count else { throw JSONError(.unexpectedEnd, at: position) }
-                guard bytes[position] == end(ofObject: isInObject) else { continue }
+                guard byte(bytes, position) == end(ofObject: isInObject) else { continue }
             } else {
-                let entry: JSONEntry
-                if byte == UInt8(ascii: "\"") {
-                    let quote = JSONString.pastPlain(bytes, from: position &+ 1)
-                    entry =
-                        quote < bytes.count && bytes[quote] == JSONString.quote
-                        ? JSONEntry(plain: position, quote)
-                        : try JSONString.scan(bytes, at: position, refusingLoneSurrogates: refusesLoneSurrogates)
-                } else {
-                    entry = try scalar(bytes, at: position, limits, strictness)
-                }
-                guard tape.count < valuesMax else { throw JSONError(.tooManyValues, at: position) }
-                tape.append(entry)
+                guard position < bytes.count else { throw JSONError(.unexpectedEnd, at: position) }
+                let entry = try scalar(bytes, at: position, limits, strictness)
+                guard tape.append(entry) else { throw JSONError(.tooManyValues, at: position) }
                 position = pastWhitespace(bytes, Int(entry.end))
             }
             while innermost != none {
-                guard position < bytes.count else { throw JSONError(.unexpectedEnd, at: position) }
-                if bytes[position] == UInt8(ascii: ","), count > 0 { break }
-                guard bytes[position] == end(ofObject: isInObject) else {
-                    throw JSONError(.unexpectedByte, at: position)
-                }
+                let next = byte(bytes, position)
+                if next == UInt8(ascii: ","), count > 0 { break }
+                guard next == end(ofObject: isInObject) else { throw wrong(bytes, at: position) }
                 position &+= 1
                 if isInObject, count > 1, strictness.contains(.refuseDuplicateNames) {
                     try refuseDuplicates(in: Int(innermost), count: Int(count), tape, bytes)
@@ -116,6 +94,34 @@ enum JSONScanner {
             // Behind the comma another one is due.
             position = pastWhitespace(bytes, position &+ 1)
         }
+    }
+
+    /// The byte at a position that is not negative; 0, which stands nowhere outside of strings, behind the last.
+    @inline(__always)
+    private static func byte(_ bytes: Span<UInt8>, _ position: Int) -> UInt8 {
+        // In bounds: positions begin at 0 and only grow, and the end was just compared with.
+        position < bytes.count ? unsafe bytes[unchecked: position] : 0
+    }
+
+    /// What to say of a place where something else is due.
+    private static func wrong(_ bytes: Span<UInt8>, at position: Int) -> JSONError {
+        JSONError(position < bytes.count ? .unexpectedByte : .unexpectedEnd, at: position)
+    }
+
+    /// The string whose opening quote stands at `start`; here as far as it is plain.
+    @inline(__always)
+    private static func string(
+        _ bytes: Span<UInt8>, at start: Int, _ refusesLoneSurrogates: Bool, isName: Bool
+    ) throws(JSONError) -> JSONEntry {
+        let quote = JSONString.pastPlain(bytes, from: start &+ 1)
+        var entry: JSONEntry
+        if byte(bytes, quote) == JSONString.quote {
+            entry = JSONEntry(plain: start, quote)
+        } else {
+            entry = try JSONString.scan(bytes, at: start, refusingLoneSurrogates: refusesLoneSurrogates)
+        }
+        if isName, !entry.flag { entry.setMark(JSONEntry.mark(bytes, from: start &+ 1, to: Int(entry.end) &- 1)) }
+        return entry
     }
 
     @inline(__always)
@@ -222,7 +228,9 @@ enum JSONScanner {
     private static func pastWhitespace(_ bytes: Span<UInt8>, _ position: Int) -> Int {
         var position = position
         // Mostly there is none, and one comparison tells.
-        while position < bytes.count, bytes[position] <= 0x20, bytes[position].isASCIIWhitespace { position &+= 1 }
+        while position < bytes.count, unsafe bytes[unchecked: position] <= 0x20, bytes[position].isASCIIWhitespace {
+            position &+= 1
+        }
         return position
     }
 }

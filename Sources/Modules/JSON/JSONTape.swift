@@ -5,12 +5,16 @@
 @safe struct JSONTape: ~Copyable {
     private var base: UnsafeMutablePointer<JSONEntry>
     private var capacity: Int
+    private let countMax: Int
     private(set) var count = 0
 
-    /// - Parameter capacity: one at least.
-    init(capacity: Int) {
-        unsafe base = .allocate(capacity: capacity)
-        self.capacity = capacity
+    /// - Parameters:
+    ///   - capacity: one at least.
+    ///   - countMax: the most entries there may be, one at least.
+    init(capacity: Int, countMax: Int) {
+        self.capacity = min(capacity, countMax)
+        self.countMax = countMax
+        unsafe base = .allocate(capacity: self.capacity)
     }
 
     deinit {
@@ -31,21 +35,27 @@
         }
     }
 
+    /// Adds an entry; false, and nothing has changed, where there are as many as there may be.
     @inline(__always)
-    mutating func append(_ entry: JSONEntry) {
-        if count == capacity { grow() }
+    mutating func append(_ entry: JSONEntry) -> Bool {
+        guard count < capacity || grow() else { return false }
         // There is room for one more, as was just seen to.
         unsafe (base + count).initialize(to: entry)
         count &+= 1
+        return true
     }
 
-    private mutating func grow() {
-        let larger = UnsafeMutablePointer<JSONEntry>.allocate(capacity: 2 * capacity)
-        // All `count` entries are initialised and fit into twice the room; the old memory has no other user.
+    private mutating func grow() -> Bool {
+        guard capacity < countMax else { return false }
+        // Below 2^28, so that twice as many can be counted.
+        let new = min(2 * capacity, countMax)
+        let larger = UnsafeMutablePointer<JSONEntry>.allocate(capacity: new)
+        // All `count` entries are initialised and fit into more room; the old memory has no other user.
         unsafe larger.moveInitialize(from: base, count: count)
         unsafe base.deallocate()
         unsafe base = larger
-        capacity *= 2
+        capacity = new
+        return true
     }
 
     /// Lends the entries for the length of `body`.

@@ -2,59 +2,32 @@
 
 import Bytes
 
-/// A name to look for, made ready once. For the few names that are asked of every text.
-package struct MemberName: Sendable {
-    package let text: StaticString
-    let mark: UInt32
-
-    package init(_ text: StaticString) {
-        self.text = text
-        // A literal's memory lives as long as the program.
-        let bytes = unsafe UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
-        mark = unsafe JSONEntry.mark(bytes.span)
-    }
-}
-
-/// Up to eight names to look for at once.
-package struct MemberNames: Sendable {
-    let texts: [StaticString]
-    let marks: SIMD8<UInt32>
-    /// All places that hold a name.
-    let all: SIMDMask<SIMD8<Int32>>
-
-    package init(_ names: StaticString...) {
-        precondition(names.count <= 8, "eight names are looked for at once at most")
-        var marks = SIMD8<UInt32>(repeating: .max)  // No name has this mark: it has 28 bits.
-        for index in names.indices { marks[index] = MemberName(names[index]).mark }
-        texts = names
-        self.marks = marks
-        all = marks .!= SIMD8(repeating: .max)
-    }
-}
-
 /// A document lent for one reading: values are named by their places in the index, the root by 0, and no reference is
 /// counted. What `JSONNode` does for code that keeps values, this does for code that looks at every request.
 ///
 /// Asking a value for something of another kind gives nil or nothing. A place that is none of the document's stops the
 /// process; all are given out here.
 package struct JSONView: ~Escapable {
-    let entries: Span<JSONEntry>
-    let bytes: Span<UInt8>
+    @usableFromInline let entries: Span<JSONEntry>
+    @usableFromInline let bytes: Span<UInt8>
 
     @_lifetime(copy entries, copy bytes)
+    @usableFromInline
     init(_ entries: Span<JSONEntry>, _ bytes: Span<UInt8>) {
         self.entries = entries
         self.bytes = bytes
     }
 
-    package func kind(of place: Int) -> JSONKind { entries[place].kind }
+    @inlinable @inline(__always) package func kind(of place: Int) -> JSONKind { entries[place].kind }
 
     /// Elements of an array, members of an object; 0 for anything else.
-    package func count(of place: Int) -> Int { entries[place].isContainer ? entries[place].count : 0 }
+    @inlinable @inline(__always) package func count(of place: Int) -> Int {
+        entries[place].isContainer ? entries[place].count : 0
+    }
 
-    package func isNull(_ place: Int) -> Bool { entries[place].kind == .null }
+    @inlinable @inline(__always) package func isNull(_ place: Int) -> Bool { entries[place].kind == .null }
 
-    package func bool(_ place: Int) -> Bool? {
+    @inlinable @inline(__always) package func bool(_ place: Int) -> Bool? {
         let entry = entries[place]
         return entry.kind == .bool ? entry.flag : nil
     }
@@ -73,7 +46,7 @@ package struct JSONView: ~Escapable {
     }
 
     /// As `JSONNode.stringByteCount`.
-    package func stringByteCount(_ place: Int) -> Int? {
+    @inlinable @inline(__always) package func stringByteCount(_ place: Int) -> Int? {
         let entry = entries[place]
         return entry.kind == .string ? Int(entry.extent) : nil
     }
@@ -93,6 +66,15 @@ package struct JSONView: ~Escapable {
         return body(bytes.extracting(entry.content))
     }
 
+    /// True if a string, or a name, says the word.
+    package func string(_ place: Int, says word: JSONWord) -> Bool {
+        let entry = entries[place]
+        guard entry.kind == .string, Int(entry.extent) == Int(word.count) else { return false }
+        guard entry.flag else { return word.stands(in: bytes, at: Int(entry.start) &+ 1) }
+        let unescaped = JSONString.unescape(bytes.extracting(entry.content))
+        return word.stands(in: unescaped.span, at: 0)
+    }
+
     /// True if a string says `text`.
     package func string(_ place: Int, equals text: Span<UInt8>) -> Bool {
         let entry = entries[place]
@@ -107,8 +89,13 @@ package struct JSONView: ~Escapable {
         return unsafe string(place, equals: text.span)
     }
 
+    /// The whole text.
+    package var text: Span<UInt8> {
+        @_lifetime(copy self) get { bytes }
+    }
+
     /// The value's bytes in the text, with quotes, brackets and all between them.
-    package func range(of place: Int) -> Range<Int> { entries[place].range }
+    @inlinable @inline(__always) package func range(of place: Int) -> Range<Int> { entries[place].range }
 
     /// The bytes from the end of the member before to the end of this value, so with the comma and the name: what to leave
     /// out for the object to be without it. nil for the first member, which has its comma behind it.
@@ -125,31 +112,20 @@ package struct JSONView: ~Escapable {
 
     /// The places within an array or object are those behind its own and before this one; for another kind there are none.
     /// An array's elements follow each other, of an object's members a value follows its name.
-    package func end(of place: Int) -> Int {
+    @inlinable @inline(__always) package func end(of place: Int) -> Int {
         let entry = entries[place]
         return entry.isContainer ? Int(entry.extent) : place &+ 1
     }
 
     /// A name's mark: names of one text have one mark. With escapes it is unknown.
-    package func mark(ofName place: Int) -> UInt32? {
+    @inlinable @inline(__always) package func mark(ofName place: Int) -> UInt32? {
         let entry = entries[place]
         return entry.flag ? nil : entry.mark
     }
 
-    /// The mark a name would have.
-    package static func mark(_ name: Span<UInt8>) -> UInt32 { JSONEntry.mark(name) }
-
     /// The value of the last member of that name; nil if there is none or the place holds no object.
-    package func value(of name: MemberName, in object: Int) -> Int? {
-        // A literal's memory lives as long as the program.
-        let text = unsafe UnsafeBufferPointer(start: name.text.utf8Start, count: name.text.utf8CodeUnitCount)
-        return unsafe value(of: text.span, name.mark, in: object)
-    }
-
-    func value(of name: Span<UInt8>, in object: Int) -> Int? { value(of: name, JSONEntry.mark(name), in: object) }
-
-    @inline(__always)
-    private func value(of name: Span<UInt8>, _ mark: UInt32, in object: Int) -> Int? {
+    func value(of name: Span<UInt8>, in object: Int) -> Int? {
+        let mark = JSONEntry.mark(name)
         let container = entries[object]
         guard container.kind == .object else { return nil }
         let end = Int(container.extent)
@@ -164,7 +140,7 @@ package struct JSONView: ~Escapable {
 
     /// The values of the last members of those names, in the order of the names; 0 for those it has not, and for all where
     /// the place holds no object. One walk for all of them: what is asked of every body.
-    package func values(of names: borrowing MemberNames, in object: Int) -> SIMD8<Int32> {
+    package func values(of names: MemberNames, in object: Int) -> SIMD8<Int32> {
         var found = SIMD8<Int32>()
         let container = entries[object]
         guard container.kind == .object else { return found }
@@ -172,13 +148,12 @@ package struct JSONView: ~Escapable {
         var place = object &+ 1
         while place < end {
             let entry = entries[place]
-            let candidates = entry.flag ? names.all : names.marks .== SIMD8(repeating: entry.mark)
-            if any(candidates) {
-                for index in 0..<names.texts.count where candidates[index] {
-                    if string(place, equals: names.texts[index]) {
-                        found[index] = Int32(truncatingIfNeeded: place &+ 1)
-                    }
+            if entry.flag {
+                for index in names.words.indices where string(place, says: names.words[index]) {
+                    found[index] = Int32(truncatingIfNeeded: place &+ 1)
                 }
+            } else if let index = names.index(of: entry, in: bytes) {
+                found[index] = Int32(truncatingIfNeeded: place &+ 1)
             }
             place = following(place &+ 1)
         }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Bytes
 package import JSON
 
 /// A field table laid out flat for one kind of provider, and a walk over a body that only says yes.
@@ -25,7 +24,7 @@ package final class PlainTable: Sendable {
         /// Bounds of a number, length or count; those of doubles by their bit patterns.
         var least = 0
         var most = 0
-        /// Rules of elements or alternatives, rows of members or tags, words of choices.
+        /// Rules of elements or alternatives, rows of tags, words of choices; of an object its slots, a power of two.
         var from: Int32 = 0
         var to: Int32 = 0
         /// Of a tagged shape: the word that is its tag's name; the row where it has none, or -1.
@@ -35,7 +34,6 @@ package final class PlainTable: Sendable {
 
     /// A member of an object, or one of the objects of a tagged shape.
     private struct Row {
-        let mark: UInt32
         let word: Int32
         /// Whether the table lets it pass unread for this kind of provider.
         let passes: Bool
@@ -44,17 +42,21 @@ package final class PlainTable: Sendable {
         let rule: Int32
     }
 
-    /// A name or value: its mark, and where it stands in the pool.
-    private struct Word {
-        let mark: UInt32
-        let start: Int32
-        let count: Int32
+    /// Where an object's row may be found by the mark of a name.
+    private struct Slot {
+        var mark: UInt32 = 0
+        /// The row, from 1; 0 where there is none.
+        var row: Int32 = 0
+
+        static func number(of mark: UInt32, among count: Int32) -> Int {
+            Int((mark &* 0x9E37_79B1) &>> 16) & (Int(count) &- 1)
+        }
     }
 
     private let rules: [Rule]
     private let rows: [Row]
-    private let words: [Word]
-    private let pool: [UInt8]
+    private let slots: [Slot]
+    private let words: [JSONWord]
     private let root: Int
 
     /// Chats for a provider that speaks their protocol: most of what passes here.
@@ -65,8 +67,8 @@ package final class PlainTable: Sendable {
         root = Int(builder.add(.object(fields)))
         rules = builder.rules
         rows = builder.rows
+        slots = builder.slots
         words = builder.words
-        pool = builder.pool
     }
 
     /// Whether the body is plainly right.
@@ -88,7 +90,8 @@ package final class PlainTable: Sendable {
             return value >= Double(bitPattern: UInt64(bitPattern: Int64(rule.least)))
                 && value <= Double(bitPattern: UInt64(bitPattern: Int64(rule.most)))
         case .choice:
-            return (rule.from..<rule.to).contains { word in isWord(word, view, place) }
+            for word in Int(rule.from)..<Int(rule.to) where view.string(place, says: words[word]) { return true }
+            return false
         case .array:
             guard isWithin(view.count(of: place), rule) else { return false }
             let end = view.end(of: place)
@@ -107,7 +110,7 @@ package final class PlainTable: Sendable {
                 name = view.end(of: name + 1)
             }
             return true
-        case .object: return members(of: place, rule, tag: nil, view)
+        case .object: return members(of: place, rule, tag: -1, view)
         case .either:
             // The first whose kind it has decides, as in the full walk. Alternatives stand behind each other.
             for index in Int(rule.from)..<Int(rule.to) where rules[index].kinds & (1 &<< kind.rawValue) != 0 {
@@ -123,15 +126,17 @@ package final class PlainTable: Sendable {
         return value >= rule.least && value <= rule.most
     }
 
-    private func members(of object: Int, _ rule: Rule, tag: Word?, _ view: borrowing JSONView) -> Bool {
+    /// - Parameter tag: the place of the name of an object's tag, which has been read; -1 where there is none.
+    private func members(of object: Int, _ rule: Rule, tag: Int, _ view: borrowing JSONView) -> Bool {
         let end = view.end(of: object)
         var required = rule.least
         var name = object + 1
         while name < end {
             let value = name + 1
-            guard let mark = view.mark(ofName: name) else { return false }
-            if tag.map({ $0.mark == mark && says($0, view, name) }) != true {
-                guard let row = row(mark, of: rule, view, name) else { return false }
+            if name != tag {
+                guard let mark = view.mark(ofName: name), let row = row(mark, of: rule, view, name) else {
+                    return false
+                }
                 if row.isRequired { required -= 1 }
                 if row.isRequired || !view.isNull(value) {
                     guard row.passes, fits(Int(row.rule), view, value) else { return false }
@@ -144,41 +149,34 @@ package final class PlainTable: Sendable {
     }
 
     private func row(_ mark: UInt32, of rule: Rule, _ view: borrowing JSONView, _ name: Int) -> Row? {
-        for index in Int(rule.from)..<Int(rule.to) where rows[index].mark == mark {
-            if isWord(rows[index].word, view, name) { return rows[index] }
+        var number = Slot.number(of: mark, among: rule.to)
+        while true {
+            let slot = slots[Int(rule.from) + number]
+            if slot.row == 0 { return nil }
+            if slot.mark == mark {
+                let row = rows[Int(slot.row) - 1]
+                if view.string(name, says: words[Int(row.word)]) { return row }
+            }
+            number = (number + 1) & (Int(rule.to) - 1)
         }
-        return nil
     }
 
     private func tagged(_ rule: Rule, _ view: borrowing JSONView, _ place: Int) -> Bool {
-        let word = words[Int(rule.word)]
         let end = view.end(of: place)
         var name = place + 1
+        while name < end, !view.string(name, says: words[Int(rule.word)]) { name = view.end(of: name + 1) }
         var tag: Row? = rule.fallback < 0 ? nil : rows[Int(rule.fallback)]
-        while name < end {
-            if view.mark(ofName: name) == word.mark, says(word, view, name) {
-                // Null counts as absent where there is a fallback; elsewhere no row says null.
-                if rule.fallback >= 0, view.isNull(name + 1) { break }
-                tag = nil
-                for index in Int(rule.from)..<Int(rule.to) where isWord(rows[index].word, view, name + 1) {
-                    tag = rows[index]
-                    break
-                }
+        // Null counts as absent where there is a fallback; elsewhere no row says null.
+        if name < end, rule.fallback < 0 || !view.isNull(name + 1) {
+            tag = nil
+            for index in Int(rule.from)..<Int(rule.to)
+            where view.string(name + 1, says: words[Int(rows[index].word)]) {
+                tag = rows[index]
                 break
             }
-            name = view.end(of: name + 1)
         }
         guard let tag, tag.passes else { return false }
-        return members(of: place, rules[Int(tag.rule)], tag: word, view)
-    }
-
-    private func isWord(_ word: Int32, _ view: borrowing JSONView, _ place: Int) -> Bool {
-        says(words[Int(word)], view, place)
-    }
-
-    private func says(_ word: Word, _ view: borrowing JSONView, _ place: Int) -> Bool {
-        let pool = pool  // A span of a class's own array cannot be proven to stay alive; one of a local can.
-        return view.string(place, equals: pool.span.extracting(Int(word.start)..<Int(word.start &+ word.count)))
+        return members(of: place, rules[Int(tag.rule)], tag: name, view)
     }
 
     // MARK: The layout
@@ -187,8 +185,8 @@ package final class PlainTable: Sendable {
         let kind: ProviderKind
         var rules: [Rule] = []
         var rows: [Row] = []
-        var words: [Word] = []
-        var pool: [UInt8] = []
+        var slots: [Slot] = []
+        var words: [JSONWord] = []
 
         /// Adds a shape with all within it; its place among the rules.
         mutating func add(_ shape: Shape) -> Int32 {
@@ -253,9 +251,7 @@ package final class PlainTable: Sendable {
             }
             var rule = Rule(test: .object, kinds: 1 << JSONKind.object.rawValue)
             rule.least = fields.count(where: \.isRequired)
-            rule.from = Int32(rows.count)
-            rows += fieldRows
-            rule.to = Int32(rows.count)
+            (rule.from, rule.to) = add(slotsFor: fieldRows)
             return rule
         }
 
@@ -263,9 +259,23 @@ package final class PlainTable: Sendable {
             _ name: String, passes: Bool, isRequired: Bool, _ shape: Shape
         ) -> Row {
             let word = add(words: [name]).from
-            return Row(
-                mark: words[Int(word)].mark, word: word, passes: passes, isRequired: isRequired,
-                rule: add(shape))
+            return Row(word: word, passes: passes, isRequired: isRequired, rule: add(shape))
+        }
+
+        /// Adds rows with slots for them, half of them free at least; where these begin, and how many there are.
+        private mutating func add(slotsFor new: [Row]) -> (from: Int32, count: Int32) {
+            var count: Int32 = 2
+            while count < 2 * new.count { count *= 2 }
+            let from = slots.count
+            slots += Array(repeating: Slot(), count: Int(count))
+            for row in new {
+                rows.append(row)
+                let mark = words[Int(row.word)].mark
+                var number = Slot.number(of: mark, among: count)
+                while slots[from + number].row != 0 { number = (number + 1) & (Int(count) - 1) }
+                slots[from + number] = Slot(mark: mark, row: Int32(rows.count))
+            }
+            return (Int32(from), count)
         }
 
         private func bounded(_ test: Test, _ kinds: UInt8, _ range: ClosedRange<Int>) -> Rule {
@@ -281,12 +291,7 @@ package final class PlainTable: Sendable {
 
         private mutating func add(words texts: [String]) -> (from: Int32, to: Int32) {
             let from = Int32(words.count)
-            for text in texts {
-                let bytes = text.utf8.span
-                words.append(
-                    Word(mark: JSONView.mark(bytes), start: Int32(pool.count), count: Int32(bytes.count)))
-                pool.append(bytes)
-            }
+            for text in texts { words.append(JSONWord(text.utf8.span)) }
             return (from, Int32(words.count))
         }
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
 import Core
 import JSON
 
@@ -8,6 +9,8 @@ import JSON
 enum NodePrompt {
     /// How a client names a node.
     static let prefix = "node/"
+
+    static func isNode(_ name: String) -> Bool { name.utf8.span.starts(with: prefix.utf8.span) }
 
     /// - Throws: `invalid_parameter` on routes without a conversation, or for a body of another shape than the route's.
     ///

@@ -7,8 +7,8 @@ import JSON
 import Log
 import Platform
 
-/// One try to have a call answered by one model. A fallback is another attempt.
-struct ModelAttempt {
+/// One try to have a call answered by one model. A fallback is another attempt. On the loop of the call.
+final class ModelAttempt {
     let call: ModelCall
     let model: Model
     let client: HTTPClient
@@ -16,8 +16,7 @@ struct ModelAttempt {
     /// What of the call is not simply handed on; `nil` for a plain call, whose bytes pass as they are.
     private let demand: Demand?
 
-    /// What a call asks beyond having its bytes passed. A class, since an attempt is handed from step to step and most have
-    /// none.
+    /// What a call asks beyond having its bytes passed.
     private final class Demand: Sendable {
         /// Fields that only the provider's `pass` list allows; a translated request carries them along.
         let extras: JSONObject
@@ -60,32 +59,61 @@ struct ModelAttempt {
         if model.provider.kind == .builtin { return try await BuiltinAttempt(self).perform() }
         if call.route == .countTokens, !isNative { return try countedByBound() }
         let upstream = try upstreamRequest()
-        let meter = OverheadMeter(since: call.exchange.request.arrival)
-        let response: ClientResponse
         call.exchange.note(model)
-        do throws(Fault) {
-            response = try await UpstreamCall(
-                provider: model.provider, route: isNative ? call.route : upstreamRoute, body: upstream.body,
-                protocolFields: call.protocolFields(for: model.provider.kind), isStreamed: call.isStreamed
-            ).send(with: client, cancellation: call.exchange.request.cancellation)
+        let request = try request(upstream.body)
+        // The time in this house before the call to the provider is made.
+        let overhead = Instant.now() - call.exchange.request.arrival
+        let response: ClientResponse
+        do throws(ClientFailure) {
+            response = try await client.send(request, cancellation: call.exchange.request.cancellation)
         } catch {
-            call.exchange.figures.mayHaveUsed = error.mayHaveCounted
-            throw error
+            throw noted(Fault(error))
         }
-        let overhead = meter.stopUpstream()
-        return call.isStreamed
-            ? try await stream(response, relay(answerTool: upstream.answerTool), overhead)
-            : try await whole(response, answerTool: upstream.answerTool, overhead)
+        guard response.status.code == 200, !call.isStreamed else {
+            return try await other(response, answerTool: upstream.answerTool, overhead)
+        }
+        let body: [UInt8]
+        do throws(ClientFailure) {
+            body = try await response.collect(max: model.provider.settings.limits.bodyBytesMax)
+        } catch {
+            throw Fault(error)
+        }
+        return try whole(body, answerTool: upstream.answerTool, overhead)
     }
 
-    /// The provider's route for a translated conversation.
+    /// Goes on with an answer that is none, or that comes piece by piece.
+    private func other(
+        _ response: ClientResponse, answerTool: String?, _ overhead: Duration
+    ) async throws(Fault) -> Reply {
+        guard response.status.code == 200 else { throw noted(await UpstreamCall.fault(of: response, upstreamRoute)) }
+        return try await stream(response, relay(answerTool: answerTool), overhead)
+    }
+
+    private func request(_ body: [UInt8]) throws(Fault) -> ClientRequest {
+        do throws(Fault) {
+            return try UpstreamCall(
+                provider: model.provider, route: upstreamRoute, body: body,
+                protocolFields: call.protocolFields(for: model.provider.kind), isStreamed: call.isStreamed
+            ).request()
+        } catch {
+            throw noted(error)
+        }
+    }
+
+    /// Notes of a fault whether the provider may have counted something all the same.
+    private func noted(_ fault: Fault) -> Fault {
+        call.exchange.figures.mayHaveUsed = fault.mayHaveCounted
+        return fault
+    }
+
+    /// The provider's route: the client's own, or that of a translated conversation.
     private var upstreamRoute: ModelRoute {
-        model.provider.kind == .anthropic ? .messages : .chat
+        isNative ? call.route : model.provider.kind == .anthropic ? .messages : .chat
     }
 
     private func upstreamRequest() throws(Fault) -> UpstreamRequest {
         guard !isNative, let demand, let request = demand.request else {
-            return UpstreamRequest(body: NativeRequest.body(call.document, route: call.route, for: model.upstream))
+            return UpstreamRequest(body: NativeRequest.body(call.document, call.places, call.route, model.upstream))
         }
         return model.provider.kind == .anthropic
             ? try AnthropicEncoder.encode(request, for: model.upstream, extras: demand.extras)
@@ -95,15 +123,9 @@ struct ModelAttempt {
     // MARK: Whole answers
 
     private func whole(
-        _ response: ClientResponse, answerTool: String?, _ overhead: Duration
-    ) async throws(Fault) -> Reply {
-        var body: [UInt8]
-        do throws(ClientFailure) {
-            body = try await response.collect(max: model.provider.settings.limits.bodyBytesMax)
-        } catch {
-            throw Fault(error)
-        }
-        body = needles.scrubbed(body)
+        _ received: [UInt8], answerTool: String?, _ overhead: Duration
+    ) throws(Fault) -> Reply {
+        let body = needles.scrubbed(received)
         if demand == nil {
             note(try OpenAIChatReader.usage(ofWhole: body), overhead)
             return .json(bytes: body)
@@ -187,31 +209,21 @@ struct ModelAttempt {
 
     /// Sets the fields of the answer; before its head leaves. A streamed answer's price is not known then.
     func note(_ usage: TokenUsage?, _ overhead: Duration) {
-        call.exchange.answerFields.append("x-gatehouse-overhead-ms", overhead.milliseconds)
+        call.exchange.answerFields.append(Labels.overhead, overhead.milliseconds)
         call.exchange.answerFields.append(contentsOf: model.answerFields)
         if let usage { call.exchange.note(usage, of: model) }
         if let usage, let cost = model.settings.price?.cost(of: usage), !call.isStreamed {
-            call.exchange.answerFields.append("x-gatehouse-cost", NanoDollars.text(cost))
+            call.exchange.answerFields.append(Labels.cost, NanoDollars.text(cost))
         }
+    }
+
+    private enum Labels {
+        static let overhead = FieldLabel("x-gatehouse-overhead-ms: ")
+        static let cost = FieldLabel("x-gatehouse-cost: ")
     }
 
     /// The conversation and what is checked of its answer, for the built-in model.
     var conversation: (request: ChatRequest, strict: StrictAnswer?)? {
         demand.flatMap { demand in demand.request.map { ($0, demand.strict) } }
-    }
-}
-
-/// Tells the time spent in this house from the time spent at the provider.
-struct OverheadMeter {
-    private let arrival: Instant
-    private let sent = Instant.now()
-
-    init(since arrival: Instant) {
-        self.arrival = arrival
-    }
-
-    /// What passed before the call to the provider was made.
-    func stopUpstream() -> Duration {
-        sent - arrival
     }
 }

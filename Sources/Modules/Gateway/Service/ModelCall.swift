@@ -7,62 +7,66 @@ import JSON
 import Log
 import Platform
 
-/// One client's request to a model, read and attributed: what every way of answering it starts from.
-struct ModelCall {
+/// One client's request to a model, read and attributed: what every way of answering it starts from. On the loop of its
+/// exchange.
+final class ModelCall {
     let exchange: Exchange
     let route: ModelRoute
     /// The client's body, or what a node has made of it.
-    var document: JSONDocument
+    private(set) var document: JSONDocument
+    /// Where in it the members are that every call is asked for.
+    private(set) var places: CallPlaces
     let isStreamed: Bool
     /// What a node put into the document before the client's own words.
     var nodePrompt = ""
-    /// When the answer began, for ids and `created`.
-    let time: WallTime
 
     var root: JSONNode { document.root }
 
     /// Reads a body.
     ///
-    /// - Throws: `invalid_json`, `unsupported_media_type`, `unsupported_encoding`, `payload_too_large`.
-    static func read(_ exchange: Exchange, _ route: ModelRoute, bytesMax: Int) async throws(Failure) -> ModelCall {
-        try checkContentType(exchange.request.head.fields)
-        let body = try await exchange.body(max: bytesMax)
-        let document: JSONDocument
+    /// - Throws: `invalid_json`, `invalid_parameter` for a body that is no object.
+    init(_ exchange: Exchange, _ route: ModelRoute, body: [UInt8]) throws(Failure) {
+        self.exchange = exchange
+        self.route = route
         do {
             document = try JSONDocument(parsing: body)
         } catch {
             throw Failure(.invalidJSON, "the body is not valid JSON: \(error.message) at byte \(error.offset)")
         }
-        let (isObject, isStreamed) = document.read { view in
-            (view.kind(of: 0) == .object, view.value(of: Names.stream, in: 0).flatMap { view.bool($0) } ?? false)
+        let read = document.read { view -> (CallPlaces, Bool)? in
+            guard view.kind(of: 0) == .object else { return nil }
+            let places = CallPlaces(view)
+            return (places, places.stream > 0 && view.bool(places.stream) ?? false)
         }
-        guard isObject else { throw Failure(.invalidParameter, "the body must be a JSON object") }
-        return ModelCall(
-            exchange: exchange, route: route, document: document, isStreamed: isStreamed, time: .now())
+        guard let (places, isStreamed) = read else {
+            throw Failure(.invalidParameter, "the body must be a JSON object")
+        }
+        self.places = places
+        self.isStreamed = isStreamed
+    }
+
+    /// Goes on with what a node made of the body.
+    func replace(document new: JSONDocument) {
+        document = new
+        places = new.read { CallPlaces($0) }
     }
 
     /// Whether the call is a chat in the provider's own protocol that asks nothing but what its bytes say.
     func isPlain(for kind: ProviderKind) -> Bool {
         guard route == .chat, kind == .openai else { return false }
         return document.read { view in
-            if !isStreamed, let options = view.value(of: Names.streamOptions, in: 0), !view.isNull(options) {
-                return false
-            }
+            if !isStreamed, places.streamOptions > 0, !view.isNull(places.streamOptions) { return false }
             return PlainTable.chat.passes(view)
         }
     }
 
-    private enum Names {
-        static let stream = MemberName("stream")
-        static let streamOptions = MemberName("stream_options")
-    }
-
     /// The name the client gave.
     func modelName() throws(Failure) -> String {
-        guard let node = root["model"] else {
+        guard places.model > 0 else {
             throw Failure(.invalidParameter, "missing required parameter", param: "model")
         }
-        guard let name = node.string, !name.isEmpty, name.utf8.count <= GatewayLimits.modelBytesMax else {
+        let name = document.read { view in view.string(places.model) }
+        guard let name, !name.isEmpty, name.utf8.count <= GatewayLimits.modelBytesMax else {
             throw Failure(.invalidParameter, "model must be a string of 1 to 256 bytes", param: "model")
         }
         return name
@@ -72,7 +76,7 @@ struct ModelCall {
     func context(_ model: Model) -> AnswerContext {
         AnswerContext(
             requestID: exchange.id, answerID: String(exchange.id.dropFirst("req_".count)),
-            model: model.settings.upstream, created: Int(time.seconds))
+            model: model.settings.upstream, created: Int(exchange.time.seconds))
     }
 
     /// Fields of the client's request that Anthropic's protocol gives a meaning to.
@@ -87,25 +91,38 @@ struct ModelCall {
         return fields
     }
 
-    private static func checkContentType(_ fields: Fields) throws(Failure) {
-        guard fields.withValue(of: "content-type", isJSON) ?? false else {
+    /// - Throws: `unsupported_media_type`, `unsupported_encoding`.
+    static func checkContentType(_ fields: Fields) throws(Failure) {
+        guard fields.withValue(of: .contentType, isJSON) ?? false else {
             throw Failure(.unsupportedMediaType, "the body must be sent as content-type: application/json")
         }
         guard let encoding = fields["content-encoding"], encoding.lowercased() != "identity" else { return }
         throw Failure(.unsupportedEncoding, "the body must be sent without content-encoding")
     }
 
-    private static let jsonType = Array("application/json".utf8)
-
     /// Whether a media type, which ends at its parameters (RFC 9110 §8.3.1), is that of JSON.
     private static func isJSON(_ type: Span<UInt8>) -> Bool {
+        // Mostly it stands there alone and in small letters.
+        if type.equals("application/json") { return true }
         var start = 0
         var end = 0
         while end < type.count, type[end] != UInt8(ascii: ";") { end += 1 }
         while start < end, type[start] == 0x20 || type[start] == 0x09 { start += 1 }
         while end > start, type[end - 1] == 0x20 || type[end - 1] == 0x09 { end -= 1 }
-        let name = type.extracting(start..<end)
-        // Mostly in small letters, for which one comparison will do.
-        return name.equals(jsonType.span) || name.equalsIgnoringASCIICase(jsonType.span)
+        return type.extracting(start..<end).equalsIgnoringASCIICase("application/json")
     }
+}
+
+/// Where members of a call's body are, found in one walk: places in the document, 0 for what it has not.
+struct CallPlaces {
+    private let places: SIMD8<Int32>
+
+    init(_ view: borrowing JSONView) { places = view.values(of: Self.names, in: 0) }
+
+    var model: Int { Int(places[0]) }
+    var stream: Int { Int(places[1]) }
+    var streamOptions: Int { Int(places[2]) }
+    var store: Int { Int(places[3]) }
+
+    private static let names = MemberNames("model", "stream", "stream_options", "store")
 }

@@ -26,18 +26,18 @@ struct UpstreamCall {
         } catch {
             throw Fault(error)
         }
-        guard response.status.code == 200 else { throw await fault(of: response) }
+        guard response.status.code == 200 else { throw await Self.fault(of: response, route) }
         return response
     }
 
     /// The request with the provider's own credential. The caller's credential, its cookies and every other field of its
     /// request stay behind: the provider must not learn who calls.
-    private func request() throws(Fault) -> ClientRequest {
+    func request() throws(Fault) -> ClientRequest {
         guard let base = provider.settings.base else {
             throw Fault(.internal, "This provider has no address.")
         }
         var fields = isStreamed ? Self.streamedFields : Self.wholeFields
-        fields.append(contentsOf: protocolFields)
+        if !protocolFields.isEmpty { fields.append(contentsOf: protocolFields) }
         try addCredential(to: &fields)
         return ClientRequest(
             method: .post, origin: base.origin, target: provider.target(of: route), fields: fields, body: body,
@@ -63,19 +63,28 @@ struct UpstreamCall {
             throw fault
         }
         guard let key = provider.key else { return }
-        let text = key.withBytes { String(decoding: $0) }
-        let isAdded =
-            provider.kind == .anthropic
-            ? fields.append("x-api-key", text) : fields.append("authorization", "Bearer " + text)
+        let isAdded = key.withBytes { key in
+            guard provider.kind != .anthropic else { return fields.append(Labels.apiKey, key) }
+            let value = [UInt8](capacity: 7 + key.count) { value in
+                for byte in "Bearer ".utf8 { value.append(byte) }
+                value.append(key)
+            }
+            return fields.append(Labels.authorization, value.span)
+        }
         // Sending the request without its credential would be no better.
         guard isAdded else { throw Fault(.internal, "The provider's key is malformed.") }
     }
 
+    private enum Labels {
+        static let apiKey = FieldLabel("x-api-key: ")
+        static let authorization = FieldLabel("authorization: ")
+    }
+
     /// What an answer with another status means. Redirects are such answers: they are not followed, since whoever answers
     /// there was not configured, and would be sent our key.
-    private func fault(of response: ClientResponse) async -> Fault {
+    static func fault(of response: ClientResponse, _ route: ModelRoute) async -> Fault {
         let status = response.status.code
-        let body = (try? await response.collect(max: Self.errorBytesMax)) ?? []
+        let body = (try? await response.collect(max: errorBytesMax)) ?? []
         return .upstream(
             status: status, body: body, retryAfterMilliseconds: response.fields["retry-after-ms"],
             retryAfter: response.fields["retry-after"], table: route.table)

@@ -9,7 +9,14 @@ package enum NativeRequest {
     /// The model's name becomes the provider's. On chats also `store` is declined, where the provider knows
     /// it; on streamed chats and completions usage is asked for.
     package static func body(_ document: JSONDocument, route: ModelRoute, for model: UpstreamModel) -> [UInt8] {
-        if let body = document.read({ view in extended(view, document.bytes, route, model) }) { return body }
+        body(document, document.read { CallPlaces($0) }, route, model)
+    }
+
+    /// The same where the places of its members are known.
+    static func body(
+        _ document: JSONDocument, _ places: CallPlaces, _ route: ModelRoute, _ model: UpstreamModel
+    ) -> [UInt8] {
+        if let body = document.read({ view in extended(view, places, route, model) }) { return body }
         let root = document.root
         var edit = JSONEdit(document)
         edit.setMember(of: root, "model", .string(model.name))
@@ -27,32 +34,29 @@ package enum NativeRequest {
     /// The same where the model's name is all that must be replaced, as in most requests: one copy, with the other members
     /// behind the client's last. nil where the client has sent one of these itself.
     private static func extended(
-        _ view: borrowing JSONView, _ bytes: [UInt8], _ route: ModelRoute, _ model: UpstreamModel
+        _ view: borrowing JSONView, _ places: CallPlaces, _ route: ModelRoute, _ model: UpstreamModel
     ) -> [UInt8]? {
-        let places = view.values(of: names, in: 0)
-        let (name, stream, streamOptions, store) = (places[0], places[1], places[2], places[3])
-        guard name > 0 else { return nil }
-        let asksForUsage = (route == .chat || route == .completions) && stream > 0 && view.bool(Int(stream)) == true
+        guard places.model > 0 else { return nil }
+        let asksForUsage =
+            (route == .chat || route == .completions) && places.stream > 0 && view.bool(places.stream) == true
         let declinesStore = route == .chat && model.tellsStore
-        guard !asksForUsage || streamOptions == 0, !declinesStore || store == 0 else { return nil }
-        let place = view.range(of: Int(name))
+        guard !asksForUsage || places.streamOptions == 0, !declinesStore || places.store == 0 else { return nil }
+        let place = view.range(of: places.model)
+        let text = view.text
         // Behind the last member, which the closing brace follows; the name's member is there, so a comma is due.
         var end = view.range(of: 0).upperBound - 1
-        while end > place.upperBound, bytes[end - 1].isASCIIWhitespace { end -= 1 }
-        var body: [UInt8] = []
-        body.reserveCapacity(bytes.count + model.nameText.count + usageMember.count + storeMember.count)
-        let text = bytes.span
-        body.append(text.extracting(..<place.lowerBound))
-        body.append(model.nameText.span)
-        body.append(text.extracting(place.upperBound..<end))
-        if asksForUsage { body.append(usageMember.span) }
-        if declinesStore { body.append(storeMember.span) }
-        body.append(text.extracting(end...))
-        return body
+        while end > place.upperBound, text[end - 1].isASCIIWhitespace { end -= 1 }
+        let count = text.count - place.count + model.nameText.count + usageMember.count + storeMember.count
+        return [UInt8](capacity: count) { body in
+            body.append(text.extracting(..<place.lowerBound))
+            body.append(model.nameText.span)
+            body.append(text.extracting(place.upperBound..<end))
+            if asksForUsage { body.append(usageMember.span) }
+            if declinesStore { body.append(storeMember.span) }
+            body.append(text.extracting(end...))
+        }
     }
 
     private static let usageMember = Array(#","stream_options":{"include_usage":true}"#.utf8)
     private static let storeMember = Array(#","store":false"#.utf8)
-
-    private static let names = MemberNames("model", "stream", "stream_options", "store")
 }
