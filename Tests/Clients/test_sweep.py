@@ -47,9 +47,13 @@ class Sweep:
 def end(server: Gateway, ending: str, *texts: str) -> None:
     """Ends the server, after a look at what it has open and is in no directory any more."""
     for link in Path(f"/proc/{server.process.pid}/fd").iterdir():
-        if os.readlink(link).endswith(" (deleted)"):
-            content = link.read_bytes()
-            assert not any(text.encode() in content for text in texts), os.readlink(link)
+        try:
+            target = os.readlink(link)
+            content = link.read_bytes() if target.endswith(" (deleted)") else b""
+        except FileNotFoundError:
+            # Closed since it was listed.
+            continue
+        assert not any(text.encode() in content for text in texts), target
     if ending == "kill":
         server.kill()
     else:

@@ -75,3 +75,13 @@ extension ObjectKey {
         try FieldCipher(tenant).open(frame.span, in: cell, with: self)
     }
 }
+
+extension Keyring {
+    /// Makes the key of a new object; durable when it returns.
+    @discardableResult
+    func createObjectKey(_ tenant: TenantID, _ object: ObjectID) throws(KeyringFailure) -> ObjectKey {
+        let new = try beginObjectKey(tenant, object)
+        try finish([new])
+        return new.key
+    }
+}

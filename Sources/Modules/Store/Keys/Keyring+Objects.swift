@@ -44,14 +44,6 @@ extension Keyring {
         }
     }
 
-    /// Makes the key of a new object; durable when it returns.
-    @discardableResult
-    func createObjectKey(_ tenant: TenantID, _ object: ObjectID) throws(KeyringFailure) -> ObjectKey {
-        let new = try beginObjectKey(tenant, object)
-        try finish([new])
-        return new.key
-    }
-
     /// The key of an object; `nil` where it has none, or none any more.
     func objectKey(_ tenant: TenantID, _ object: ObjectID) throws(KeyringFailure) -> ObjectKey? {
         let name = ObjectName(tenant: tenant, object: object)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Core
-import Glibc
 import Platform
 import SQLite
 import Synchronization
@@ -31,30 +30,35 @@ extension OpenStore {
     }
 }
 
-extension Tenants {
-    /// How long a step waits for whoever reads the file, and how often.
-    private static let (patience, tries) = (useconds_t(50_000), 200)
+extension TenantFile {
+    /// One step on the way to another page key: how many pages it has changed, and whether it was the last, after which
+    /// there is no key but the newest. Begins with a fresh key, or goes on with a change that was cut short.
+    func renewPages() throws(SQLiteError) -> (pages: Int, isLast: Bool) {
+        var step: PageRewriter
+        if let rewriter {
+            step = rewriter
+        } else {
+            if SealedFile.of(connection)?.keys.count == 1 { try plan.keys.renewPageKey(of: tenant) }
+            step = try PageRewriter(connection)
+        }
+        let before = step.pagesDone
+        let isLast = try step.step()
+        rewriter = isLast ? nil : step
+        if isLast { try plan.keys.retirePageKeys(of: tenant) }
+        return (step.pagesDone - before, isLast)
+    }
+}
 
+extension Tenants {
     /// Gives a tenant's file another page key. Blocks, on no store thread.
     ///
     /// - Parameter progress: told of each piece, with the pages it has changed.
     func renewPages(of tenant: TenantID, progress: @Sendable (Int) -> Void) throws(Failure) {
-        guard index[tenant] != nil else { throw Failure(.notFound, "there is no tenant of that id") }
-        let thread = try running().thread(of: tenant)
-        var tries = Self.tries
-        while true {
-            do throws(DatabaseFailure) {
-                let step = try thread.runBlocking(for: tenant) { file throws(SQLiteError) in try file.renewPages() }
-                progress(step.pages)
-                tries = Self.tries
-                if step.isLast { return }
-            } catch .busy where tries > 0 {
-                // Somebody reads an old state of the file, and its log must wait.
-                tries -= 1
-                usleep(Self.patience)
-            } catch {
-                throw Failure(error)
-            }
+        var isDone = false
+        while !isDone {
+            let step = try upkeep(of: tenant) { file throws(SQLiteError) in try file.renewPages() }
+            progress(step.pages)
+            isDone = step.isLast
         }
     }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Core
-import Glibc
 import SQLite
 
 /// Objects that get another key together, and how far each is.
@@ -65,7 +64,6 @@ extension Tenants {
     /// - Parameter progress: told of each piece, with the objects it has changed.
     /// - Returns: objects that keep both keys for now.
     func renewObjects(of tenant: TenantID, progress: @Sendable (Int) -> Void) throws(Failure) -> Int {
-        guard index[tenant] != nil else { throw Failure(.notFound, "there is no tenant of that id") }
         var (last, later): (ObjectID?, Int) = (nil, 0)
         while let begun = try upkeep(
             of: tenant,
@@ -84,23 +82,5 @@ extension Tenants {
             last = renewal.last
         }
         return later
-    }
-
-    /// Work between the transactions of a tenant's file; where somebody stands in the way, it is tried again for ten seconds.
-    private func upkeep<R: Sendable>(
-        of tenant: TenantID, _ body: @escaping @Sendable (TenantFile) throws(SQLiteError) -> R
-    ) throws(Failure) -> R {
-        let thread = try running().thread(of: tenant)
-        var tries = 200
-        while true {
-            do throws(DatabaseFailure) {
-                return try thread.runBlocking(for: tenant, body)
-            } catch .busy where tries > 0 {
-                tries -= 1
-                usleep(50_000)
-            } catch {
-                throw Failure(error)
-            }
-        }
     }
 }

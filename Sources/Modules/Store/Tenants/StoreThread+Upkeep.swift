@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Core
+import Glibc
 import Platform
 import SQLite
 
@@ -20,5 +21,26 @@ extension StoreThread {
         if let failure = outcome.wait({ $0 }) { throw failure }
         guard let value = slot.value else { throw .busy }
         return value
+    }
+}
+
+extension Tenants {
+    /// Work between the transactions of a tenant's file; where somebody stands in the way, it is tried again for ten seconds.
+    func upkeep<R: Sendable>(
+        of tenant: TenantID, _ body: @escaping @Sendable (TenantFile) throws(SQLiteError) -> R
+    ) throws(Failure) -> R {
+        guard index[tenant] != nil else { throw Failure(.notFound, "there is no tenant of that id") }
+        let thread = try running().thread(of: tenant)
+        var tries = 200
+        while true {
+            do throws(DatabaseFailure) {
+                return try thread.runBlocking(for: tenant, body)
+            } catch .busy where tries > 0 {
+                tries -= 1
+                usleep(50_000)
+            } catch {
+                throw Failure(error)
+            }
+        }
     }
 }

@@ -29,12 +29,14 @@ final class TenantFile {
     private var isMarked = true
     /// The disk failed or the file is damaged: close it and start afresh.
     private(set) var isDoubtful = false
+    /// Where a change of the page key is that is under way.
+    var rewriter: PageRewriter?
     /// Somebody copies the file: nothing is written into it meanwhile, and it would be no use to try.
     private weak var held: FileSnapshot?
 
     private let path: String
     let plan: TenantFiles.Plan
-    private let connection: SQLiteConnection
+    let connection: SQLiteConnection
     /// Keeps the schedule of the last object's key, until something is erased.
     private var cipher: FieldCipher
     /// What the file may have by its plan.
@@ -221,9 +223,6 @@ final class TenantFile {
 
     // MARK: - Upkeep
 
-    /// The page key is being changed: where the rewriter is.
-    private var rewriter: PageRewriter?
-
     private func keepUp(_ job: Job, _ body: @Sendable (TenantFile) throws(SQLiteError) -> Void) {
         do throws(SQLiteError) {
             try body(self)
@@ -242,23 +241,6 @@ final class TenantFile {
         if connection.framesInLog * 4096 > TenantLimit.walBytes { checkpoint(inPlace: true) }
         let transaction = Transaction(cipher, connection: connection, keys: plan.keys, isReading: false)
         return try connection.transaction { () throws(SQLiteError) in try body(transaction) }
-    }
-
-    /// One step on the way to another page key: how many pages it has changed, and whether it was the last, after which
-    /// there is no key but the newest. Begins with a fresh key, or goes on with a change that was cut short.
-    func renewPages() throws(SQLiteError) -> (pages: Int, isLast: Bool) {
-        var step: PageRewriter
-        if let rewriter {
-            step = rewriter
-        } else {
-            if SealedFile.of(connection)?.keys.count == 1 { try plan.keys.renewPageKey(of: tenant) }
-            step = try PageRewriter(connection)
-        }
-        let before = step.pagesDone
-        let isLast = try step.step()
-        rewriter = isLast ? nil : step
-        if isLast { try plan.keys.retirePageKeys(of: tenant) }
-        return (step.pagesDone - before, isLast)
     }
 
     /// The file as it stands, for a copy. Its log waits as long as that lives.
