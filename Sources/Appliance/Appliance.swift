@@ -94,7 +94,9 @@ final class Appliance {
         let admin = FrontDoor(table: composition.routes, stages: composition.stages, policy: socketPolicy, log: log)
         return Server.Plan(
             settings: composition.settings.http, context: context, network: network,
-            redirect: { port in RedirectDoor(policy: policy, port: port, log: log) },
+            redirect: { port in
+                RedirectDoor(policy: policy, port: port, recorder: composition.stages.recorder, log: log)
+            },
             admin: composition.roles.socketPath == nil ? nil : admin, socketPath: composition.roles.socketPath,
             inherited: inherited, isDevelopment: composition.settings.mode == .development, loops: loops, log: log)
     }

@@ -16,6 +16,7 @@ let developmentConfiguration = """
     [store]
     unlock = ["file:./gatehouse-root.key"]      # made if missing; never inside the data directory
 
+    [audit]
     [auth]
     [limiter]
     requests_per_hour = 1000

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Admin
+import Audit
 import Auth
 import Configuration
 import Core
@@ -25,6 +26,7 @@ struct ModuleKind: Sendable {
         var now: @Sendable () -> WallTime = WallTime.now
         var database: (any Database)?
         var vault: (any SecretVault)?
+        var salts: (any TenantSalts)?
         var secrets: (any SecretSource)?
         var store: Store?
         var tenants: (any TenantStore)?
@@ -44,6 +46,7 @@ let moduleKinds: [ModuleKind] = [
         let store = try Store(section, settings: roles.settings, log: roles.log)
         roles.database = store
         roles.vault = store
+        roles.salts = store
         roles.secrets = store
         roles.store = store
         roles.tenants = store.tenants
@@ -58,6 +61,16 @@ let moduleKinds: [ModuleKind] = [
             section, database: database, vault: vault, directory: directory, tenants: tenants, log: roles.log)
         roles.developmentKeys = auth
         return auth
+    },
+    ModuleKind(section: "audit", requires: ["store"]) { section, roles throws(ConfigurationError) in
+        guard let database = roles.database, let vault = roles.vault, let salts = roles.salts,
+            let tenants = roles.tenants, let directory = roles.directory
+        else { throw section.error("[audit] needs [store]") }
+        return try Audit(
+            section, settings: roles.settings,
+            roles: Audit.Roles(
+                database: database, vault: vault, salts: salts, tenants: tenants, directory: directory),
+            log: roles.log)
     },
     ModuleKind(section: "limiter", requires: ["store"]) { section, _ throws(ConfigurationError) in
         try Limiter(section)

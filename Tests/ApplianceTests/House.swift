@@ -28,6 +28,8 @@ final class House {
     /// The modules of the first floor, one loop, the built-in model.
     static let configuration = """
         [auth]
+        [audit]
+        segment_bytes = "1MiB"
         [limiter]
         requests_per_hour = 20
         [nodes]

@@ -113,6 +113,8 @@ final class FaultDisk: AuditDisk {
             try file.flush()
         }
 
+        func trim(to count: Int) throws(Errno) { try file.trim(to: count) }
+
         var isInPlace: Bool { file.isInPlace }
     }
 }

@@ -109,6 +109,7 @@ class Gateway:
                 "tls": {"certificate": certificate[0], "key": certificate[1]},
             },
             "store": {"unlock": [f"file:{self.root_key}"]},
+            "audit": {"segment_bytes": "1MiB"},
             "auth": {},
             "limiter": {"requests_per_hour": 1_000_000},
             "admin": {"socket": "admin.sock"},

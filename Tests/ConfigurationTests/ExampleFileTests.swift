@@ -9,7 +9,9 @@ import Testing
 struct ExampleFileTests {
     @Test func `the file is TOML`() throws {
         let root = try TOMLDocument(parsing: TestFile.bytes(ExampleFile.path)).root
-        let expected = ["mode", "data", "http", "store", "auth", "limiter", "nodes", "log", "admin", "gateway"]
+        let expected = [
+            "mode", "data", "http", "store", "audit", "auth", "limiter", "nodes", "log", "admin", "gateway",
+        ]
         #expect(root.members.map(\.key) == expected)
     }
 

@@ -174,6 +174,7 @@ package final class FrontDoor: Responder {
     }
 
     private func refuse(_ failure: Failure, _ answer: Answer, _ shape: ErrorShape, _ request: Request) async {
+        stages.recorder?.note(failure.code, requestID: answer.requestID.text, peer: request.peer)
         _ = await answer.send(failure, in: shape, answer.fields)
         log.info(
             "refused",

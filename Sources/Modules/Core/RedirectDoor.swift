@@ -15,12 +15,16 @@ import Platform
 package final class RedirectDoor: Responder {
     private let policy: DoorPolicy
     private let port: Int
+    private let recorder: (any RecordStage)?
     private let log: Logger
 
-    /// - Parameter port: of the TLS listener, which stands in the location unless it is 443.
-    package init(policy: DoorPolicy, port: Int, log: Logger) {
+    /// - Parameters:
+    ///   - port: of the TLS listener, which stands in the location unless it is 443.
+    ///   - recorder: hears of exposed credentials.
+    package init(policy: DoorPolicy, port: Int, recorder: (any RecordStage)? = nil, log: Logger) {
         self.policy = policy
         self.port = port
+        self.recorder = recorder
         self.log = log
     }
 
@@ -33,6 +37,7 @@ package final class RedirectDoor: Responder {
         let query = QueryContent(request.head.queryItems)
         guard !Credential.isPresent(in: request.head.fields), query != .credential else {
             log.warning("a credential was sent over plain HTTP", ["request": .string(answer.requestID.text)])
+            recorder?.note(.credentialExposed, requestID: answer.requestID.text, peer: request.peer)
             let message = "this credential was sent in clear and must be considered exposed; use https and replace it"
             return await refuse(Failure(.credentialExposed, message), answer)
         }

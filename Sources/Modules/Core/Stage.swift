@@ -71,7 +71,7 @@ package struct Stages: Sendable {
     private let immediate: [(any ImmediateStage)?]
     private let positions: [StagePosition]
     /// The one that writes exchanges down.
-    let recorder: (any RecordStage)?
+    package let recorder: (any RecordStage)?
 
     /// Sorts by position; stages of one position keep the order in which they are listed.
     package init(_ stages: [any Stage]) {

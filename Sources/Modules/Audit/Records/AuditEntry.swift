@@ -74,6 +74,51 @@ struct AuditEntry: Equatable, Sendable {
         bytes.append(contentsOf: digest.prefix(32))
     }
 
+    /// The outcome of an intent that a crash has left open: settled at what was reserved, since nobody knows better.
+    static func interrupted(_ intent: AuditRecord) -> AuditEntry {
+        outcome(of: intent.place.sequence, intent) { entry in
+            guard let output = intent.number(.reservedOutputTokens) else { return }
+            entry.set(.inputTokens, intent.number(.reservedInputTokens))
+            entry.set(.outputTokens, output)
+            entry.set(.cost, intent.number(.reservedCost))
+            entry.set(.isEstimated, 1)
+        } end: { entry in
+            entry.set(.outcome, "interrupted")
+        }
+    }
+
+    /// The outcome of an intent that was written too late for anything to come of it.
+    static func unbegun(_ sequence: Int, _ intent: AuditRecord?) -> AuditEntry {
+        outcome(of: sequence, intent) { _ in
+        } end: { entry in
+            entry.set(.outcome, "failed")
+            entry.set(.status, 503)
+            entry.set(.code, "audit_unavailable")
+        }
+    }
+
+    /// An outcome that repeats what its intent says.
+    private static func outcome(
+        of sequence: Int, _ intent: AuditRecord?, figures: (inout AuditEntry) -> Void, end: (inout AuditEntry) -> Void
+    ) -> AuditEntry {
+        var entry = AuditEntry(.outcome)
+        let repeated: [AuditField] = [
+            .tenant, .actorKind, .actorID, .keyPrefix, .address, .endUser, .action, .object, .objectDigest, .requestID,
+            .route, .node, .model, .provider, .upstreamModel, .isStreamed,
+        ]
+        for field in repeated {
+            switch field.form {
+            case .text: entry.set(field, intent?.text(field))
+            case .number: entry.set(field, intent?.number(field))
+            case .digest: entry.set(field, digest: intent?.digest(field))
+            }
+        }
+        figures(&entry)
+        end(&entry)
+        entry.set(.intent, sequence)
+        return entry
+    }
+
     private mutating func begin(_ field: AuditField, count: Int) {
         precondition(field.rawValue > last, "fields are written in the order of their numbers, each once")
         last = field.rawValue

@@ -30,6 +30,8 @@ enum AuditField: UInt8, CaseIterable, Sendable {
     case after = 16
     /// Why, in the operator's words: break-glass.
     case reasonDigest = 17
+    /// Keyed digest of what an act was asked with.
+    case parameters = 18
 
     // The call to a model.
     case node = 20
@@ -104,7 +106,7 @@ enum AuditField: UInt8, CaseIterable, Sendable {
 
     var form: Form {
         switch self {
-        case .address, .endUser, .objectDigest, .before, .after, .reasonDigest: .digest
+        case .address, .endUser, .objectDigest, .before, .after, .reasonDigest, .parameters: .digest
         case .isStreamed, .inputTokens, .outputTokens, .cachedTokens, .cost, .isEstimated, .reservedInputTokens,
             .reservedOutputTokens, .reservedCost, .status, .latency, .firstByte, .intent, .count, .bytes, .generation:
             .number

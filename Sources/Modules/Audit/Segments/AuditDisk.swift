@@ -18,6 +18,8 @@ protocol AuditFile: Sendable {
     func write(_ bytes: [UInt8], at offset: Int) throws(Errno)
     /// Brings everything written to the disk. fdatasync(2).
     func flush() throws(Errno)
+    /// Cuts the file off behind `count` bytes, when nothing more is written to it. ftruncate(2).
+    func trim(to count: Int) throws(Errno)
     /// Whether the path still leads to this file.
     var isInPlace: Bool { get }
 }
@@ -77,6 +79,8 @@ private final class SystemAuditFile: AuditFile {
     }
 
     func flush() throws(Errno) { try Errno.check { fdatasync(descriptor.rawValue) } }
+
+    func trim(to count: Int) throws(Errno) { try Errno.check { ftruncate(descriptor.rawValue, off_t(count)) } }
 
     var isInPlace: Bool {
         guard let status = try? FileStatus(path: path, followingLinks: false) else { return false }

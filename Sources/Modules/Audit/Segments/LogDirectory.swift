@@ -48,19 +48,44 @@ struct LogDirectory: Sendable {
     }
 
     private func isUnbegun(_ number: Int) throws(Damage) -> Bool {
-        let bytes = try read(SegmentHeader.name(number: number), bytesMax: Self.segmentBytesMax)
-        return bytes.prefix(SegmentHeader.byteCount).allSatisfy { $0 == 0 }
+        try head(of: SegmentHeader.name(number: number)).allSatisfy { $0 == 0 }
+    }
+
+    /// One segment's header, without reading what is behind it.
+    func header(_ number: Int) throws(Damage) -> SegmentHeader {
+        let name = SegmentHeader.name(number: number)
+        return try header(in: head(of: name), number, name)
+    }
+
+    private func header(in bytes: [UInt8], _ number: Int, _ name: String) throws(Damage) -> SegmentHeader {
+        guard let header = SegmentHeader(bytes) else { throw Damage(file: name, what: "has no header of a segment") }
+        guard header.number == number else {
+            throw Damage(file: name, what: "is segment \(header.number) under another name")
+        }
+        return header
+    }
+
+    private func head(of name: String) throws(Damage) -> [UInt8] {
+        do throws(Errno) {
+            let path = "\(path)/\(name)"
+            let file = FileDescriptor(
+                owning: try Errno.check { unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY) })
+            var bytes = [UInt8](repeating: 0, count: SegmentHeader.byteCount)
+            // The array's buffer for the length of the closure.
+            let count = try Errno.check {
+                unsafe bytes.withUnsafeMutableBytes { unsafe pread(file.rawValue, $0.baseAddress, $0.count, 0) }
+            }
+            return Array(bytes[..<count])
+        } catch {
+            throw Damage(file: name, what: error == .noSuchFile ? "is missing" : "cannot be read: \(error)")
+        }
     }
 
     /// One segment's header and frames.
     func segment(_ number: Int) throws(Damage) -> (header: SegmentHeader, frames: SegmentFrames) {
         let name = SegmentHeader.name(number: number)
         let bytes = try read(name, bytesMax: Self.segmentBytesMax)
-        guard let header = SegmentHeader(bytes) else { throw Damage(file: name, what: "has no header of a segment") }
-        guard header.number == number else {
-            throw Damage(file: name, what: "is segment \(header.number) under another name")
-        }
-        return (header, SegmentFrames(bytes))
+        return (try header(in: bytes, number, name), SegmentFrames(bytes))
     }
 
     /// The hashes of a whole tile.

@@ -24,12 +24,16 @@ struct LogReader {
 
     /// Gives every record from a sequence on, in order, each checked against its place and the one before it.
     ///
-    /// - Parameter first: the first sequence wanted; what has gone by retention is left out.
-    func replay(from first: Int, _ body: (AuditRecord) -> Void) throws(Failure) -> Tail {
+    /// - Parameters:
+    ///   - first: the first sequence wanted; what has gone by retention is left out.
+    ///   - checkpoints: compared with the tree where it has their sizes.
+    func replay(
+        from first: Int, checking checkpoints: [Checkpoint] = [], _ body: (AuditRecord) -> Void
+    ) throws(Failure) -> Tail {
         do throws(LogDirectory.Damage) {
             let numbers = try directory.segmentNumbers()
             var headers: [SegmentHeader] = []
-            for number in numbers { headers.append(try directory.segment(number).header) }
+            for number in numbers { headers.append(try directory.header(number)) }
             // The last segment that begins at or before it, or else the oldest.
             let start = headers.lastIndex { $0.firstSequence <= first } ?? 0
             var tail = Tail()
@@ -38,7 +42,7 @@ struct LogReader {
             tail.edge = try edge(of: headers[start].firstSequence, headers[..<start])
             for place in start..<headers.count {
                 let end = place + 1 < headers.count ? headers[place + 1].firstSequence : nil
-                try read(headers[place], upTo: end, &tail) { record in
+                try read(headers[place], upTo: end, checkpoints, &tail) { record in
                     if record.place.sequence >= first { body(record) }
                 }
             }
@@ -49,7 +53,8 @@ struct LogReader {
     }
 
     private func read(
-        _ header: SegmentHeader, upTo end: Int?, _ tail: inout Tail, _ body: (AuditRecord) -> Void
+        _ header: SegmentHeader, upTo end: Int?, _ checkpoints: [Checkpoint], _ tail: inout Tail,
+        _ body: (AuditRecord) -> Void
     ) throws(LogDirectory.Damage) {
         var frames = try directory.segment(header.number).frames
         guard header.firstSequence == tail.edge.size, header.previous == tail.edge.last else {
@@ -70,6 +75,10 @@ struct LogReader {
                 return
             }
             tail.edge.append(sealed)
+            for checkpoint in checkpoints where checkpoint.size == tail.edge.size && checkpoint.root != tail.edge.root {
+                throw .init(
+                    file: header.name, what: "does not lead to what was signed over \(checkpoint.size) records")
+            }
             body(record)
         }
     }

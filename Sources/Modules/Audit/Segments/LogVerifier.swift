@@ -86,7 +86,7 @@ private struct Walk {
         }
         if let first = numbers.first { try begin(at: first, &report) }
         for (place, number) in numbers.enumerated() {
-            let next = place + 1 < numbers.count ? try directory.segment(numbers[place + 1]).header : nil
+            let next = place + 1 < numbers.count ? try directory.header(numbers[place + 1]) : nil
             try read(number, before: next, &report)
         }
         report.size = edge.size
@@ -98,7 +98,7 @@ private struct Walk {
 
     /// The tree over what retention has taken away stands in the tiles.
     private mutating func begin(at number: Int, _ report: inout LogVerifier.Report) throws(LogDirectory.Damage) {
-        let header = try directory.segment(number).header
+        let header = try directory.header(number)
         report.first = header.firstSequence
         guard header.firstSequence > 0 else {
             if number != 1 { throw .init(file: SegmentHeader.name(number: 1), what: "is missing") }

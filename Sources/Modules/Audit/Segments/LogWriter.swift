@@ -23,11 +23,14 @@ struct LogWriter {
     enum Claim: Equatable, Sendable {
         /// An exchange that begins: needs room for its outcome too.
         case intent
+        /// The same for an act of the operator, who must be able to clean up when the disk is full: it may use the room that
+        /// is kept for acts.
+        case actIntent
         /// The outcome for which an intent has reserved room.
         case outcome
         /// What stands alone: a refusal, a flood.
         case plain
-        /// An act of the operator, who must be able to clean up when the disk is full.
+        /// What the house says of itself: it may use the room that is kept for acts.
         case act
     }
 
@@ -47,6 +50,8 @@ struct LogWriter {
     /// What is written and flushed: from here the log is written again when a flush fails.
     private var flushed: End
     private var unflushed: [Written] = []
+    /// The bytes of a batch, kept for their room.
+    private var buffer: [UInt8] = []
     /// Set when nobody knows what the segment holds behind what is flushed.
     private var isPoisoned = false
 
@@ -85,12 +90,17 @@ struct LogWriter {
 
     var hasUnflushed: Bool { !unflushed.isEmpty }
 
+    var unflushedCount: Int { unflushed.count }
+
     // MARK: Appending
 
     /// Writes entries in their order.
     ///
+    /// - Parameter written: given each record that counts, in order.
     /// - Returns: for each the sequence it has, or why it has none. One that has a sequence is in the kernel's hands.
-    mutating func append(_ items: [Item], generation: Int) -> [Result<Int, AuditFailure>] {
+    mutating func append(
+        _ items: [Item], generation: Int, written: (AuditRecord) -> Void = { _ in }
+    ) -> [Result<Int, AuditFailure>] {
         var results: [Result<Int, AuditFailure>] = []
         results.reserveCapacity(items.count)
         var rest = items[...]
@@ -100,7 +110,9 @@ struct LogWriter {
             do throws(AuditFailure) {
                 if isPoisoned { try writeAgain() }
                 count = try fitting(rest)
-                results += try write(rest.prefix(count), generation).map { .success($0) }
+                let first = try write(rest.prefix(count), generation)
+                for place in 0..<count { results.append(.success(first + place)) }
+                for item in unflushed.suffix(count) { written(item.record) }
             } catch {
                 results += repeatElement(.failure(error), count: count)
             }
@@ -136,6 +148,7 @@ struct LogWriter {
         return switch claim {
         case .intent: frame * (owed + 2) + actReserveBytes
         case .plain: frame * (owed + 1) + actReserveBytes
+        case .actIntent: frame * (owed + 2)
         case .act: frame * (owed + 1)
         case .outcome: frame
         }
@@ -145,46 +158,57 @@ struct LogWriter {
     private static func reserved(for claim: Claim, owed: Int) -> Int {
         switch claim {
         case .intent, .plain: .max
-        case .act, .outcome: needed(for: claim, owed: owed)
+        case .act, .actIntent, .outcome: needed(for: claim, owed: owed)
         }
     }
 
     /// Seals entries into their places and writes them with one call.
     ///
+    /// - Returns: the sequence of the first.
     /// - Throws: where nothing of them counts.
-    private mutating func write(_ batch: ArraySlice<Item>, _ generation: Int) throws(AuditFailure) -> [Int] {
+    private mutating func write(_ batch: ArraySlice<Item>, _ generation: Int) throws(AuditFailure) -> Int {
         guard let current = segment else { throw .full }
-        var (next, bytes, written) = (end, [UInt8](), [Written]())
+        let first = end.edge.size
+        var (last, leaves, records) = (end.edge.last, [Digest](), [Written]())
+        leaves.reserveCapacity(batch.count)
+        records.reserveCapacity(batch.count)
+        buffer.removeAll(keepingCapacity: true)
+        let (time, monotonic) = (parts.clock(), parts.monotonic())
         for item in batch {
             let place = AuditRecord.Place(
-                sequence: next.edge.size, time: parts.clock(), monotonic: parts.monotonic(), boot: parts.boot,
-                generation: generation, previous: next.edge.last)
+                sequence: first + leaves.count, time: time, monotonic: monotonic, boot: parts.boot,
+                generation: generation, previous: last)
             let record = AuditRecord(item.entry, at: place)
-            try Self.seal(record, current.seal, into: &next.edge, &bytes)
-            next.outcomesOwed = max(0, next.outcomesOwed + item.claim.owes)
-            written.append(Written(record: record, claim: item.claim))
+            let leaf = try Self.seal(record, current.seal, &buffer)
+            last = leaf
+            leaves.append(leaf)
+            records.append(Written(record: record, claim: item.claim))
         }
         do throws(Errno) {
-            try current.file.write(bytes, at: current.offset)
+            try current.file.write(buffer, at: current.offset)
         } catch {
             // Part of it may stand there: this segment takes nothing more.
             isPoisoned = true
             throw .disk(path(of: current.header.number), error)
         }
-        segment?.offset += bytes.count
-        unflushed += written
-        end = next
-        return written.map(\.record.place.sequence)
+        segment?.offset += buffer.count
+        // Only now, and in place: a copy of the edge for each batch would cost more than its records.
+        for leaf in leaves { end.edge.append(leaf: leaf) }
+        for item in batch { end.outcomesOwed = max(0, end.outcomesOwed + item.claim.owes) }
+        unflushed += records
+        return first
     }
 
+    /// Adds the frame of a record.
+    ///
+    /// - Returns: its hash as a leaf of the tree.
     private static func seal(
-        _ record: AuditRecord, _ seal: SegmentSeal, into edge: inout LogEdge, _ bytes: inout [UInt8]
-    ) throws(AuditFailure) {
+        _ record: AuditRecord, _ seal: SegmentSeal, _ bytes: inout [UInt8]
+    ) throws(AuditFailure) -> Digest {
         do throws(CryptoError) {
-            let sealed = try seal.seal(record)
-            bytes.appendBigEndian(UInt32(sealed.count))
-            bytes += sealed
-            edge.append(sealed)
+            let start = bytes.count + SegmentSeal.lengthByteCount
+            try seal.appendFrame(of: record, to: &bytes)
+            return MerkleHash.leaf(bytes.span.extracting(start...))
         } catch {
             throw .keys("\(error)")
         }
@@ -253,7 +277,7 @@ struct LogWriter {
         var (next, bytes, written) = (flushed, [UInt8](), [Written]())
         for var item in unflushed {
             item.record.place.previous = next.edge.last
-            try Self.seal(item.record, current.seal, into: &next.edge, &bytes)
+            next.edge.append(leaf: try Self.seal(item.record, current.seal, &bytes))
             next.outcomesOwed = max(0, next.outcomesOwed + item.claim.owes)
             written.append(item)
         }
@@ -275,6 +299,15 @@ struct LogWriter {
         return end.edge.takeWhole()
     }
 
+    // MARK: Closing
+
+    /// Flushes, and gives back the room that the last segment has left.
+    mutating func close() throws(AuditFailure) {
+        try flush()
+        guard let segment else { return }
+        try? segment.file.trim(to: segment.offset)
+    }
+
     // MARK: Watching
 
     /// - Throws: `replaced` where the name of the segment no longer leads to the file that is written.
@@ -287,7 +320,7 @@ extension LogWriter.Claim {
     /// By how much it changes the number of outcomes for which room is reserved.
     fileprivate var owes: Int {
         switch self {
-        case .intent: 1
+        case .intent, .actIntent: 1
         case .outcome: -1
         case .plain, .act: 0
         }

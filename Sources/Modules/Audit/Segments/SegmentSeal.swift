@@ -30,6 +30,13 @@ struct SegmentSeal: Sendable {
         return nonce + (try cipher.seal(bytes.span, nonce: nonce.span, associatedData: data.span))
     }
 
+    /// Adds a record's frame: its length, and what `seal` gives.
+    func appendFrame(of record: AuditRecord, to bytes: inout [UInt8]) throws(CryptoError) {
+        let sealed = try seal(record)
+        bytes.appendBigEndian(UInt32(sealed.count))
+        bytes += sealed
+    }
+
     /// The record that was sealed for a sequence; nil for anything else.
     func open(_ sealed: [UInt8], sequence: Int) -> AuditRecord? {
         guard sealed.count > Self.overheadByteCount else { return nil }

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Configuration
+package import Core
+import Crypto
+import EventLoop
+import Glibc
+package import Log
+package import Platform
+import SQLite
+import Synchronization
+
+/// The section `[audit]`: what happened, in records that nobody can change unseen.
+package final class Audit: Module {
+    static let signingLabel = "audit/signing"
+    static let digestLabel = "audit/digest"
+    static let cursorLabel = "audit/cursor"
+
+    /// The label of a segment's key in the keyring.
+    static func segmentLabel(_ number: Int) -> String { "audit/segment/\(number)" }
+
+    /// What other modules play for this one.
+    package struct Roles {
+        let database: any Database
+        let vault: any SecretVault
+        let salts: any TenantSalts
+        let tenants: any TenantStore
+        let directory: any TenantDirectory
+
+        package init(
+            database: any Database, vault: any SecretVault, salts: any TenantSalts, tenants: any TenantStore,
+            directory: any TenantDirectory
+        ) {
+            (self.database, self.vault, self.salts) = (database, vault, salts)
+            (self.tenants, self.directory) = (tenants, directory)
+        }
+    }
+
+    private let settings: AuditSettings
+    private let directory: LogDirectory
+    private let roles: Roles
+    private let log: Logger
+    private let disk: any AuditDisk
+    private let open = Mutex<Open?>(nil)
+
+    /// What a started log holds.
+    private struct Open: Sendable {
+        let log: AuditLog
+        let digests: Digests
+        let floods: Floods
+    }
+
+    package convenience init(
+        _ section: Section, settings house: HouseSettings, roles: Roles, log: Logger
+    ) throws(ConfigurationError) {
+        try self.init(section, settings: house, roles: roles, log: log, disk: SystemDisk())
+    }
+
+    /// - Parameter disk: stands between the log and its files, for tests.
+    init(
+        _ section: Section, settings house: HouseSettings, roles: Roles, log: Logger, disk: any AuditDisk
+    ) throws(ConfigurationError) {
+        settings = try AuditSettings(section)
+        directory = LogDirectory(path: "\(house.dataDirectory)/audit")
+        (self.roles, self.log, self.disk) = (roles, log, disk)
+    }
+
+    package var stages: [any Stage] {
+        [
+            RecordingStage(
+                desk: { [self] in
+                    open.withLock { $0 }.map { .init(log: $0.log, digests: $0.digests, floods: $0.floods) }
+                }, directory: roles.directory)
+        ]
+    }
+
+    package var schemas: [Schema] { [AuditState.schema] }
+
+    package func reload(_ section: Section) throws(ConfigurationError) -> ReloadReport {
+        let new = try AuditSettings(section)
+        open.withLock { $0 }?.log.note("reload")
+        return ReloadReport(needsRestart: new == settings ? [] : ["audit"])
+    }
+
+    package func start() throws(StartFailure) {
+        do throws(Errno) {
+            try AtomicFile.makeDirectory(path: directory.path, mode: 0o700)
+        } catch {
+            throw StartFailure("the audit log's directory \(directory.path) cannot be made: \(error)")
+        }
+        let signer = try key(Self.signingLabel)
+        let state: AuditState
+        let privateKey: Ed25519.PrivateKey
+        do {
+            try roles.database.migrate(AuditState.migrations)
+            state = try roles.database.writeBlocking { connection throws(SQLiteError) in
+                try AuditState.read(connection)
+            }
+            privateKey = try Ed25519.PrivateKey(seed: signer)
+        } catch {
+            throw StartFailure("the state of the audit log cannot be read: \(error)")
+        }
+        let opened = try LogOpening(
+            parts: try parts(), state: state, key: NoteKey(name: settings.origin, key: privateKey.publicKey),
+            readKey: { [vault = roles.vault] number throws(AuditFailure) in try Self.key(of: number, in: vault) }
+        ).open([])
+        do throws(Errno) {
+            let started = try run(opened, state, privateKey)
+            open.withLock { $0 = started }
+        } catch {
+            throw StartFailure("the audit log's threads cannot be started: \(error)")
+        }
+        roles.tenants.onDeletion { [self] tenant in open.withLock { $0 }?.digests.forget(tenant) }
+    }
+
+    private func run(
+        _ opened: LogOpening.Opened, _ state: AuditState, _ signer: Ed25519.PrivateKey
+    ) throws(Errno) -> Open {
+        let mail = AuditMail()
+        let digests: Digests
+        do {
+            digests = try Digests(house: try key(Self.digestLabel), salts: roles.salts)
+        } catch {
+            throw Errno(EIO)
+        }
+        let (vault, log) = (roles.vault, log)
+        let keeper = try CheckpointKeeper(
+            origin: settings.origin, key: signer, directory: directory, copyPath: settings.checkpointCopy,
+            retention: settings.retention, database: roles.database,
+            destroyKey: { number in try? vault.destroyKey(label: Self.segmentLabel(number)) }, clock: WallTime.now,
+            log: log
+        ) { action, file in
+            var entry = AuditEntry(.house)
+            entry.set(.actorKind, "house")
+            entry.set(.action, action)
+            entry.set(.file, file)
+            try? mail.post([AuditMail.Entry(item: (entry, .act), answer: nil)])
+        }
+        let floods = Floods { try? mail.order { $0.expectFloods() } }
+        let office = AuditOffice.Settings(sync: settings.sync, syncInterval: settings.syncInterval)
+        let working = try AuditLog(
+            opened, office, projections: [], generation: state.generation, mail: mail, keeper: keeper, log: log
+        ) { all in
+            let (counts, isEmpty) = floods.take(at: .now(), all: all)
+            let entries = counts.map { count -> AuditEntry in
+                AuditEntry.flood(count, count.kind.tenant.map(digests.load) ?? digests.ofHouse)
+            }
+            return (entries, isEmpty)
+        }
+        return Open(log: working, digests: digests, floods: floods)
+    }
+
+    package func stop(by deadline: Instant) {
+        let old = open.withLock { open in
+            defer { open = nil }
+            return open
+        }
+        old?.log.stop()
+        old?.digests.stop()
+    }
+
+    // MARK: Keys
+
+    private func key(_ label: String) throws(StartFailure) -> SecretBytes {
+        let keys = try roles.vault.keys(label: label)
+        // The newest generation: what older ones have signed is verified with their own public keys.
+        guard let newest = keys.max(by: { $0.key < $1.key }) else { throw StartFailure("there is no key \(label)") }
+        return newest.value
+    }
+
+    private static func key(of segment: Int, in vault: any SecretVault) throws(AuditFailure) -> SecretBytes? {
+        do throws(DatabaseFailure) {
+            return try vault.key(label: segmentLabel(segment))
+        } catch {
+            throw .keys("the key of segment \(segment) cannot be had: \(error)")
+        }
+    }
+
+    private func parts() throws(StartFailure) -> LogWriter.Parts {
+        let vault = roles.vault
+        return LogWriter.Parts(
+            directory: directory.path, disk: disk,
+            key: { number throws(AuditFailure) in
+                if let key = try Self.key(of: number, in: vault) { return key }
+                do throws(DatabaseFailure) {
+                    return try vault.createKey(label: Self.segmentLabel(number))
+                } catch {
+                    throw .keys("a key for segment \(number) cannot be made: \(error)")
+                }
+            },
+            clock: WallTime.now, monotonic: Instant.now, boot: try BootID.read(), segmentBytes: settings.segmentBytes)
+    }
+}
+
+/// The kernel's id of this start of the machine. random(4).
+enum BootID {
+    static func read() throws(StartFailure) -> [UInt8] {
+        let path = "/proc/sys/kernel/random/boot_id"
+        guard let text = try? AtomicFile.read(path: path, bytesMax: 64), let id = bytes(of: text) else {
+            throw StartFailure("\(path) cannot be read")
+        }
+        return id
+    }
+
+    /// The 16 bytes of a UUID as text.
+    private static func bytes(of text: [UInt8]) -> [UInt8]? {
+        let digits = text.filter { $0 != UInt8(ascii: "-") && $0 != 0x0A }
+        var bytes: [UInt8] = []
+        for start in stride(from: 0, to: digits.count - 1, by: 2) {
+            guard let byte = UInt8(String(decoding: digits[start..<start + 2], as: UTF8.self), radix: 16) else {
+                return nil
+            }
+            bytes.append(byte)
+        }
+        return bytes.count == 16 ? bytes : nil
+    }
+}

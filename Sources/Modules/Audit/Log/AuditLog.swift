@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import Crypto
+import EventLoop
+import Log
+import Platform
+
+/// The log at work. One thread, `audit`, owns its end; everybody else hands entries over and waits for the answer.
+///
+///     loop   entry ─ desk ─ end of the turn ─→ mailbox ─→ audit   one write(2) for all that waits ─→ answers to each loop
+///                                                           │  every 100 ms fdatasync(2)
+///                                                           └─ every 10 s checkpoint ─→ audit-files ─→ its places
+final class AuditLog: Sendable {
+    private let mail: AuditMail
+    private let desks: AuditDesks
+    private let thread: NamedThread
+    private let keeper: CheckpointKeeper
+
+    /// Takes over an opened log and starts its thread.
+    init(
+        _ opened: LogOpening.Opened, _ settings: AuditOffice.Settings, projections: [any AuditProjection],
+        generation: Int, mail: AuditMail, keeper: CheckpointKeeper, log: Logger,
+        floods: @escaping AuditOffice.TakeFloods
+    ) throws(Errno) {
+        let office = AuditOffice(
+            settings, writer: opened.writer, intents: opened.intents, projections: projections, keeper: keeper,
+            generation: generation, log: log, floods: floods)
+        (self.mail, self.keeper) = (mail, keeper)
+        desks = AuditDesks(mail)
+        thread = try NamedThread.start(name: "audit") { office.work(mail) }
+        let tornBytes = opened.tornBytes
+        try? mail.order { office in
+            if tornBytes > 0 { office.note("torn_end", bytes: tornBytes) }
+            office.closeOpenIntents()
+            office.note("start")
+            office.checkpoint()
+        }
+    }
+
+    /// Writes an entry and waits until it stands in the log. On a loop.
+    func write(_ entry: AuditEntry, _ claim: LogWriter.Claim, on loop: EventLoop) async throws(AuditRefusal) -> Int {
+        try await desks.desk(of: loop).write(entry, claim)
+    }
+
+    /// Says something of the house itself. Any thread.
+    func note(_ action: String) {
+        try? mail.order { $0.note(action) }
+    }
+
+    /// Leaves an entry that nobody waits for. Any thread. Where the mailbox is full it is dropped.
+    func leave(_ entry: AuditEntry, _ claim: LogWriter.Claim) {
+        try? mail.post([AuditMail.Entry(item: (entry, claim), answer: nil)])
+    }
+
+    /// Signs what there is now, in all its places when this returns. Not on a loop.
+    func checkpoint() {
+        let isDone = Monitor(false)
+        do throws(AuditRefusal) {
+            try mail.order { office in
+                office.checkpoint {
+                    isDone.withLock { $0 = true }
+                    isDone.signal()
+                }
+            }
+        } catch {
+            return
+        }
+        isDone.wait(until: .now() + .seconds(30)) { $0 ? true : nil }
+    }
+
+    /// Writes what waits, says that it stops, signs, and ends the threads.
+    func stop() {
+        mail.stop()
+        thread.join()
+        keeper.stop()
+    }
+}

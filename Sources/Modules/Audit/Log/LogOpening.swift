@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import Crypto
+import Log
+import Platform
+
+/// Opens a log for writing: reads its tail, compares it with what was last signed, and finds what a crash has left open.
+struct LogOpening {
+    let parts: LogWriter.Parts
+    let state: AuditState
+    let key: NoteKey
+    /// The key of a segment that is there; nil where it was destroyed.
+    let readKey: (Int) throws(AuditFailure) -> SecretBytes?
+
+    /// What came of it.
+    struct Opened {
+        let writer: LogWriter
+        let intents: OpenIntents
+        /// Bytes at the end that were no record: of a write that a power cut tore.
+        let tornBytes: Int
+    }
+
+    /// - Parameter projections: given every record from the first that one of them has not seen.
+    func open(_ projections: [any AuditProjection]) throws(StartFailure) -> Opened {
+        let directory = LogDirectory(path: parts.directory)
+        let signed = try lastSigned(directory)
+        let intents = OpenIntents(from: state.replayFrom)
+        let first = projections.reduce(state.replayFrom) { min($0, $1.next) }
+        let reader = LogReader(directory: directory, key: readKey)
+        var tail: LogReader.Tail
+        do throws(LogReader.Failure) {
+            tail = try reader.replay(from: first, checking: signed) { record in
+                let sequence = record.place.sequence
+                if sequence >= state.replayFrom { intents.apply(record) }
+                for projection in projections where sequence >= projection.next { projection.apply(record) }
+            }
+        } catch {
+            throw StartFailure(
+                "the audit log cannot be continued: \(error.description)", hint: "gatehouse audit fsck says where")
+        }
+        for checkpoint in signed where checkpoint.size > tail.edge.size {
+            throw StartFailure(
+                "the audit log was cut or put back: \(checkpoint.size) records were signed, and there are \(tail.edge.size)",
+                hint: "put back what is missing, or see gatehouse audit verify --help")
+        }
+        let end = LogWriter.End(edge: tail.edge, outcomesOwed: intents.open.count)
+        tail.edge = LogEdge()
+        return Opened(
+            writer: LogWriter(parts, end: end, lastNumber: tail.lastNumber), intents: intents, tornBytes: tail.tornBytes
+        )
+    }
+
+    /// What the log's own key has vouched for: beside the segments, and in control.db.
+    private func lastSigned(_ directory: LogDirectory) throws(StartFailure) -> [Checkpoint] {
+        var notes: [String] = []
+        do throws(LogDirectory.Damage) {
+            if let note = try directory.checkpoint() { notes.append(note) }
+        } catch {
+            throw StartFailure("the audit log cannot be continued: \(error.description)")
+        }
+        if !state.note.isEmpty { notes.append(state.note) }
+        return try notes.map { note throws(StartFailure) in
+            guard let checkpoint = Checkpoint(note: note, signedBy: key) else {
+                throw StartFailure(
+                    "the audit log's last checkpoint is not signed by its own key",
+                    hint: "was audit/checkpoint replaced, or the keyring?")
+            }
+            return checkpoint
+        }
+    }
+}
+
+extension LogReader.Failure: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .damaged(let damage): damage.description
+        case .keys(let failure): failure.description
+        }
+    }
+}

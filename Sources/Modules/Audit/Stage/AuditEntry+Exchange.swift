@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import HTTP
+import Platform
+
+// What the records of an exchange say. Fields come in the order of their numbers.
+
+extension AuditEntry {
+    /// That something is about to leave the house, or to be changed.
+    static func intent(_ exchange: Exchange, _ subject: RecordSubject, _ digester: Digester) -> AuditEntry {
+        var entry = AuditEntry(.intent)
+        entry.set(who: exchange, subject, digester)
+        entry.set(what: exchange, subject, digester)
+        if let act = exchange.act {
+            entry.set(.before, digest: act.before.map { digester.digest("state", $0) })
+            entry.set(.parameters, digest: digester.digest("parameters", act.parameters))
+        }
+        entry.set(model: exchange)
+        if let reservation = exchange.figures.reservation {
+            entry.set(.reservedInputTokens, reservation.input)
+            entry.set(.reservedOutputTokens, reservation.output)
+            entry.set(.reservedCost, reservation.cost.map(Int.init(clamping:)))
+        }
+        return entry
+    }
+
+    /// How an exchange ended that has an intent.
+    static func outcome(
+        _ exchange: Exchange, of intent: Int, _ outcome: Outcome, _ subject: RecordSubject, _ digester: Digester,
+        at now: Instant
+    ) -> AuditEntry {
+        var entry = AuditEntry(exchange.act == nil ? .outcome : .act)
+        entry.set(who: exchange, subject, digester)
+        entry.set(what: exchange, subject, digester)
+        if let act = exchange.act {
+            entry.set(.before, digest: act.before.map { digester.digest("state", $0) })
+            let after = act.before == nil && act.after == nil ? act.reply : act.after ?? []
+            entry.set(.after, digest: after.isEmpty ? nil : digester.digest("state", after))
+            entry.set(.parameters, digest: digester.digest("parameters", act.parameters))
+        }
+        entry.set(model: exchange)
+        entry.set(used: exchange.figures)
+        entry.set(end: exchange, outcome, at: now)
+        entry.set(.intent, intent)
+        return entry
+    }
+
+    /// That an exchange was refused before anything left the house.
+    static func refusal(
+        _ exchange: Exchange, _ outcome: Outcome, _ subject: RecordSubject, _ digester: Digester, at now: Instant
+    ) -> AuditEntry {
+        var entry = AuditEntry(.refusal)
+        entry.set(who: exchange, subject, digester)
+        entry.set(what: exchange, subject, digester)
+        entry.set(.node, exchange.node)
+        entry.set(.model, exchange.model)
+        entry.set(end: exchange, outcome, at: now)
+        return entry
+    }
+
+    /// Refusals that were counted together; one of them is told as what it is.
+    static func flood(_ count: Floods.Count, _ digester: Digester) -> AuditEntry {
+        var entry = AuditEntry(count.count == 1 ? .refusal : .flood)
+        entry.set(.tenant, count.kind.tenant?.text)
+        entry.set(.actorKind, count.kind.key == nil ? "unknown" : "key")
+        entry.set(.actorID, count.kind.key?.text)
+        entry.set(.keyPrefix, count.prefix)
+        entry.set(.address, digest: count.kind.address.map { digester.digest("address", $0.bytes) })
+        entry.set(.action, count.kind.action.isEmpty ? nil : count.kind.action)
+        if count.count == 1 { entry.set(.requestID, count.first) }
+        entry.set(.outcome, "refused")
+        entry.set(.status, count.kind.code.status)
+        entry.set(.code, count.kind.code.rawValue)
+        entry.set(.stage, count.step)
+        if count.count > 1 {
+            entry.set(.count, count.count)
+            entry.set(.firstRequestID, count.first)
+            entry.set(.lastRequestID, count.last)
+        }
+        return entry
+    }
+
+    // MARK: Parts
+
+    private mutating func set(who exchange: Exchange, _ subject: RecordSubject, _ digester: Digester) {
+        set(.tenant, subject.tenant?.text)
+        switch exchange.principal?.kind {
+        case .key(let id, let prefix):
+            set(.actorKind, "key")
+            set(.actorID, id.text)
+            set(.keyPrefix, prefix)
+        case .socketPeer(let userID):
+            set(.actorKind, "socket")
+            set(.actorID, "uid \(userID)")
+        case nil:
+            set(.actorKind, "unknown")
+        }
+        if case .address(let address) = exchange.request.peer, let address = address.ip {
+            set(.address, digest: digester.digest("address", address.bytes))
+        }
+        set(.endUser, digest: exchange.figures.endUser.map { digester.digest("end user", $0) })
+    }
+
+    private mutating func set(what exchange: Exchange, _ subject: RecordSubject, _ digester: Digester) {
+        set(.action, exchange.route.action)
+        switch subject.object {
+        case .plain(let id): set(.object, id)
+        case .erasable(let id): set(.objectDigest, digest: digester.digest("object", id))
+        case nil: break
+        }
+        set(.requestID, exchange.id)
+    }
+
+    private mutating func set(model exchange: Exchange) {
+        set(.node, exchange.node)
+        set(.model, exchange.model)
+        set(.provider, exchange.figures.provider)
+        set(.upstreamModel, exchange.figures.upstreamModel)
+        if exchange.figures.isStreamed { set(.isStreamed, 1) }
+    }
+
+    /// What the provider counted, or else what was reserved.
+    private mutating func set(used figures: ExchangeFigures) {
+        if let tokens = figures.tokens {
+            set(.inputTokens, tokens.input)
+            set(.outputTokens, tokens.output)
+            set(.cachedTokens, tokens.cached > 0 ? tokens.cached : nil)
+            set(.cost, figures.cost.map(Int.init(clamping:)))
+            if tokens.isEstimated { set(.isEstimated, 1) }
+        } else if figures.mayHaveUsed, let reservation = figures.reservation {
+            set(.inputTokens, reservation.input)
+            set(.outputTokens, reservation.output)
+            set(.cost, reservation.cost.map(Int.init(clamping:)))
+            set(.isEstimated, 1)
+        }
+    }
+
+    private mutating func set(end exchange: Exchange, _ outcome: Outcome, at now: Instant) {
+        switch outcome {
+        case .answered(let status):
+            set(.outcome, "answered")
+            set(.status, status)
+        case .failed(let code):
+            set(.outcome, exchange.intent == nil ? "refused" : "failed")
+            // A stream's head has said 200 already.
+            let hasBegun = exchange.figures.firstByte != nil
+            set(.status, hasBegun ? 200 : exchange.failure?.cause.status(in: exchange.route.shape) ?? code.status)
+            set(.code, code.rawValue)
+            set(.stage, exchange.failure?.step ?? "perform")
+            set(.rule, exchange.failure?.cause.limit?.name)
+        case .abandoned:
+            set(.outcome, "abandoned")
+        }
+        set(.latency, (now - exchange.request.arrival).milliseconds)
+        set(.firstByte, exchange.figures.firstByte.map { ($0 - exchange.request.arrival).milliseconds })
+    }
+}

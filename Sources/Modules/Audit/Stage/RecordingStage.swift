@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import EventLoop
+import HTTP
+import Platform
+
+/// Writes exchanges down: the intent before anything leaves the house, the outcome before the last byte of the answer, and
+/// one record alone for what was refused before that. What cannot be written down does not happen.
+struct RecordingStage: RecordStage {
+    /// The log at work; `nil` before the start and after the stop, when nothing is let through.
+    let desk: @Sendable () -> Desk?
+    let directory: any TenantDirectory
+
+    /// What the stage works with while the log is open.
+    struct Desk: Sendable {
+        let log: AuditLog
+        let digests: Digests
+        let floods: Floods
+
+        func digester(of tenant: TenantID?) async -> Digester {
+            if let digester = digests.cached(tenant) { return digester }
+            return await digests.digester(of: tenant)
+        }
+    }
+
+    var position: StagePosition { .record }
+
+    func enter(_ exchange: Exchange) async throws(Failure) {
+        guard let desk = desk() else { throw Self.unavailable(nil) }
+        let subject = RecordSubject(of: exchange, directory)
+        let digester = await desk.digester(of: subject.tenant)
+        let entry = AuditEntry.intent(exchange, subject, digester)
+        do throws(AuditRefusal) {
+            exchange.intent = try await desk.log.write(
+                entry, exchange.act == nil ? .intent : .actIntent, on: exchange.request.loop)
+        } catch {
+            throw Self.unavailable(error)
+        }
+    }
+
+    func concludeNow(_ exchange: Exchange, _ outcome: Outcome) -> Bool {
+        guard exchange.intent == nil else { return false }
+        // What is only read, and was answered, is no act of anybody.
+        guard case .failed(let code) = outcome, let desk = desk() else { return true }
+        // It was this very log that refused.
+        if code == .auditUnavailable { return true }
+        let principal = exchange.principal
+        let isKnown = principal?.keyID != nil
+        var kind = Floods.Kind(
+            tenant: principal?.tenant, key: principal?.keyID, action: exchange.route.action, code: code)
+        if !isKnown { kind.address = Self.address(of: exchange.request.peer) }
+        return !desk.floods.isSingle(
+            kind, prefix: isKnown ? principal?.name : nil, step: exchange.failure?.step ?? "", request: exchange.id,
+            at: .now())
+    }
+
+    func conclude(_ exchange: Exchange, _ outcome: Outcome) async throws(Failure) {
+        guard let desk = desk() else { throw Self.unavailable(nil) }
+        let subject = RecordSubject(of: exchange, directory)
+        let digester = await desk.digester(of: subject.tenant)
+        do throws(AuditRefusal) {
+            if let intent = exchange.intent {
+                let entry = AuditEntry.outcome(exchange, of: intent, outcome, subject, digester, at: .now())
+                _ = try await desk.log.write(entry, .outcome, on: exchange.request.loop)
+            } else {
+                let entry = AuditEntry.refusal(exchange, outcome, subject, digester, at: .now())
+                _ = try await desk.log.write(entry, .plain, on: exchange.request.loop)
+            }
+        } catch {
+            // A refusal is a refusal, written down or not: nothing came of it.
+            if exchange.intent != nil { throw Self.unavailable(error) }
+        }
+    }
+
+    func note(_ code: ErrorCode, requestID: String, peer: Peer) {
+        guard let desk = desk() else { return }
+        let kind = Floods.Kind(address: Self.address(of: peer), action: "", code: code)
+        _ = desk.floods.isSingle(kind, prefix: nil, step: "door", request: requestID, at: .now())
+    }
+
+    private static func address(of peer: Peer) -> IPAddress? {
+        if case .address(let address) = peer { return address.ip }
+        return nil
+    }
+
+    private static func unavailable(_ cause: AuditRefusal?) -> Failure {
+        Failure(
+            .auditUnavailable, "this cannot be recorded, so it is not done; try again",
+            cause: cause.map { "\($0)" } ?? "the audit log is not open"
+        ).retrying(after: .seconds(1))
+    }
+}
