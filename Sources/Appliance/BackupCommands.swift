@@ -94,6 +94,8 @@ struct BackupCommands {
                 meter.note($0, of: $1, $2)
             }
             meter.end()
+            // Backups hold no audit log, and the restored control.db expects the one that was: a new one begins.
+            try AuditFileCommands(invocation).expectNewLog(store)
         } catch {
             meter.end()
             throw CommandFailure("nothing was restored: \(error.message)", hint: error.hint)

@@ -52,8 +52,7 @@ let commandTable = CommandTable(
             operands: [CommandOperand("id", "the key's id: key_…")], options: [jsonOption],
             examples: ["gatehouse key revoke key_01JD0000000000000000000000"]),
     ] + providerCommands + tenantCommands + planCommands + nodeCommands + usageCommands + storeCommands
-        + storeFileCommands
-        + backupCommands,
+        + storeFileCommands + backupCommands + auditCommands,
     examples: ["gatehouse dev", "gatehouse check", "gatehouse serve", "gatehouse key create --name laptop"])
 
 let jsonOption = CommandOption(flag: "json", "print JSON instead of text for people")

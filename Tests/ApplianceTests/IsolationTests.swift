@@ -56,6 +56,10 @@ import Testing
         "POST /v1/threads/{id}/messages": .object(body: #"{"content":"planted"}"#),
         "POST /v1/files": .own(upload: true), "GET /v1/files": .own(queries: page + ["purpose=user_data"]),
         "GET /v1/files/{id}": .object(), "DELETE /v1/files/{id}": .object(), "GET /v1/files/{id}/content": .object(),
+        "GET /v1/audit": .own(
+            queries: page + ["object=ID", "node=ID", "key=ID", "actor=ID", "request=ID", "action=threads.create"]),
+        "GET /v1/refusals": .own(queries: page + ["request=ID"]),
+        "PATCH /v1/refusals/{id}": .object(body: #"{"disposition":"correct"}"#),
         "GET /v1/limits": .own(), "GET /v1/consents": .own(), "GET /v1/account/retention": .own(),
         "GET /v1/account/access": .own(),
         "PUT /v1/account/retention": .own(body: #"{"threads":3600}"#),

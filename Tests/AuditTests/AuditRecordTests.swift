@@ -36,13 +36,12 @@ struct AuditRecordTests {
         #expect(read.digest(.address) == [1, 2, 3])
         #expect(read.number(.inputTokens) == 0 && read.number(.outputTokens) == 256)
         #expect(read.number(.cost) == Int.max && read.number(.latency) == nil)
-        var writer = JSONWriter()
-        read.write(to: &writer)
-        let json = try JSONDocument(parsing: writer.bytes)
-        #expect(json.root["sequence"]?.int == 41)
-        #expect(json.root["stream"]?.bool == true)
-        #expect(json.root["address"]?.string == "010203")
-        #expect(json.root["time"]?.string == "2026-09-21T14:13:20.123Z")
+        let json = JSONValue.object(read.json(id: nil, isWhole: true))
+        #expect(json["sequence"]?.int == 41)
+        #expect(json["stream"]?.bool == true)
+        #expect(json["address"]?.string == "010203")
+        #expect(json["time"]?.string == "2026-09-21T14:13:20.123Z")
+        #expect(read.json(id: "aud_1", isWhole: false)["sequence"] == nil, "places count the records of all tenants")
     }
 
     @Test func `long text is cut at a character`() throws {

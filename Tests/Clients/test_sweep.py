@@ -309,3 +309,33 @@ def test_an_older_copy_put_back_is_noticed(house, name):
     assert done.returncode != 0 and "older copy" in done.stderr and name in done.stderr, done.stderr
     shutil.copy(newest, server.data / name)
     server.start()
+
+
+@ENDINGS
+def test_the_audit_log_has_no_content(house, ending):
+    """Prompts, answers, titles, names, files and end users, also of what is refused: none of it in any record."""
+    texts = {name: marker() for name in ("prompt", "system", "title", "user", "file", "alias", "bad", "correlation")}
+    house.consent(threads=True, files=True) if hasattr(house, "consent") else None
+    chat = [{"role": "user", "content": texts["prompt"]}, {"role": "system", "content": texts["system"]}]
+    http = house.http
+    for more in ({}, {"stream": True}, {"model": texts["bad"]}, {"unknown": texts["bad"]}):
+        asked = {"model": "echo", "messages": chat, "user": texts["user"], **more}
+        http.post("/v1/chat/completions", json=asked, headers={"x-end-user": texts["user"]})
+    http.post("/v1/nodes", json={"alias": texts["alias"].lower(), "model": "echo", "system_prompt": texts["system"]})
+    http.post(
+        f"/v1/nodes/{texts['alias'].lower()}/chat",
+        json={"content": texts["prompt"], "correlation_id": texts["correlation"]},
+    )
+    http.post("/v1/threads", json={"title": texts["title"]})
+    http.post("/v1/files", data={"purpose": "user_data"}, files={"file": (texts["file"], texts["file"].encode())})
+    http.get(f"/v1/threads?correlation_id={texts['correlation']}")
+    http.delete(f"/v1/threads?correlation_id={texts['correlation']}")
+    house.server.command("tenant", "create", texts["alias"])
+    end(house.server, ending)
+    records = house.server.command("audit", "export", timeout=60).stdout
+    assert records.count("\n") > 10 and "chat.completions.create" in records and "nodes.create" in records
+    for name, text in texts.items():
+        assert text.lower() not in records.lower(), name
+    raw = b"".join(path.read_bytes() for path in (house.server.data / "audit").rglob("*") if path.is_file())
+    for name, text in texts.items():
+        assert text.encode() not in raw, name

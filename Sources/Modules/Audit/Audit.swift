@@ -48,6 +48,8 @@ package final class Audit: Module {
         let log: AuditLog
         let digests: Digests
         let floods: Floods
+        let reader: AuditReader
+        let key: NoteKey
     }
 
     package convenience init(
@@ -74,7 +76,19 @@ package final class Audit: Module {
         ]
     }
 
-    package var schemas: [Schema] { [AuditState.schema] }
+    package var routes: [Route] {
+        AuditRoutes(
+            desk: { [self] () throws(Failure) in
+                guard let open = open.withLock({ $0 }) else { throw Failure(.disabled, "the audit log is not open") }
+                return .init(reader: open.reader, digests: open.digests, key: open.key)
+            }, tenants: roles.tenants, directory: roles.directory
+        ).all
+    }
+
+    package var schemas: [Schema] { [AuditState.schema, AuditTables.schema] }
+
+    /// What is made of the records and kept in memory.
+    private let projections: [any AuditProjection] = []
 
     package func reload(_ section: Section) throws(ConfigurationError) -> ReloadReport {
         let new = try AuditSettings(section)
@@ -103,28 +117,53 @@ package final class Audit: Module {
         let opened = try LogOpening(
             parts: try parts(), state: state, key: NoteKey(name: settings.origin, key: privateKey.publicKey),
             readKey: { [vault = roles.vault] number throws(AuditFailure) in try Self.key(of: number, in: vault) }
-        ).open([])
+        ).open(projections)
         do throws(Errno) {
-            let started = try run(opened, state, privateKey)
-            open.withLock { $0 = started }
+            try AuditInspection.write(NoteKey(name: settings.origin, key: privateKey.publicKey), to: directory)
         } catch {
-            throw StartFailure("the audit log's threads cannot be started: \(error)")
+            throw StartFailure("the audit log's public key cannot be written beside it: \(error)")
         }
+        let started = try run(opened, state, privateKey)
+        open.withLock { $0 = started }
+        try roles.tenants.register(AuditTables.migrations)
         roles.tenants.onDeletion { [self] tenant in open.withLock { $0 }?.digests.forget(tenant) }
     }
 
     private func run(
         _ opened: LogOpening.Opened, _ state: AuditState, _ signer: Ed25519.PrivateKey
-    ) throws(Errno) -> Open {
+    ) throws(StartFailure) -> Open {
         let mail = AuditMail()
-        let digests: Digests
-        do {
-            digests = try Digests(house: try key(Self.digestLabel), salts: roles.salts)
-        } catch {
-            throw Errno(EIO)
+        let vault = roles.vault
+        let (digestKey, cursorKey) = (try key(Self.digestLabel), try key(Self.cursorLabel))
+        let search = LogSearch(directory: directory) { number throws(AuditFailure) in
+            try Self.key(of: number, in: vault)
         }
-        let (vault, log) = (roles.vault, log)
-        let keeper = try CheckpointKeeper(
+        let reader = try AuditReader(search, cursorKey: cursorKey)
+        do throws(Errno) {
+            let digests = try Digests(house: digestKey, salts: roles.salts)
+            let floods = Floods { try? mail.order { $0.expectFloods() } }
+            let working = try AuditLog(
+                opened, AuditOffice.Settings(sync: settings.sync, syncInterval: settings.syncInterval),
+                projections: projections, generation: state.generation, mail: mail, keeper: try keeper(signer, mail),
+                log: log
+            ) { all in
+                let (counts, isEmpty) = floods.take(at: .now(), all: all)
+                let entries = counts.map { count -> AuditEntry in
+                    AuditEntry.flood(count, count.kind.tenant.map(digests.load) ?? digests.ofHouse)
+                }
+                return (entries, isEmpty)
+            }
+            return Open(
+                log: working, digests: digests, floods: floods, reader: reader,
+                key: NoteKey(name: settings.origin, key: signer.publicKey))
+        } catch {
+            throw StartFailure("the audit log's threads cannot be started: \(error)")
+        }
+    }
+
+    private func keeper(_ signer: Ed25519.PrivateKey, _ mail: AuditMail) throws(Errno) -> CheckpointKeeper {
+        let vault = roles.vault
+        return try CheckpointKeeper(
             origin: settings.origin, key: signer, directory: directory, copyPath: settings.checkpointCopy,
             retention: settings.retention, database: roles.database,
             destroyKey: { number in try? vault.destroyKey(label: Self.segmentLabel(number)) }, clock: WallTime.now,
@@ -136,18 +175,6 @@ package final class Audit: Module {
             entry.set(.file, file)
             try? mail.post([AuditMail.Entry(item: (entry, .act), answer: nil)])
         }
-        let floods = Floods { try? mail.order { $0.expectFloods() } }
-        let office = AuditOffice.Settings(sync: settings.sync, syncInterval: settings.syncInterval)
-        let working = try AuditLog(
-            opened, office, projections: [], generation: state.generation, mail: mail, keeper: keeper, log: log
-        ) { all in
-            let (counts, isEmpty) = floods.take(at: .now(), all: all)
-            let entries = counts.map { count -> AuditEntry in
-                AuditEntry.flood(count, count.kind.tenant.map(digests.load) ?? digests.ofHouse)
-            }
-            return (entries, isEmpty)
-        }
-        return Open(log: working, digests: digests, floods: floods)
     }
 
     package func stop(by deadline: Instant) {
@@ -157,6 +184,7 @@ package final class Audit: Module {
         }
         old?.log.stop()
         old?.digests.stop()
+        old?.reader.stop()
     }
 
     // MARK: Keys
@@ -168,7 +196,7 @@ package final class Audit: Module {
         return newest.value
     }
 
-    private static func key(of segment: Int, in vault: any SecretVault) throws(AuditFailure) -> SecretBytes? {
+    static func key(of segment: Int, in vault: any SecretVault) throws(AuditFailure) -> SecretBytes? {
         do throws(DatabaseFailure) {
             return try vault.key(label: segmentLabel(segment))
         } catch {

@@ -38,7 +38,7 @@ package final class Exchange: @unchecked Sendable {
     /// Why it was refused or failed, and at which step; once that is so.
     package internal(set) var failure: (cause: Failure, step: String)?
     /// What is known of an operator's act; `nil` for everything else.
-    package internal(set) var act: ActMaterial?
+    package var act: ActMaterial?
 
     /// What the front door answers with; a handler that streams begins through it.
     package let answer: Answer

@@ -64,4 +64,6 @@ package struct ActMaterial: Sendable {
     package var after: [UInt8]?
     /// The body of the answer.
     package var reply: [UInt8] = []
+    /// Whose data it is about: known before, and after a deletion no more.
+    package var tenant: TenantID?
 }

@@ -85,7 +85,7 @@ package enum ULID {
             &+ isAtLeast(27)
     }
 
-    static func make(prefix: StaticString, high: UInt64, low: UInt64) -> String {
+    package static func make(prefix: StaticString, high: UInt64, low: UInt64) -> String {
         let characters = characters(high: high, low: low)
         let count = prefix.utf8CodeUnitCount + characterCount
         // Static strings live as long as the program; the capacity is the prefix and 26 bytes, all of them written.

@@ -276,6 +276,7 @@ extension AuditFailure: CustomStringConvertible {
     var description: String {
         switch self {
         case .full: "the disk has no room for another segment of the audit log"
+        case .crowded: "more exchanges are open than [audit] segment_bytes has room for"
         case .disk(let path, let error): "\(path): \(error)"
         case .replaced(let path): "\(path) was taken away or replaced while it was in use"
         case .keys(let cause): cause

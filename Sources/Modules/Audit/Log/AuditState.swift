@@ -52,6 +52,12 @@ struct AuditState: Equatable, Sendable {
         return rows.first ?? AuditState()
     }
 
+    /// Expects nothing of the log any more: a new one begins, which says so.
+    static func forget(_ connection: SQLiteConnection) throws(SQLiteError) {
+        try connection.execute(
+            "UPDATE audit_state SET size = 0, replay_from = 0, note = '', generation = generation + 1")
+    }
+
     /// Puts it in the place of the one before.
     func write(_ connection: SQLiteConnection) throws(SQLiteError) {
         try connection.execute(

@@ -27,6 +27,9 @@ struct AuditEntry: Equatable, Sendable {
     /// Bytes of one value. Longer text is cut at a character.
     static let valueBytesMax = 255
 
+    /// Bytes of a name from the configuration or a client: with it an outcome fits into what is reserved for one.
+    static let nameBytesMax = 96
+
     let kind: AuditKind
     private(set) var bytes: [UInt8] = []
     private var last: UInt8 = 0
@@ -45,13 +48,18 @@ struct AuditEntry: Equatable, Sendable {
     /// Adds a text; nothing where there is none.
     ///
     /// - Precondition: fields are added in the order of their numbers.
-    mutating func set(_ field: AuditField, _ text: String?) {
+    mutating func set(_ field: AuditField, _ text: String?) { set(field, text, bytesMax: Self.valueBytesMax) }
+
+    /// The same for a name that somebody chose.
+    mutating func set(name field: AuditField, _ text: String?) { set(field, text, bytesMax: Self.nameBytesMax) }
+
+    private mutating func set(_ field: AuditField, _ text: String?, bytesMax: Int) {
         guard let text else { return }
         var count = text.utf8.count
-        if count > Self.valueBytesMax {
+        if count > bytesMax {
             // No half character: what is read back must be UTF-8.
-            let bytes = Array(text.utf8.prefix(Self.valueBytesMax + 1))
-            count = Self.valueBytesMax
+            let bytes = Array(text.utf8.prefix(bytesMax + 1))
+            count = bytesMax
             while count > 0, bytes[count] & 0xC0 == 0x80 { count -= 1 }
         }
         begin(field, count: count)

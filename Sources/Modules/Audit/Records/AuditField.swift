@@ -114,6 +114,9 @@ enum AuditField: UInt8, CaseIterable, Sendable {
         }
     }
 
+    /// Whether the number is 1 for true.
+    var isFlag: Bool { self == .isStreamed || self == .isEstimated }
+
     enum Form: Sendable {
         case text, number, digest
     }

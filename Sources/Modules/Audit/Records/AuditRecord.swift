@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Bytes
 import Crypto
-import JSON
 import Platform
 
 /// One record of the log, in its place. Binary and canonical: equal records have equal bytes.
@@ -111,35 +109,6 @@ struct AuditRecord: Equatable, Sendable {
             rest = rest.dropFirst(2 + count)
         }
         return nil
-    }
-
-    // MARK: For people
-
-    /// The record as a JSON object, without its fields that are for machines alone (boot, previous) unless `isWhole`.
-    func write(to writer: inout JSONWriter, isWhole: Bool = false) {
-        writer.object { (writer: inout JSONWriter) in
-            writer.member("sequence", place.sequence)
-            writer.member("time", place.time.rfc3339)
-            writer.member("kind", "\(kind)")
-            for field in AuditField.allCases {
-                switch field.form {
-                case .text: if let text = text(field) { writer.member(field.name, text) }
-                case .number:
-                    guard let number = number(field) else { continue }
-                    if field == .isStreamed || field == .isEstimated {
-                        writer.member(field.name, number == 1)
-                    } else {
-                        writer.member(field.name, number)
-                    }
-                case .digest: if let digest = digest(field) { writer.member(field.name, Hex.encode(digest)) }
-                }
-            }
-            guard isWhole else { return }
-            writer.member("monotonic_ns", Int(clamping: place.monotonic.nanoseconds))
-            writer.member("boot", Hex.encode(place.boot))
-            writer.member("generation", place.generation)
-            if let previous = place.previous { writer.member("previous", Hex.encode(previous.bytes)) }
-        }
     }
 }
 

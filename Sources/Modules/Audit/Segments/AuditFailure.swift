@@ -6,6 +6,8 @@ import Platform
 enum AuditFailure: Error, Equatable, Sendable {
     /// No room for another segment.
     case full
+    /// More exchanges are open than a segment has room for the ends of.
+    case crowded
     /// A file of the log could not be written or flushed.
     case disk(String, Errno)
     /// A file of the log was taken away or replaced while it was in use.

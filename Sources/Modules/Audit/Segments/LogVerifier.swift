@@ -26,14 +26,17 @@ struct LogVerifier {
     /// Checks everything there is.
     ///
     /// - Parameters:
-    ///   - key: the log's public key.
+    ///   - key: the log's public key; without it signatures are not looked at, and only what stands in the files is compared.
     ///   - notes: checkpoints kept elsewhere (the journal, a second path, a backup): truncation and roll-back can be seen
     ///     from outside only.
-    func verify(key: NoteKey, against notes: [String] = []) -> Report {
+    ///   - progress: told of each segment before it is read: its place and how many there are.
+    func verify(
+        key: NoteKey?, against notes: [String] = [], progress: @escaping (Int, Int) -> Void = { _, _ in }
+    ) -> Report {
         var report = Report()
         do throws(LogDirectory.Damage) {
-            let checkpoints = try checkpoints(key, notes, &report)
-            var walk = Walk(directory: directory, checkpoints: checkpoints)
+            let checkpoints = if let key { try checkpoints(key, notes, &report) } else { [NamedCheckpoint]() }
+            var walk = Walk(directory: directory, checkpoints: checkpoints, progress: progress)
             try walk.run(&report)
         } catch {
             report.damages.append(error)
@@ -41,10 +44,12 @@ struct LogVerifier {
         return report
     }
 
+    fileprivate typealias NamedCheckpoint = (name: String, checkpoint: Checkpoint)
+
     private func checkpoints(
         _ key: NoteKey, _ notes: [String], _ report: inout Report
-    ) throws(LogDirectory.Damage) -> [(name: String, checkpoint: Checkpoint)] {
-        var checkpoints: [(name: String, checkpoint: Checkpoint)] = []
+    ) throws(LogDirectory.Damage) -> [NamedCheckpoint] {
+        var checkpoints: [NamedCheckpoint] = []
         if let note = try directory.checkpoint() {
             if let checkpoint = Checkpoint(note: note, signedBy: key) {
                 checkpoints.append((LogDirectory.checkpointName, checkpoint))
@@ -69,11 +74,14 @@ struct LogVerifier {
 /// One pass over the records.
 private struct Walk {
     let directory: LogDirectory
-    let checkpoints: [(name: String, checkpoint: Checkpoint)]
+    let checkpoints: [LogVerifier.NamedCheckpoint]
+    let progress: (Int, Int) -> Void
     private var edge = LogEdge()
 
-    init(directory: LogDirectory, checkpoints: [(name: String, checkpoint: Checkpoint)]) {
-        (self.directory, self.checkpoints) = (directory, checkpoints)
+    init(
+        directory: LogDirectory, checkpoints: [LogVerifier.NamedCheckpoint], progress: @escaping (Int, Int) -> Void
+    ) {
+        (self.directory, self.checkpoints, self.progress) = (directory, checkpoints, progress)
     }
 
     mutating func run(_ report: inout LogVerifier.Report) throws(LogDirectory.Damage) {
@@ -86,6 +94,7 @@ private struct Walk {
         }
         if let first = numbers.first { try begin(at: first, &report) }
         for (place, number) in numbers.enumerated() {
+            progress(place, numbers.count)
             let next = place + 1 < numbers.count ? try directory.header(numbers[place + 1]) : nil
             try read(number, before: next, &report)
         }

@@ -38,6 +38,8 @@ struct LogWriter {
 
     /// Kept free in every segment for the operator's acts.
     static let actReserveBytes = 64 * 1024
+    /// Kept free for the outcome of each open exchange: none is longer (`AuditEntry.nameBytesMax`).
+    static let outcomeReserveBytes = 1024
     /// How long a full disk is not asked again.
     static let retryAfter = Duration.seconds(1)
 
@@ -131,6 +133,10 @@ struct LogWriter {
             count += 1
         }
         if count == 0, let first = rest.first {
+            // So many exchanges are open that not even an empty segment has room for all their ends: one more must wait.
+            guard Self.needed(for: first.claim, owed: owed) <= parts.segmentBytes - SegmentHeader.byteCount else {
+                throw .crowded
+            }
             do throws(AuditFailure) {
                 try openNext()
             } catch {
@@ -144,13 +150,13 @@ struct LogWriter {
 
     /// Bytes that must be free in a segment for an entry to go there, reserves of others included.
     private static func needed(for claim: Claim, owed: Int) -> Int {
-        let frame = SegmentSeal.frameBytesMax
+        let (frame, outcomes) = (SegmentSeal.frameBytesMax, outcomeReserveBytes * owed)
         return switch claim {
-        case .intent: frame * (owed + 2) + actReserveBytes
-        case .plain: frame * (owed + 1) + actReserveBytes
-        case .actIntent: frame * (owed + 2)
-        case .act: frame * (owed + 1)
-        case .outcome: frame
+        case .intent: frame + outcomes + outcomeReserveBytes + actReserveBytes
+        case .plain: frame + outcomes + actReserveBytes
+        case .actIntent: frame + outcomes + outcomeReserveBytes
+        case .act: frame + outcomes
+        case .outcome: outcomeReserveBytes
         }
     }
 

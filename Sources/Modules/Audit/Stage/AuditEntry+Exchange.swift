@@ -35,7 +35,9 @@ extension AuditEntry {
         entry.set(what: exchange, subject, digester)
         if let act = exchange.act {
             entry.set(.before, digest: act.before.map { digester.digest("state", $0) })
-            let after = act.before == nil && act.after == nil ? act.reply : act.after ?? []
+            var after = act.before == nil && act.after == nil ? act.reply : act.after ?? []
+            // Nothing came of it.
+            if case .failed = outcome { after = act.before ?? [] }
             entry.set(.after, digest: after.isEmpty ? nil : digester.digest("state", after))
             entry.set(.parameters, digest: digester.digest("parameters", act.parameters))
         }
@@ -54,7 +56,7 @@ extension AuditEntry {
         entry.set(who: exchange, subject, digester)
         entry.set(what: exchange, subject, digester)
         entry.set(.node, exchange.node)
-        entry.set(.model, exchange.model)
+        entry.set(name: .model, exchange.model)
         entry.set(end: exchange, outcome, at: now)
         return entry
     }
@@ -114,9 +116,9 @@ extension AuditEntry {
 
     private mutating func set(model exchange: Exchange) {
         set(.node, exchange.node)
-        set(.model, exchange.model)
-        set(.provider, exchange.figures.provider)
-        set(.upstreamModel, exchange.figures.upstreamModel)
+        set(name: .model, exchange.model)
+        set(name: .provider, exchange.figures.provider)
+        set(name: .upstreamModel, exchange.figures.upstreamModel)
         if exchange.figures.isStreamed { set(.isStreamed, 1) }
     }
 

@@ -28,7 +28,7 @@ struct RecordSubject: Sendable {
         let body = act.parameters.isEmpty ? nil : try? JSONValue(parsing: act.parameters)
         let query = exchange.request.head.queryItems.first { $0.name == "tenant" }?.value
         if let name = parameters["tenant"] ?? query ?? body?["tenant"]?.string {
-            tenant = directory.find(name)?.id
+            tenant = directory.find(name)?.id ?? act.tenant
         }
         if let id = reply?["id"]?.string {
             object = Self.object(id, exchange.route)

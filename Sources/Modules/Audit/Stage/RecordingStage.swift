@@ -7,10 +7,10 @@ import Platform
 
 /// Writes exchanges down: the intent before anything leaves the house, the outcome before the last byte of the answer, and
 /// one record alone for what was refused before that. What cannot be written down does not happen.
-struct RecordingStage: RecordStage {
+final class RecordingStage: RecordStage {
     /// The log at work; `nil` before the start and after the stop, when nothing is let through.
-    let desk: @Sendable () -> Desk?
-    let directory: any TenantDirectory
+    private let desk: @Sendable () -> Desk?
+    private let directory: any TenantDirectory
 
     /// What the stage works with while the log is open.
     struct Desk: Sendable {
@@ -24,11 +24,16 @@ struct RecordingStage: RecordStage {
         }
     }
 
+    init(desk: @escaping @Sendable () -> Desk?, directory: any TenantDirectory) {
+        (self.desk, self.directory) = (desk, directory)
+    }
+
     var position: StagePosition { .record }
 
     func enter(_ exchange: Exchange) async throws(Failure) {
         guard let desk = desk() else { throw Self.unavailable(nil) }
         let subject = RecordSubject(of: exchange, directory)
+        exchange.act?.tenant = subject.tenant
         let digester = await desk.digester(of: subject.tenant)
         let entry = AuditEntry.intent(exchange, subject, digester)
         do throws(AuditRefusal) {

@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows R1, R2, R3 and S8 at the real binary: what stands in the audit log after streams, errors, refusals, kills, full disks
+and damaged files, and that somebody else's program can check it."""
+
+import base64
+import collections
+import json
+import os
+import random
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import httpx2
+import pytest
+
+import mock_behaviours
+import transparency
+
+CHAT = "/v1/chat/completions"
+ROUNDS = 500 if os.environ.get("GATEHOUSE_PROVE") else 8
+SCOPES = ["chat", "embeddings", "audit.read"]
+
+
+async def mixed(exchange):
+    """What the prompt asks for: an error, a cut stream, or an answer."""
+    if b"please-fail" in exchange.record.body:
+        return await mock_behaviours.status(500)(exchange)
+    if b"please-cut" in exchange.record.body and mock_behaviours.is_streamed(exchange):
+        return await mock_behaviours.cut_stream(exchange)
+    await mock_behaviours.default(exchange)
+
+
+def body(text, model="openai-small", **more):
+    return {"model": model, "max_tokens": 4000, "messages": [{"role": "user", "content": text}], **more}
+
+
+def client(server, key):
+    return httpx2.Client(
+        base_url=server.base, verify=server.trust, timeout=30, headers={"authorization": f"Bearer {key}"}
+    )
+
+
+def export(server):
+    """Every record of a stopped server, in order."""
+    lines = server.command("audit", "export", timeout=120).stdout.splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def by_request(records):
+    found = collections.defaultdict(list)
+    for record in records:
+        if "request_id" in record:
+            found[record["request_id"]].append(record)
+    return found
+
+
+class Load(threading.Thread):
+    """One client that asks for this and that until its server is gone, and notes what it received whole."""
+
+    def __init__(self, server, key, seed):
+        super().__init__(daemon=True)
+        self.server, self.key, self.random = server, key, random.Random(seed)
+        self.whole = []  # (request id, status, what it was, usage)
+        self.stopped = threading.Event()
+
+    def run(self):
+        with client(self.server, self.key) as http:
+            while not self.stopped.is_set():
+                try:
+                    self.ask(http)
+                except httpx2.HTTPError:
+                    if self.stopped.is_set() or self.server.process.poll() is not None:
+                        return
+
+    def ask(self, http):
+        kind = self.random.choice(["whole", "stream", "fail", "cut", "refused"])
+        if kind == "stream" or kind == "cut":
+            text = "please-cut" if kind == "cut" else "hello"
+            asked = body(text, stream=True, stream_options={"include_usage": True})
+            with http.stream("POST", CHAT, json=asked) as answer:
+                data = b"".join(answer.iter_raw())
+            usage = None
+            for line in data.decode().splitlines():
+                if line.startswith("data: {"):
+                    usage = json.loads(line[6:]).get("usage") or usage
+            self.whole.append((answer.headers["x-request-id"], answer.status_code, kind, usage))
+            return
+        model = "nobody" if kind == "refused" else "openai-small"
+        answer = http.post(CHAT, json=body("please-fail" if kind == "fail" else "hello", model))
+        usage = answer.json().get("usage")
+        self.whole.append((answer.headers["x-request-id"], answer.status_code, kind, usage))
+
+
+def check(records, whole):
+    """Every answer that somebody has whole is written down once; nothing is written twice; what is counted is right."""
+    floods = [record for record in records if record["kind"] == "flood"]
+    found = by_request(records)
+    for request, status, kind, usage in whole:
+        mine = found[request]
+        kinds = sorted(record["kind"] for record in mine)
+        if kind == "refused":
+            # After the first ten of a second they are counted together.
+            assert kinds == ["refusal"] or not kinds and floods, (request, kinds)
+            continue
+        assert kinds == ["intent", "outcome"], (request, status, kind, kinds)
+        outcome = next(record for record in mine if record["kind"] == "outcome")
+        if usage and not outcome.get("estimated"):
+            assert outcome["input_tokens"] == usage["prompt_tokens"], (kind, outcome, usage)
+            assert outcome["output_tokens"] == usage["completion_tokens"], (kind, outcome, usage)
+    for request, mine in found.items():
+        kinds = collections.Counter(record["kind"] for record in mine)
+        assert all(count == 1 for count in kinds.values()), (request, kinds)
+        assert kinds["intent"] == kinds["outcome"] + kinds["act"], (request, kinds)
+        for record in mine:
+            if record["kind"] == "outcome" and record["outcome"] == "interrupted":
+                intent = next(other for other in mine if other["kind"] == "intent")
+                assert record["estimated"] is True
+                assert record["output_tokens"] == intent["reserved_output_tokens"] >= 4000
+    assert [record["sequence"] for record in records] == list(range(len(records)))
+
+
+@pytest.mark.timeout(1800 if ROUNDS > 100 else 240)
+def test_a_kill_at_any_moment_loses_and_doubles_nothing(make_gateway, upstream):
+    server = make_gateway({"log": {"level": "warning"}})
+    seed = random.randrange(1 << 32)
+    moments = random.Random(seed)
+    print("seed", seed)
+    whole, key = [], None
+    with upstream.behave(mixed):
+        for number in range(ROUNDS):
+            with server:
+                key = key or server.create_key("load", SCOPES).key
+                loads = [Load(server, key, seed + 10 * number + place) for place in range(4)]
+                for load in loads:
+                    load.start()
+                time.sleep(moments.uniform(0.05, 0.8))
+                server.process.kill()
+                server.process.wait()
+                for load in loads:
+                    load.stopped.set()
+                for load in loads:
+                    load.join(35)
+                    whole += load.whole
+                server.kill()
+    with server:
+        pass
+    records = export(server)
+    check(records, whole)
+    assert len(whole) > 5 * ROUNDS
+    report = json.loads(server.command("audit", "verify", "--json").stdout)
+    assert report["ok"] and report["records"] == len(records)
+
+
+def test_a_check_that_can_fail():
+    """The check above, on records with one missing, doubled, or counted wrong."""
+    intent = {"kind": "intent", "request_id": "req_1", "sequence": 0}
+    outcome = {"kind": "outcome", "request_id": "req_1", "sequence": 1, "outcome": "answered"}
+    outcome |= {"input_tokens": 3, "output_tokens": 5}
+    whole = [("req_1", 200, "whole", {"prompt_tokens": 3, "completion_tokens": 5})]
+    check([intent, outcome], whole)
+    for bad in (
+        [intent],
+        [outcome | {"sequence": 0}],
+        [intent, outcome, outcome | {"sequence": 2}],
+        [intent, outcome | {"output_tokens": 4}],
+        [],
+    ):
+        with pytest.raises(AssertionError):
+            check(bad, whole)
+
+
+@pytest.fixture
+def written(make_gateway, upstream):
+    """A stopped server with a few hundred records, its public key, and a checkpoint from the middle."""
+    server = make_gateway({"audit": {"sync": "interval"}})
+    with server:
+        key = server.create_key("load", SCOPES).key
+        verifier = server.command("audit", "key").stdout.strip()
+        with client(server, key) as http:
+            for number in range(60):
+                assert http.post(CHAT, json=body("hello", "echo")).status_code == 200
+        server.stop()
+    early = (server.data / "audit/checkpoint").read_text()
+    with server:
+        with client(server, key) as http:
+            for number in range(110):
+                assert http.post(CHAT, json=body("hello", "echo")).status_code == 200
+    return server, verifier, early
+
+
+def test_somebody_elses_program_verifies_the_log(written):
+    server, verifier, early = written
+    directory = server.data / "audit"
+    count = transparency.verify(directory, verifier, early)
+    assert count > 340 and transparency.tile_path(directory, 0, 0).exists()
+    for sequence in (0, 1, 255, 256, count - 1):
+        proof = json.loads(server.command("audit", "prove", str(sequence)).stdout)
+        size, top = transparency.checkpoint(proof["checkpoint"], verifier)
+        path = [base64.b64decode(value) for value in proof["path"]]
+        hashed = base64.b64decode(proof["leaf"])
+        assert transparency.leaves(directory)[sequence] == hashed
+        assert transparency.check_inclusion(sequence, hashed, size, top, path)
+        assert not transparency.check_inclusion(sequence, transparency.leaf(b"another"), size, top, path)
+        assert not transparency.check_inclusion((sequence + 1) % size, hashed, size, top, path)
+
+
+def test_damage_is_found_by_both(written, tmp_path):
+    server, verifier, early = written
+    moments = random.Random(4)
+
+    def damaged(name, change):
+        copy = tmp_path / name
+        shutil.copytree(server.data / "audit", copy / "audit")
+        change(copy / "audit")
+        done = server.command("audit", "verify", "--directory", str(copy), "--key", verifier, check=False)
+        with pytest.raises((transparency.Wrong, ValueError, OSError)):
+            transparency.verify(copy / "audit", verifier, early)
+        assert done.returncode == 1 and "damaged: " in done.stdout, (name, done.stdout, done.stderr)
+
+    def segments(directory):
+        return sorted(directory.glob("*.log"))
+
+    def flip(directory):
+        path = segments(directory)[0]
+        data = bytearray(path.read_bytes())
+        data[moments.randrange(200, len(data))] ^= 1 << moments.randrange(8)
+        path.write_bytes(data)
+
+    for number in range(10):
+        damaged(f"flip{number}", flip)
+    damaged("cut", lambda it: segments(it)[-1].write_bytes(segments(it)[-1].read_bytes()[:-300]))
+    damaged("gone", lambda it: segments(it)[-1].unlink())
+    damaged("first", lambda it: segments(it)[0].unlink())
+    damaged("tile", lambda it: (it / "tile/0/000").write_bytes(bytes(8192)))
+    damaged("note", lambda it: (it / "checkpoint").write_text(early.replace("\u2014 ", "\u2014 x")))
+    fsck = server.command("audit", "fsck")
+    assert fsck.returncode == 0
+
+
+def test_a_roll_back_is_found_by_a_checkpoint_kept_elsewhere(written, tmp_path):
+    server, verifier, early = written
+    copy = tmp_path / "audit"
+    shutil.copytree(server.data / "audit", copy)
+    late = tmp_path / "late"
+    late.write_text((copy / "checkpoint").read_text())
+    (copy / "checkpoint").write_text(early)
+    sorted(copy.glob("*.log"))[-1].unlink()
+    shutil.rmtree(copy / "tile")
+    arguments = ("audit", "verify", "--directory", str(tmp_path), "--key", verifier)
+    assert server.command(*arguments).returncode == 0, "from inside it looks whole"
+    found = server.command(*arguments, "--against", str(late), check=False)
+    assert found.returncode == 1 and "cut or rolled back" in found.stdout
+    # Put back on the server, control.db knows.
+    shutil.rmtree(server.data / "audit")
+    shutil.copytree(copy, server.data / "audit")
+    server.write()
+    server.launch("--config", str(server.file), "serve")
+    assert server.process.wait(20) != 0 and "cut or put back" in server.logs()
+    server.command("audit", "begin-anew")
+    with server:
+        pass
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    place = tmp_path / "disk"
+    place.mkdir()
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(place)], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no tmpfs can be mounted here")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_on_a_full_disk_nothing_is_asked_and_space_is_noticed(make_gateway, upstream, small_disk):
+    server = make_gateway({"data": str(small_disk / "data")})
+    server.data = small_disk / "data"
+    with server:
+        key = server.create_key("load", SCOPES).key
+        with client(server, key) as http:
+            assert http.post(CHAT, json=body("hello")).status_code == 200
+            ballast = small_disk / "ballast"
+            with open(ballast, "wb") as file:
+                try:
+                    while True:
+                        file.write(bytes(1 << 16))
+                        file.flush()
+                except OSError:
+                    pass
+            answer = None
+            for _ in range(5000):
+                answer = http.post(CHAT, json=body("hello", "echo"))
+                if answer.status_code != 200:
+                    break
+            assert answer.status_code == 503 and answer.json()["error"]["code"] == "audit_unavailable", answer.text
+            assert int(answer.headers["retry-after"]) >= 1
+            upstream.clear()
+            refused = http.post(CHAT, json=body("hello"))
+            assert refused.status_code == 503 and not upstream.requests, "nothing leaves the house unrecorded"
+            ballast.unlink()
+            for _ in range(100):
+                if http.post(CHAT, json=body("hello")).status_code == 200:
+                    break
+                time.sleep(0.1)
+            else:
+                raise AssertionError("space was not noticed")
+    check(export(server), [])
+
+
+def test_a_segment_that_is_removed_stops_the_service(make_gateway, upstream):
+    server = make_gateway()
+    with server:
+        key = server.create_key("load", SCOPES).key
+        with client(server, key) as http:
+            assert http.post(CHAT, json=body("hello")).status_code == 200
+            sorted((server.data / "audit").glob("*.log"))[-1].unlink()
+            for _ in range(200):
+                answer = http.post(CHAT, json=body("hello"))
+                if answer.status_code == 503:
+                    break
+                time.sleep(0.05)
+            assert answer.json()["error"]["code"] == "audit_unavailable"
+            upstream.clear()
+            assert http.post(CHAT, json=body("hello")).status_code == 503 and not upstream.requests
+        server.wait_for_log("was taken away or replaced while it was in use")
+
+
+def test_a_flood_grows_the_log_by_a_bounded_rate(make_gateway):
+    server = make_gateway({"limiter": {"requests_per_hour": 5}})
+    with server:
+        key = server.create_key("load", SCOPES).key
+        began = time.time()
+        with client(server, key) as http:
+            for _ in range(400):
+                http.post(CHAT, json=body("hello", "echo"))
+        with client(server, "ghk_wrong") as http:
+            for _ in range(200):
+                http.post(CHAT, json=body("hello", "echo"))
+        seconds = time.time() - began
+    records = export(server)
+    refused = [record for record in records if record["kind"] in ("refusal", "flood")]
+    assert sum(record.get("count", 1) for record in refused) == 595
+    assert len(refused) <= (seconds + 2) * 13
+    strangers = [record for record in refused if record["code"] == "invalid_api_key"]
+    assert len(strangers) <= seconds + 2 and all("address" in record for record in strangers)
+
+
+def test_what_is_told_and_printed(written):
+    server, _, _ = written
+    with server:
+        lines = server.command("audit", "tail", "-n", "5").stdout.splitlines()
+        assert len(lines) == 6 and lines[0].startswith("SEQUENCE")
+        found = json.loads(server.command("audit", "search", "--action", "keys.create", "--json").stdout)
+        assert [record["kind"] for record in found] == ["act", "intent"]
+        assert server.command("audit", "search", "--since", "yesterday", check=False).returncode == 1
+    assert server.command("audit", "prove", "no", check=False).returncode == 2
+    text = server.command("audit", "verify").stdout
+    assert text.startswith("RECORDS")
