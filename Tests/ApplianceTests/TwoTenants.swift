@@ -50,6 +50,8 @@ final class TwoTenants {
     /// Without the limits of the default house: the proofs make many calls.
     private static let configuration = """
         [auth]
+        [audit]
+        segment_bytes = "1MiB"
         [limiter]
         requests_per_hour = 1000000
         [nodes]
