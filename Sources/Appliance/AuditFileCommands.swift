@@ -28,7 +28,7 @@ struct AuditFileCommands {
         }
         let (key, progress) = (invocation.string("key"), progress())
         do throws(AuditInspection.Failure) {
-            let found = try inspection().verify(key: key, against: notes, progress: progress)
+            let found = try namedInspection().verify(key: key, against: notes, progress: progress)
             try report(found)
         } catch {
             throw CommandFailure(error.message, hint: error.hint)
@@ -37,7 +37,7 @@ struct AuditFileCommands {
 
     func check() throws(CommandFailure) {
         do throws(AuditInspection.Failure) {
-            let inspection = try inspection()
+            let inspection = try namedInspection()
             try report(inspection.check(progress: progress()))
         } catch {
             throw CommandFailure(error.message, hint: error.hint)
@@ -49,7 +49,7 @@ struct AuditFileCommands {
             throw CommandFailure("a sequence is a whole number", hint: "gatehouse audit search shows them", exitCode: 2)
         }
         do throws(AuditInspection.Failure) {
-            let proof = try inspection().prove(sequence, key: invocation.string("key"))
+            let proof = try namedInspection().prove(sequence, key: invocation.string("key"))
             Terminal.print(String(decoding: proof.serialized(), as: UTF8.self))
         } catch {
             throw CommandFailure(error.message, hint: error.hint)
@@ -89,8 +89,13 @@ struct AuditFileCommands {
         }
     }
 
-    private func inspection() throws(AuditInspection.Failure) -> AuditInspection {
+    /// The log that `--directory` names, else the configuration's.
+    private func namedInspection() throws(AuditInspection.Failure) -> AuditInspection {
         if let directory = invocation.string("directory") { return AuditInspection(dataDirectory: directory) }
+        return try inspection()
+    }
+
+    private func inspection() throws(AuditInspection.Failure) -> AuditInspection {
         do throws(ConfigurationError) {
             let configuration = try ConfigurationFile(orEmbedded: invocation).read()
             return AuditInspection(

@@ -131,20 +131,19 @@ def test_a_kill_at_any_moment_loses_and_doubles_nothing(make_gateway, upstream):
     whole, key = [], None
     with upstream.behave(mixed):
         for number in range(ROUNDS):
-            with server:
-                key = key or server.create_key("load", SCOPES).key
-                loads = [Load(server, key, seed + 10 * number + place) for place in range(4)]
-                for load in loads:
-                    load.start()
-                time.sleep(moments.uniform(0.05, 0.8))
-                server.process.kill()
-                server.process.wait()
-                for load in loads:
-                    load.stopped.set()
-                for load in loads:
-                    load.join(35)
-                    whole += load.whole
-                server.kill()
+            server.start()
+            key = key or server.create_key("load", SCOPES).key
+            loads = [Load(server, key, seed + 10 * number + place) for place in range(4)]
+            for load in loads:
+                load.start()
+            time.sleep(moments.uniform(0.05, 0.8))
+            server.process.kill()
+            server.process.wait()
+            for load in loads:
+                load.stopped.set()
+            for load in loads:
+                load.join(35)
+                whole += load.whole
     with server:
         pass
     records = export(server)

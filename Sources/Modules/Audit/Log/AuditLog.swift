@@ -28,13 +28,14 @@ final class AuditLog: Sendable {
             generation: generation, log: log, floods: floods)
         (self.mail, self.keeper) = (mail, keeper)
         desks = AuditDesks(mail)
-        thread = try NamedThread.start(name: "audit") { office.work(mail) }
         let tornBytes = opened.tornBytes
-        try? mail.order { office in
+        thread = try NamedThread.start(name: "audit") {
+            // Before anything is taken out of the mailbox: what is open now is what a crash has left.
             if tornBytes > 0 { office.note("torn_end", bytes: tornBytes) }
             office.closeOpenIntents()
             office.note("start")
             office.checkpoint()
+            office.work(mail)
         }
     }
 
