@@ -34,6 +34,8 @@ struct ModuleKind: Sendable {
         var models: (any ModelCaller)?
         /// Where clients name models, and nodes among them.
         var joinNodes: (@Sendable (any NodeDirectory) -> Void)?
+        /// Where usage is reckoned by today's prices.
+        var joinPrices: (@Sendable (any PriceBook) -> Void)?
         var consents: (any Consents)?
         var developmentKeys: (any DevelopmentKeys)?
         var socketPath: String?
@@ -66,11 +68,13 @@ let moduleKinds: [ModuleKind] = [
         guard let database = roles.database, let vault = roles.vault, let salts = roles.salts,
             let tenants = roles.tenants, let directory = roles.directory
         else { throw section.error("[audit] needs [store]") }
-        return try Audit(
+        let audit = try Audit(
             section, settings: roles.settings,
             roles: Audit.Roles(
                 database: database, vault: vault, salts: salts, tenants: tenants, directory: directory),
             log: roles.log)
+        roles.joinPrices = { audit.join($0) }
+        return audit
     },
     ModuleKind(section: "limiter", requires: ["store"]) { section, _ throws(ConfigurationError) in
         try Limiter(section)
@@ -80,6 +84,7 @@ let moduleKinds: [ModuleKind] = [
         let gateway = try Gateway(section, settings: roles.settings, secrets: secrets, log: roles.log)
         roles.models = gateway
         roles.joinNodes = { gateway.join($0) }
+        roles.joinPrices?(gateway)
         return gateway
     },
     ModuleKind(section: "nodes", requires: ["store"]) { section, roles throws(ConfigurationError) in

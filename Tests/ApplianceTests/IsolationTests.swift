@@ -23,6 +23,8 @@ import Testing
         case object(body: String? = nil, upload: Bool = false)
         /// Answers about the caller's tenant; the queries are what a thief would try, `ID` being each foreign id in turn.
         case own(queries: [String] = [], body: String? = nil, upload: Bool = false)
+        /// The same for an answer that has no end of its own; the query gives it one.
+        case feed(String)
         /// A body that refers to a foreign object (`ID`) is 404.
         case reference(body: String)
     }
@@ -60,6 +62,8 @@ import Testing
             queries: page + ["object=ID", "node=ID", "key=ID", "actor=ID", "request=ID", "action=threads.create"]),
         "GET /v1/refusals": .own(queries: page + ["request=ID"]),
         "PATCH /v1/refusals/{id}": .object(body: #"{"disposition":"correct"}"#),
+        "GET /v1/usage": .own(queries: ["", "node=ID", "key=ID", "group_by=node", "group_by=key", "group_by=model"]),
+        "GET /v1/usage/live": .feed("seconds=1"),
         "GET /v1/limits": .own(), "GET /v1/consents": .own(), "GET /v1/account/retention": .own(),
         "GET /v1/account/access": .own(),
         "PUT /v1/account/retention": .own(body: #"{"threads":3600}"#),
@@ -107,6 +111,8 @@ import Testing
                     route, in: world, path: route.pattern.replacingParameters(with: id), body: body, upload: upload,
                     mustBeAbsent: true)
             }
+        case .feed(let query):
+            return try attempt(route, in: world, path: "\(route.pattern)?\(query)")
         case .own(let queries, let body, let upload):
             let paths = [route.pattern] + queries.map { "\(route.pattern)?\($0)" }
             return try paths.flatMap { path in

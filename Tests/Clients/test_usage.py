@@ -79,7 +79,7 @@ def one(caller, number, rng):
         assert answer.status_code == 200
         return kind, {**answer.json()["usage"], "completion_tokens": 0}
     if kind == "error":
-        answer = caller.client.post("/v1/chat/completions", json=chat("/status 400\nno"))
+        answer = caller.client.post("/v1/chat/completions", json=chat("/fail 400\nno"))
         assert answer.status_code == 400
         return kind, None
     answer = caller.client.post("/v1/chat/completions", json=chat(words, model="there-is-no-such-model"))
@@ -148,7 +148,7 @@ def test_usage_is_the_providers_own_count_through_restarts_and_kills(house, upst
 def test_a_client_that_goes_away_is_settled_at_the_reservation(house, upstream):
     with house:
         caller = Caller(house)
-        body = chat("/pace 200\n" + "word " * 200, stream=True, max_tokens=777)
+        body = chat("/pace 200ms\n" + "word " * 200, stream=True, max_tokens=777)
         with caller.client.stream("POST", "/v1/chat/completions", json=body) as answer:
             for _ in answer.iter_lines():
                 break
@@ -158,7 +158,7 @@ def test_a_client_that_goes_away_is_settled_at_the_reservation(house, upstream):
             if total["requests"]:
                 break
             threading.Event().wait(0.05)
-        assert total["abandoned"] == 1 and total["estimated_requests"] == 1
+        assert total["abandoned"] == 1 and total["estimated_requests"] == 1, total
         # Never below what the provider may have counted: a token has a byte at least.
         assert total["input_tokens"] >= 200 and total["output_tokens"] == 777
 

@@ -41,7 +41,9 @@ package final class Audit: Module {
     private let roles: Roles
     private let log: Logger
     private let disk: any AuditDisk
+    private let usage: Usage
     private let open = Mutex<Open?>(nil)
+    private let prices = Mutex<(any PriceBook)?>(nil)
 
     /// What a started log holds.
     private struct Open: Sendable {
@@ -65,6 +67,19 @@ package final class Audit: Module {
         settings = try AuditSettings(section)
         directory = LogDirectory(path: "\(house.dataDirectory)/audit")
         (self.roles, self.log, self.disk) = (roles, log, disk)
+        usage = Usage(
+            .init(
+                store: roles.tenants, directory: roles.directory, control: roles.database, log: log, now: WallTime.now),
+            detail: settings.usageDetail)
+    }
+
+    /// Lets usage be reckoned by today's prices. Before the start.
+    package func join(_ book: any PriceBook) {
+        prices.withLock { $0 = book }
+    }
+
+    package func write(metrics: inout MetricsText) {
+        UsageMetrics.write(usage.ledger.totals, to: &metrics)
     }
 
     package var stages: [any Stage] {
@@ -77,18 +92,29 @@ package final class Audit: Module {
     }
 
     package var routes: [Route] {
-        AuditRoutes(
+        let audit = AuditRoutes(
             desk: { [self] () throws(Failure) in
-                guard let open = open.withLock({ $0 }) else { throw Failure(.disabled, "the audit log is not open") }
+                let open = try opened()
                 return .init(reader: open.reader, digests: open.digests, key: open.key)
-            }, tenants: roles.tenants, directory: roles.directory
-        ).all
+            }, tenants: roles.tenants, directory: roles.directory)
+        let usage = usage.routes(
+            userDigest: { [self] tenant, name async throws(Failure) in
+                try await opened().digests.digester(of: tenant).endUser(name)
+            },
+            prices: { [self] in prices.withLock { $0 } },
+            sync: { [self] () async throws(Failure) in try await opened().log.sync() })
+        return audit.all + usage
     }
 
-    package var schemas: [Schema] { [AuditState.schema, AuditTables.schema] }
+    private func opened() throws(Failure) -> Open {
+        guard let open = open.withLock({ $0 }) else { throw Failure(.disabled, "the audit log is not open") }
+        return open
+    }
+
+    package var schemas: [Schema] { [AuditState.schema, AuditTables.schema] + Usage.schemas }
 
     /// What is made of the records and kept in memory.
-    private let projections: [any AuditProjection] = []
+    private var projections: [any AuditProjection] { [usage.ledger] }
 
     package func reload(_ section: Section) throws(ConfigurationError) -> ReloadReport {
         let new = try AuditSettings(section)
@@ -114,6 +140,7 @@ package final class Audit: Module {
         } catch {
             throw StartFailure("the state of the audit log cannot be read: \(error)")
         }
+        try usage.prepare()
         let opened = try LogOpening(
             parts: try parts(), state: state, key: NoteKey(name: settings.origin, key: privateKey.publicKey),
             readKey: { [vault = roles.vault] number throws(AuditFailure) in try Self.key(of: number, in: vault) }
@@ -125,6 +152,7 @@ package final class Audit: Module {
         }
         let started = try run(opened, state, privateKey)
         open.withLock { $0 = started }
+        try usage.start()
         try roles.tenants.register(AuditTables.migrations)
         roles.tenants.onDeletion { [self] tenant in open.withLock { $0 }?.digests.forget(tenant) }
     }
@@ -183,6 +211,7 @@ package final class Audit: Module {
             return open
         }
         old?.log.stop()
+        usage.stop(by: deadline)
         old?.digests.stop()
         old?.reader.stop()
     }

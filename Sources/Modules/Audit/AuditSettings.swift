@@ -10,6 +10,8 @@ struct AuditSettings: Equatable {
     let syncInterval: Duration
     /// `retention`: how long records are kept.
     let retention: Duration
+    /// `usage_detail`: for how long usage is told apart by hours and end users.
+    let usageDetail: Duration
     /// `segment_bytes`: of one file of the log, allocated when it is made.
     let segmentBytes: Int
     /// `checkpoint_copy`: a second place for checkpoints.
@@ -25,6 +27,8 @@ struct AuditSettings: Equatable {
             "sync_interval", in: .milliseconds(1)...(.seconds(10)), default: .milliseconds(100))
         retention = try section.takeDuration(
             "retention", in: .seconds(86_400)...(.seconds(20 * 366 * 86_400)), default: .seconds(400 * 86_400))
+        usageDetail = try section.takeDuration(
+            "usage_detail", in: .seconds(86_400)...(.seconds(20 * 366 * 86_400)), default: .seconds(90 * 86_400))
         segmentBytes = try section.takeSize("segment_bytes", in: (1 << 20)...(1 << 30), default: 16 << 20)
         checkpointCopy = try section.takeOptionalPath("checkpoint_copy")
         origin = try section.takeOptionalString("origin", bytes: 1...200) ?? Self.standardOrigin

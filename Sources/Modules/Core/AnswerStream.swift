@@ -31,7 +31,7 @@ package final class AnswerStream {
     /// answer is cut off: the client must not take it for whole.
     package func finish(_ last: [UInt8] = []) async {
         do throws(Failure) {
-            try await exchange.conclude(exchange.figures.brokenOff.map { .failed($0) } ?? .answered(status: 200))
+            try await exchange.conclude(outcome)
         } catch {
             return exchange.response.abort()
         }
@@ -49,5 +49,11 @@ package final class AnswerStream {
         exchange.figures.firstByte = .now()
         try exchange.answer.begin(
             status: 200, contentType: "text/event-stream; charset=utf-8", exchange.answerFields)
+    }
+
+    /// How it ended. A client that goes away cuts its provider off, which is no failure of the provider's.
+    private var outcome: Outcome {
+        if exchange.request.cancellation.isFired { return .abandoned }
+        return exchange.figures.brokenOff.map { .failed($0) } ?? .answered(status: 200)
     }
 }

@@ -20,7 +20,7 @@ import Synchronization
 // I/O and without a clock; Catalog says which model is where, and Service does the I/O.
 
 /// The section `[gateway]`: providers, models, and the routes that reach them.
-package final class Gateway: Module {
+package final class Gateway: Module, PriceBook {
     private let catalog: Mutex<Catalog>
     private let clients = Mutex<UpstreamClients?>(nil)
     private let nodes = Mutex<(any NodeDirectory)?>(nil)
@@ -104,6 +104,11 @@ package final class Gateway: Module {
                 log.error("a provider's new key is not in use", ["cause": .string(error.message)])
             }
         }
+    }
+
+    package func cost(model: String, inputTokens: Int, outputTokens: Int, cachedTokens: Int) -> Int64? {
+        catalog.withLock { $0 }
+            .cost(model: model, inputTokens: inputTokens, outputTokens: outputTokens, cachedTokens: cachedTokens)
     }
 
     // MARK: Routes

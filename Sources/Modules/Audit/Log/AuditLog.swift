@@ -54,6 +54,21 @@ final class AuditLog: Sendable {
         try? mail.post([AuditMail.Entry(item: (entry, claim), answer: nil)])
     }
 
+    /// Waits until everything that was written before is on the disk, or cannot be brought there now, and until what is made
+    /// of it knows so.
+    func sync() async {
+        unsafe await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+            do throws(AuditRefusal) {
+                try mail.order { office in
+                    office.sync()
+                    unsafe continuation.resume()
+                }
+            } catch {
+                unsafe continuation.resume()
+            }
+        }
+    }
+
     /// Signs what there is now, in all its places when this returns. Not on a loop.
     func checkpoint() {
         let isDone = Monitor(false)

@@ -148,6 +148,11 @@ final class AuditOffice: @unchecked Sendable {
         for projection in projections { projection.flushed(through: size) }
     }
 
+    /// Flushes now what would be flushed soon.
+    func sync() {
+        do throws(AuditFailure) { try flush() } catch { tell(error) }
+    }
+
     // MARK: The clock
 
     private var deadline: Instant {

@@ -56,6 +56,7 @@ struct AuditState: Equatable, Sendable {
     static func forget(_ connection: SQLiteConnection) throws(SQLiteError) {
         try connection.execute(
             "UPDATE audit_state SET size = 0, replay_from = 0, note = '', generation = generation + 1")
+        try UsagePosition.beginAnew(connection)
     }
 
     /// Puts it in the place of the one before.

@@ -101,7 +101,7 @@ extension AuditEntry {
         if case .address(let address) = exchange.request.peer, let address = address.ip {
             set(.address, digest: digester.digest("address", address.bytes))
         }
-        set(.endUser, digest: exchange.figures.endUser.map { digester.digest("end user", $0) })
+        set(.endUser, digest: exchange.figures.endUser.map(digester.endUser))
     }
 
     private mutating func set(what exchange: Exchange, _ subject: RecordSubject, _ digester: Digester) {

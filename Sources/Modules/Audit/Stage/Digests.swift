@@ -79,4 +79,7 @@ struct Digester: Sendable {
     }
 
     func digest(_ kind: String, _ text: String) -> [UInt8] { digest(kind, text.utf8) }
+
+    /// Of the person behind a key, by the name that the caller has for them.
+    func endUser(_ name: String) -> [UInt8] { digest("end user", name) }
 }

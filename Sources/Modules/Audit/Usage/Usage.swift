@@ -41,8 +41,8 @@ final class Usage: Sendable {
     /// - Parameter prices: what tokens cost today; nil without a gateway.
     /// - Parameter sync: returns when the log's records so far are on the disk and counted.
     func routes(
-        userDigest: @escaping @Sendable (TenantID, String) throws(Failure) -> [UInt8],
-        prices: @escaping @Sendable () -> (any PriceBook)?, sync: @escaping @Sendable () async -> Void
+        userDigest: @escaping @Sendable (TenantID, String) async throws(Failure) -> [UInt8],
+        prices: @escaping @Sendable () -> (any PriceBook)?, sync: @escaping @Sendable () async throws(Failure) -> Void
     ) -> [Route] {
         UsageRoutes(
             ledger: ledger, flusher: flusher, store: roles.store, directory: roles.directory, prices: prices,
@@ -57,7 +57,10 @@ final class Usage: Sendable {
         roles.store.onDeletion { [ledger] tenant in ledger.forget(tenant) }
         do throws(DatabaseFailure) {
             try roles.control.migrate(UsagePosition.migrations)
-            ledger.begin(at: try UsagePosition.get(from: roles.control))
+            let position = try roles.control.writeBlocking { connection throws(SQLiteError) in
+                try UsagePosition.read(connection)
+            }
+            ledger.begin(at: position)
         } catch {
             throw StartFailure("the place of usage in the audit log cannot be read: \(error)")
         }

@@ -16,15 +16,14 @@ struct UsageFeeds: Sendable {
     }
 
     private struct Feed: Sendable {
-        /// Nil for the operator, who sees all.
-        let tenant: TenantID?
+        let tenant: TenantID
         var interval = Interval()
     }
 
     private var feeds: [Int: Feed] = [:]
     private var last = 0
 
-    mutating func open(of tenant: TenantID?) -> Int? {
+    mutating func open(of tenant: TenantID) -> Int? {
         guard feeds.count < Self.feedsMax, feeds.values.count(where: { $0.tenant == tenant }) < Self.feedsPerTenantMax
         else { return nil }
         last += 1
@@ -42,7 +41,7 @@ struct UsageFeeds: Sendable {
 
     mutating func take(_ fact: UsageFact) {
         guard !feeds.isEmpty else { return }
-        for (number, feed) in feeds where feed.tenant == nil || feed.tenant == fact.tenant {
+        for (number, feed) in feeds where feed.tenant == fact.tenant {
             var interval = feed.interval
             interval.all.add(fact.sums)
             let name = fact.cell.model

@@ -33,7 +33,8 @@ struct UsageFlusher: Sendable {
             }
         }
         do throws(DatabaseFailure) {
-            try await UsagePosition.set(ledger.position, in: control)
+            let position = ledger.position
+            try await control.write { connection throws(SQLiteError) in try position.write(connection) }
         } catch {
             log.warning("the place of usage in the audit log could not be written", ["cause": .string("\(error)")])
         }
@@ -83,13 +84,13 @@ struct UsageFlusher: Sendable {
 
     /// One transaction: rows, and the position that says which records they tell of.
     private static func write(_ batch: UsageLedger.Batch, in transaction: any TenantTransaction) throws(SQLiteError) {
-        let position = try UsageTables.position(in: transaction)
+        let position = try UsageTables.position(of: batch.log, in: transaction)
         var cells = batch.cells
         for fact in batch.recovered where fact.sequence >= position {
             cells[fact.cell, default: UsageSums()].add(fact.sums)
         }
         for (cell, sums) in cells { try UsageTables.add(sums, to: cell, in: transaction) }
-        try UsageTables.setPosition(max(position, batch.end), in: transaction)
+        try UsageTables.setPosition(max(position, batch.end), of: batch.log, in: transaction)
     }
 
     // MARK: Detail that has had its time
@@ -109,48 +110,6 @@ struct UsageFlusher: Sendable {
                     "usage could not be summed up by days",
                     ["tenant": .string(tenant.id.text), "cause": .string(error.cause ?? error.message)])
             }
-        }
-    }
-}
-
-/// Where in the log the reading of usage begins: one row of `control.db`.
-enum UsagePosition {
-    static let migrations = SQLiteMigrations(
-        module: "usage",
-        steps: [
-            """
-            CREATE TABLE audit_usage_start (
-                id INTEGER PRIMARY KEY CHECK (id = 0),
-                sequence INTEGER NOT NULL
-            ) STRICT;
-            """
-        ])
-
-    static let schema = Schema(
-        .control, migrations,
-        notes: [
-            TableNote(
-                "audit_usage_start", kept: "as long as the data directory",
-                [
-                    ColumnNote("id", "0"),
-                    ColumnNote("sequence", "the record of the log with which usage begins to be read at a start"),
-                ])
-        ])
-
-    /// Blocks; at the start.
-    static func get(from control: any Database) throws(DatabaseFailure) -> Int {
-        try control.writeBlocking { connection throws(SQLiteError) in
-            try connection.first("SELECT sequence FROM audit_usage_start") { row throws(SQLiteError) in
-                try row.int(0)
-            } ?? 0
-        }
-    }
-
-    static func set(_ sequence: Int, in control: any Database) async throws(DatabaseFailure) {
-        try await control.write { connection throws(SQLiteError) in
-            try connection.execute(
-                "INSERT INTO audit_usage_start VALUES (0, ?) ON CONFLICT DO UPDATE SET sequence = excluded.sequence",
-                sequence)
         }
     }
 }

@@ -7,7 +7,7 @@ import Platform
 /// thread; the flusher takes from it.
 ///
 /// What is lost of it in a crash is read from the log again, from ``position`` on.
-final class UsageLedger: Sendable {
+final class UsageLedger: AuditProjection {
     /// Cells in memory, of all tenants. Beyond, end users of one cell are counted together, so that somebody who invents
     /// a new end user with each request cannot fill the memory while a disk is slow.
     static let cellsMax = 65_536
@@ -15,6 +15,8 @@ final class UsageLedger: Sendable {
     /// What is to be written for one tenant.
     struct Batch: Sendable {
         let tenant: TenantID
+        /// ``UsagePosition/log``
+        let log: Int
         /// Read from the log at the start: the tenant's database may tell of some of them already.
         var recovered: [UsageFact] = []
         var cells: [UsageCell: UsageSums] = [:]
@@ -34,12 +36,14 @@ final class UsageLedger: Sendable {
         /// Behind the last record that was taken, and behind the last one that is on the disk.
         var next = 0
         var durable = 0
+        /// ``UsagePosition/log``
+        var log = 0
         var isRecovering = true
         var feeds = UsageFeeds()
         var totals = UsageTotals()
 
         mutating func batch(of fact: UsageFact, _ change: (inout Batch) -> Void) {
-            change(&batches[fact.tenant, default: Batch(tenant: fact.tenant, first: fact.sequence, end: 0)])
+            change(&batches[fact.tenant, default: Batch(tenant: fact.tenant, log: log, first: fact.sequence, end: 0)])
         }
 
         /// Adds a fact to its cell.
@@ -64,8 +68,10 @@ final class UsageLedger: Sendable {
     var next: Int { state.withLock { $0.next } }
 
     /// Where reading begins at a start.
-    func begin(at position: Int) {
-        state.withLock { ($0.next, $0.durable) = (position, position) }
+    func begin(at position: UsagePosition) {
+        state.withLock { state in
+            (state.next, state.durable, state.log) = (position.sequence, position.sequence, position.log)
+        }
     }
 
     /// What comes from now on is new; no tenant's database can know it.
@@ -103,10 +109,11 @@ final class UsageLedger: Sendable {
     var tenants: [TenantID] { state.withLock { Array($0.batches.keys) } }
 
     /// The first record that some tenant's database may not tell of: where reading begins after a crash.
-    var position: Int {
+    var position: UsagePosition {
         state.withLock { state in
             let waiting = state.batches.values.map(\.first).min() ?? state.durable
-            return min(waiting, state.underWay.values.min() ?? state.durable, state.durable)
+            let underWay = state.underWay.values.min() ?? state.durable
+            return UsagePosition(log: state.log, sequence: min(waiting, underWay, state.durable))
         }
     }
 
@@ -160,10 +167,10 @@ final class UsageLedger: Sendable {
 
     // MARK: Those who watch
 
-    /// Begins to collect what happens, of one tenant or of all.
+    /// Begins to collect what a tenant uses.
     ///
     /// - Returns: nil where as many watch as may.
-    func openFeed(of tenant: TenantID?) -> Int? { state.withLock { $0.feeds.open(of: tenant) } }
+    func openFeed(of tenant: TenantID) -> Int? { state.withLock { $0.feeds.open(of: tenant) } }
 
     /// What has happened since the last call.
     func drainFeed(_ number: Int) -> UsageFeeds.Interval { state.withLock { $0.feeds.drain(number) } }

@@ -35,10 +35,8 @@ struct UsageQuery: Sendable {
     var limit = UsageQuery.groupsStandard
     var after: String?
 
-    /// - Parameter userDigest: of an end user's name, as records hold it.
-    init(
-        _ query: Query, now: WallTime, userDigest: (String) throws(Failure) -> [UInt8]
-    ) throws(Failure) {
+    /// - Parameter user: the digest of the end user's name that the query has.
+    init(_ query: Query, now: WallTime, user: [UInt8]?) throws(Failure) {
         let end = try Self.time(query, "to", roundsUp: true) ?? UsageCell.start(of: now, .hour) + 3_600
         let month = UsageCell.start(of: WallTime(seconds: end - 30 * 86_400), .day)
         let start = try Self.time(query, "from", roundsUp: false) ?? month
@@ -64,7 +62,7 @@ struct UsageQuery: Sendable {
         node = try query.string("node", bytesMax: Self.nameBytesMax)
         model = try query.string("model", bytesMax: Self.nameBytesMax)
         provider = try query.string("provider", bytesMax: Self.nameBytesMax)
-        if let name = try query.string("user", bytesMax: Self.nameBytesMax) { user = try userDigest(name) }
+        self.user = user
         if let number = try query.int("limit", in: 1...Self.groupsMax) { limit = number }
         after = try query.string("after", bytesMax: Self.nameBytesMax)
     }

@@ -7,7 +7,7 @@ import JSON
 import Platform
 import SQLite
 
-/// `/v1/usage`, `/v1/usage/live`, and the same for the operator over all tenants.
+/// `/v1/usage` and `/v1/usage/live`; for the operator what was used, of one tenant or of all.
 struct UsageRoutes: Sendable {
     let ledger: UsageLedger
     let flusher: UsageFlusher
@@ -16,15 +16,15 @@ struct UsageRoutes: Sendable {
     /// What tokens cost today; nil without a gateway.
     let prices: @Sendable () -> (any PriceBook)?
     /// The digest under which records of a tenant name an end user.
-    let userDigest: @Sendable (TenantID, String) throws(Failure) -> [UInt8]
+    let userDigest: @Sendable (TenantID, String) async throws(Failure) -> [UInt8]
     /// Returns when the log's records so far are on the disk and counted.
-    let sync: @Sendable () async -> Void
+    let sync: @Sendable () async throws(Failure) -> Void
     let now: @Sendable () -> WallTime
 
     /// Rows that one step of a query reads; other work of the store's thread comes between two steps.
     private static let rowsPerStep = 2_000
 
-    var all: [Route] { [usage, live, operatorUsage, operatorLive] }
+    var all: [Route] { [usage, live, operatorUsage] }
 
     private var usage: Route {
         Route(
@@ -32,8 +32,8 @@ struct UsageRoutes: Sendable {
             summary: "What was used, by day, hour, key, node, model, provider or end user"
         ) { exchange async throws(Failure) in
             let database = try store.database(of: exchange.principal)
-            let query = try query(exchange, known: UsageQuery.names, tenant: database.tenant)
-            await sync()
+            let query = try await query(exchange, known: UsageQuery.names, tenant: database.tenant)
+            try await sync()
             var report = UsageReport(query)
             try await read(database, into: &report, on: exchange.request.loop)
             return .json(.object(report.json))
@@ -56,8 +56,8 @@ struct UsageRoutes: Sendable {
             } else {
                 chosen = nil
             }
-            let query = try query(exchange, known: names, tenant: chosen?.id)
-            await sync()
+            let query = try await query(exchange, known: names, tenant: chosen?.id)
+            try await sync()
             var report = UsageReport(query)
             for tenant in chosen.map({ [$0] }) ?? directory.list() {
                 do throws(Failure) {
@@ -72,13 +72,18 @@ struct UsageRoutes: Sendable {
         }
     }
 
-    private func query(_ exchange: Exchange, known: [String], tenant: TenantID?) throws(Failure) -> UsageQuery {
-        try UsageQuery(Query(exchange, known: known), now: now()) { name throws(Failure) in
+    private func query(
+        _ exchange: Exchange, known: [String], tenant: TenantID?
+    ) async throws(Failure) -> UsageQuery {
+        let items = try Query(exchange, known: known)
+        var user: [UInt8]?
+        if let name = try items.string("user", bytesMax: UsageQuery.nameBytesMax) {
             guard let tenant else {
                 throw Failure(.invalidParameter, "people are known by their tenant: name one", param: "user")
             }
-            return try userDigest(tenant, name)
+            user = try await userDigest(tenant, name)
         }
+        return try UsageQuery(items, now: now(), user: user)
     }
 
     /// Adds a tenant's rows. What the log knows by now is written first, so that the rows tell all of it.
@@ -106,40 +111,30 @@ struct UsageRoutes: Sendable {
             .get, "/v1/usage/live", guard: .key(.usageRead),
             summary: "What is being used, as server-sent events, one a second while something happens"
         ) { exchange async throws(Failure) in
-            _ = try Query(exchange, known: [])
             // Through the store, so that a suspended tenant is refused here as everywhere.
-            return try await watch(exchange, of: store.database(of: exchange.principal).tenant)
-        }
-    }
-
-    private var operatorLive: Route {
-        Route(
-            .get, "/admin/v1/usage/live", guard: .operator,
-            summary: "What is being used by all tenants, as server-sent events"
-        ) { exchange async throws(Failure) in
-            _ = try Query(exchange, known: [])
-            return try await watch(exchange, of: nil)
+            try await watch(exchange, of: store.database(of: exchange.principal).tenant)
         }
     }
 
     private static let tick = Duration.seconds(1)
     /// A proxy that hears nothing for a minute hangs up.
     private static let ticksPerComment = 15
-    /// Watching ends after a day; who wants more asks again.
+    /// Watching ends after a day, or after `seconds`; who wants more asks again.
     private static let ticksMax = 86_400
 
-    private func watch(_ exchange: Exchange, of tenant: TenantID?) async throws(Failure) -> Reply {
+    private func watch(_ exchange: Exchange, of tenant: TenantID) async throws(Failure) -> Reply {
+        let ticks = try Query(exchange, known: ["seconds"]).int("seconds", in: 1...Self.ticksMax) ?? Self.ticksMax
         guard let feed = ledger.openFeed(of: tenant) else {
             throw Failure(.overloaded, "as many watch as may").retrying(after: .seconds(30))
         }
         defer { ledger.closeFeed(feed) }
         let (output, loop) = (AnswerStream(exchange), exchange.request.loop)
         guard await output.write(Array(": usage\n\n".utf8)) else { return .streamed }
-        for tick in 1...Self.ticksMax {
+        for tick in 1...ticks {
             await loop.sleep(Self.tick)
             guard !exchange.request.cancellation.isFired else { return .streamed }
             // Who may no longer ask may no longer watch.
-            if let tenant, directory.status(of: tenant) != .active { break }
+            guard directory.status(of: tenant) == .active else { break }
             let interval = ledger.drainFeed(feed)
             if interval.all.requests > 0 {
                 guard await output.write(event(interval)) else { return .streamed }

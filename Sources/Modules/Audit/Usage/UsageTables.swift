@@ -40,6 +40,7 @@ enum UsageTables {
             ) STRICT, WITHOUT ROWID;
             CREATE TABLE audit_usage_position (
                 id INTEGER PRIMARY KEY CHECK (id = 0),
+                log INTEGER NOT NULL,
                 sequence INTEGER NOT NULL
             ) STRICT;
             """
@@ -67,7 +68,10 @@ enum UsageTables {
                 ]),
             TableNote(
                 "audit_usage_position", kept: "as long as the tenant",
-                [ColumnNote("id", "0"), ColumnNote("sequence", "the record of the log behind the last one counted")]),
+                [
+                    ColumnNote("id", "0"), ColumnNote("log", "which log: a number that a new log begins"),
+                    ColumnNote("sequence", "the record of that log behind the last one counted"),
+                ]),
         ])
 
     private static let columns = """
@@ -75,17 +79,19 @@ enum UsageTables {
         output_tokens, cached_tokens, cost, unpriced, estimated, latency, first_byte
         """
 
-    /// The sequence of the first record that the rows do not tell of.
-    static func position(in transaction: any TenantTransaction) throws(SQLiteError) -> Int {
-        try transaction.connection.first("SELECT sequence FROM audit_usage_position") { row throws(SQLiteError) in
-            try row.int(0)
+    /// The sequence of the first record of a log that the rows do not tell of. Of a log that was begun since they were
+    /// written they tell nothing.
+    static func position(of log: Int, in transaction: any TenantTransaction) throws(SQLiteError) -> Int {
+        try transaction.connection.first("SELECT sequence FROM audit_usage_position WHERE log = ?", log) {
+            row throws(SQLiteError) in try row.int(0)
         } ?? 0
     }
 
-    static func setPosition(_ sequence: Int, in transaction: any TenantTransaction) throws(SQLiteError) {
+    static func setPosition(
+        _ sequence: Int, of log: Int, in transaction: any TenantTransaction
+    ) throws(SQLiteError) {
         try transaction.connection.execute(
-            "INSERT INTO audit_usage_position VALUES (0, ?) ON CONFLICT DO UPDATE SET sequence = excluded.sequence",
-            sequence)
+            "INSERT OR REPLACE INTO audit_usage_position VALUES (0, ?, ?)", log, sequence)
     }
 
     static func add(
