@@ -51,7 +51,7 @@ final class LiveLog {
         let mail = AuditMail()
         let keeper = try CheckpointKeeper(
             origin: LogHarness.origin, key: signer, directory: files, copyPath: directory("copy"), retention: retention,
-            database: database, destroyKey: { _ in }, clock: clock, log: .disabled
+            oldest: opened.oldest, database: database, destroyKey: { _ in }, clock: clock, log: .disabled
         ) { action, file in
             var entry = AuditEntry(.house)
             entry.set(.action, action)

@@ -55,11 +55,12 @@ final class LogHarness {
 
     /// Flushes, puts whole tiles on the disk, and signs what there is.
     @discardableResult
-    func sign() throws -> String {
+    func sign(oldest: Int = 0) throws -> String {
         try writer.flush()
         for (tile, hashes) in writer.takeWholeTiles() { try files.write(tile, hashes) }
         let edge = writer.end.edge
-        let note = try Checkpoint(origin: Self.origin, size: edge.size, root: edge.root).signed(by: signer)
+        let note = try Checkpoint(origin: Self.origin, size: edge.size, root: edge.root, oldest: oldest).signed(
+            by: signer)
         try files.write(checkpoint: note)
         return note.note
     }

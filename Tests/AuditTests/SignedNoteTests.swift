@@ -43,6 +43,17 @@ struct SignedNoteTests {
         #expect(NoteKey(own.text)?.id == own.id)
     }
 
+    @Test func `a checkpoint says with which record the log begins`() throws {
+        let key = try Self.key()
+        let own = NoteKey(name: Self.origin, key: key.publicKey)
+        let checkpoint = Checkpoint(origin: Self.origin, size: 4711, root: SHA256.digest([1]), oldest: 256)
+        #expect(Checkpoint(note: try checkpoint.signed(by: key).note, signedBy: own) == checkpoint)
+        #expect(checkpoint.text.hasSuffix("\noldest 256\n"))
+        for bad in ["oldest 4712", "oldest 0", "oldest -1", "oldest x", "oldest 1\noldest 2"] {
+            #expect(Checkpoint(text: checkpoint.text.replacing("oldest 256", with: bad)) == nil, "\(bad)")
+        }
+    }
+
     @Test func `no byte of a note can be changed`() throws {
         let key = try Self.key()
         let own = NoteKey(name: Self.origin, key: key.publicKey)

@@ -315,7 +315,6 @@ def test_an_older_copy_put_back_is_noticed(house, name):
 def test_the_audit_log_has_no_content(house, ending):
     """Prompts, answers, titles, names, files and end users, also of what is refused: none of it in any record."""
     texts = {name: marker() for name in ("prompt", "system", "title", "user", "file", "alias", "bad", "correlation")}
-    house.consent(threads=True, files=True) if hasattr(house, "consent") else None
     chat = [{"role": "user", "content": texts["prompt"]}, {"role": "system", "content": texts["system"]}]
     http = house.http
     for more in ({}, {"stream": True}, {"model": texts["bad"]}, {"unknown": texts["bad"]}):

@@ -172,7 +172,8 @@ package final class Audit: Module {
             let floods = Floods { try? mail.order { $0.expectFloods() } }
             let working = try AuditLog(
                 opened, AuditOffice.Settings(sync: settings.sync, syncInterval: settings.syncInterval),
-                projections: projections, generation: state.generation, mail: mail, keeper: try keeper(signer, mail),
+                projections: projections, generation: state.generation, mail: mail,
+                keeper: try keeper(signer, mail, oldest: opened.oldest),
                 log: log
             ) { all in
                 let (counts, isEmpty) = floods.take(at: .now(), all: all)
@@ -189,11 +190,13 @@ package final class Audit: Module {
         }
     }
 
-    private func keeper(_ signer: Ed25519.PrivateKey, _ mail: AuditMail) throws(Errno) -> CheckpointKeeper {
+    private func keeper(
+        _ signer: Ed25519.PrivateKey, _ mail: AuditMail, oldest: Int
+    ) throws(Errno) -> CheckpointKeeper {
         let vault = roles.vault
         return try CheckpointKeeper(
             origin: settings.origin, key: signer, directory: directory, copyPath: settings.checkpointCopy,
-            retention: settings.retention, database: roles.database,
+            retention: settings.retention, oldest: oldest, database: roles.database,
             destroyKey: { number in try? vault.destroyKey(label: Self.segmentLabel(number)) }, clock: WallTime.now,
             log: log
         ) { action, file in

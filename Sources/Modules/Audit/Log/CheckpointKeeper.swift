@@ -30,16 +30,21 @@ final class CheckpointKeeper: Sendable {
     private let worker: Worker
     /// Tiles that could not be written yet.
     private let pending = Mutex<[(tile: Tile, hashes: [Digest])]>([])
+    /// What was kept last. Touched by the worker's thread alone, but for its first value.
+    private let last: Mutex<(checkpoint: Checkpoint, replayFrom: Int)?> = Mutex(nil)
+    /// ``Checkpoint/oldest``: raised by retention and by nothing else, so that a file which somebody took away is missed.
+    private let oldest: Mutex<Int>
 
     init(
         origin: String, key: Ed25519.PrivateKey, directory: LogDirectory, copyPath: String?, retention: Duration,
-        database: any Database, destroyKey: @escaping @Sendable (Int) -> Void,
+        oldest: Int, database: any Database, destroyKey: @escaping @Sendable (Int) -> Void,
         clock: @escaping @Sendable () -> WallTime, log: Logger,
         note: @escaping @Sendable (_ action: String, _ file: String) -> Void
     ) throws(Errno) {
         (self.origin, self.key, self.directory, self.copyPath) = (origin, key, directory, copyPath)
         (self.retention, self.database, self.destroyKey) = (retention, database, destroyKey)
         (self.clock, self.log, self.note) = (clock, log, note)
+        self.oldest = Mutex(oldest)
         worker = try Worker(name: "audit-files", queueMax: Self.queueMax)
     }
 
@@ -66,7 +71,13 @@ final class CheckpointKeeper: Sendable {
         worker.join()
     }
 
-    private func write(_ checkpoint: Checkpoint, _ tiles: [(tile: Tile, hashes: [Digest])], _ replayFrom: Int) {
+    /// - Returns: whether it is in all its places.
+    @discardableResult
+    private func write(
+        _ newest: Checkpoint, _ tiles: [(tile: Tile, hashes: [Digest])], _ replayFrom: Int
+    ) -> Bool {
+        let checkpoint = Checkpoint(
+            origin: newest.origin, size: newest.size, root: newest.root, oldest: oldest.withLock { $0 })
         let all = pending.withLock { pending in
             pending += tiles
             return pending
@@ -82,10 +93,13 @@ final class CheckpointKeeper: Sendable {
                 try AuditState(size: checkpoint.size, replayFrom: replayFrom, note: note.note).write(connection)
             }
             log.info("audit checkpoint", ["size": .int(checkpoint.size), "note": .string(note.note)])
+            last.withLock { $0 = (checkpoint, replayFrom) }
+            return true
         } catch {
             log.error(
                 "a checkpoint of the audit log is not in all its places",
                 ["cause": .string("\(error)"), "size": .int(checkpoint.size)])
+            return false
         }
     }
 
@@ -96,9 +110,17 @@ final class CheckpointKeeper: Sendable {
     func retire(belowSize size: Int) {
         try? worker.post { [self] in
             do {
-                for number in try retired(belowSize: size) {
+                let numbers = try retired(belowSize: size)
+                guard let newest = numbers.last, let (checkpoint, replayFrom) = last.withLock({ $0 }) else { return }
+                // Signed before it happens: a file that is gone without is one that somebody took.
+                let before = oldest.withLock { $0 }
+                let first = try directory.header(newest + 1).firstSequence
+                oldest.withLock { $0 = first }
+                guard first <= checkpoint.size, write(checkpoint, [], replayFrom) else {
+                    return oldest.withLock { $0 = before }
+                }
+                for number in numbers {
                     let name = SegmentHeader.name(number: number)
-                    // Said before it happens.
                     note("segment.retire", name)
                     destroyKey(number)
                     unsafe _ = unlink("\(directory.path)/\(name)")

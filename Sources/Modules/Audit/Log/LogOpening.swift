@@ -19,6 +19,8 @@ struct LogOpening {
         let intents: OpenIntents
         /// Bytes at the end that were no record: of a write that a power cut tore.
         let tornBytes: Int
+        /// ``Checkpoint/oldest``
+        let oldest: Int
     }
 
     /// - Parameter projections: given every record from the first that one of them has not seen.
@@ -44,11 +46,27 @@ struct LogOpening {
                 "the audit log was cut or put back: \(checkpoint.size) records were signed, and there are \(tail.edge.size)",
                 hint: "put back what is missing, or see gatehouse audit verify --help")
         }
+        let oldest = signed.map(\.oldest).max() ?? 0
+        if let first = try firstKept(directory), first > oldest {
+            throw StartFailure(
+                "the audit log was cut at its beginning: record \(oldest) should be there, and the first is \(first)",
+                hint: "put back what is missing, or see gatehouse audit verify --help")
+        }
         let end = LogWriter.End(edge: tail.edge, outcomesOwed: intents.open.count)
         tail.edge = LogEdge()
         return Opened(
-            writer: LogWriter(parts, end: end, lastNumber: tail.lastNumber), intents: intents, tornBytes: tail.tornBytes
-        )
+            writer: LogWriter(parts, end: end, lastNumber: tail.lastNumber), intents: intents,
+            tornBytes: tail.tornBytes, oldest: oldest)
+    }
+
+    /// The first record of the oldest segment; nil where there is none.
+    private func firstKept(_ directory: LogDirectory) throws(StartFailure) -> Int? {
+        do throws(LogDirectory.Damage) {
+            guard let number = try directory.segmentNumbers().first else { return nil }
+            return try directory.header(number).firstSequence
+        } catch {
+            throw StartFailure("the audit log cannot be continued: \(error.description)")
+        }
     }
 
     /// What the log's own key has vouched for: beside the segments, and in control.db.

@@ -109,6 +109,12 @@ private struct Walk {
     private mutating func begin(at number: Int, _ report: inout LogVerifier.Report) throws(LogDirectory.Damage) {
         let header = try directory.header(number)
         report.first = header.firstSequence
+        for (name, checkpoint) in checkpoints
+        where name == LogDirectory.checkpointName && checkpoint.oldest < header.firstSequence {
+            let what =
+                "begins with record \(header.firstSequence); \(checkpoint.oldest) and those behind it are missing"
+            report.damages.append(.init(file: header.name, what: what))
+        }
         guard header.firstSequence > 0 else {
             if number != 1 { throw .init(file: SegmentHeader.name(number: 1), what: "is missing") }
             return check(&report)

@@ -105,21 +105,34 @@ struct Checkpoint: Equatable, Sendable {
     let origin: String
     let size: Int
     let root: Digest
+    /// The first record that is still kept; those before it went by retention. In the note as the extension `oldest 4711`
+    /// where it is not 0. Without it, who removes the oldest file could say that retention did.
+    var oldest = 0
 
-    init(origin: String, size: Int, root: Digest) {
-        (self.origin, self.size, self.root) = (origin, size, root)
+    init(origin: String, size: Int, root: Digest, oldest: Int = 0) {
+        (self.origin, self.size, self.root, self.oldest) = (origin, size, root, oldest)
     }
 
-    /// Reads the text of a note; nil for what is no checkpoint. Further lines are extensions, and are left alone.
+    /// Reads the text of a note; nil for what is no checkpoint. Other extensions are left alone.
     init?(text: String) {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         guard lines.count >= 4, !lines[0].isEmpty, let size = Int(lines[1]), size >= 0, String(size) == lines[1],
             let bytes = Base64.decode(lines[2]), let root = Digest(bytes.span)
         else { return nil }
         self.init(origin: String(lines[0]), size: size, root: root)
+        for line in lines[3...] where line.hasPrefix(Self.oldestPrefix) {
+            guard oldest == 0, let number = Int(line.dropFirst(Self.oldestPrefix.count)), (1...size).contains(number)
+            else { return nil }
+            oldest = number
+        }
     }
 
-    var text: String { "\(origin)\n\(size)\n\(Base64.encode(root.bytes))\n" }
+    private static let oldestPrefix = "oldest "
+
+    var text: String {
+        let extensions = oldest > 0 ? "\(Self.oldestPrefix)\(oldest)\n" : ""
+        return "\(origin)\n\(size)\n\(Base64.encode(root.bytes))\n\(extensions)"
+    }
 
     /// The checkpoint as a note with the log's signature.
     func signed(by key: Ed25519.PrivateKey) throws(CryptoError) -> SignedNote {
