@@ -270,10 +270,18 @@ class Gatehouse(Server):
         self.configure()
 
     def configure(self) -> None:
-        root_key = self.directory / "root.key"
-        if not root_key.exists():
-            root_key.touch(mode=0o600)
-            root_key.write_text(secrets.token_hex(32) + "\n")
+        if not self.root_key.exists():
+            self.root_key.touch(mode=0o600)
+            self.root_key.write_text(secrets.token_hex(32) + "\n")
+        self.file.touch(mode=0o600)
+        self.file.write_text(document(self.tables()))
+
+    @property
+    def root_key(self) -> Path:
+        return self.directory / "root.key"
+
+    def tables(self) -> dict:
+        """The configuration; a section may lay others over it."""
         providers = [
             {
                 "name": name,
@@ -283,7 +291,7 @@ class Gatehouse(Server):
             }
             for name, port in zip(("whole", "streamed"), self.bench.upstream.ports)
         ]
-        tables = {
+        return {
             "mode": "production",
             "data": str(self.directory / "data"),
             "http": {
@@ -295,7 +303,7 @@ class Gatehouse(Server):
                 "connections_max": CONNECTIONS_MAX,
                 "tls": {"certificate": str(self.bench.certificate), "key": str(self.bench.certificate_key)},
             },
-            "store": {"unlock": [f"file:{root_key}"]},
+            "store": {"unlock": [f"file:{self.root_key}"]},
             "auth": {},
             "limiter": {"requests_per_hour": 1_000_000_000},
             "admin": {"socket": "admin.sock"},
@@ -305,8 +313,6 @@ class Gatehouse(Server):
             "gateway.provider": providers,
             "gateway.model": [{"name": provider["name"], "provider": provider["name"]} for provider in providers],
         }
-        self.file.touch(mode=0o600)
-        self.file.write_text(document(tables))
 
     def environment(self) -> dict[str, str]:
         return {**super().environment(), "BENCH_PROVIDER_KEY": "sk-" + "b" * 48}
