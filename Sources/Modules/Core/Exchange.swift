@@ -49,8 +49,6 @@ package final class Exchange: @unchecked Sendable {
     var refusedAt: StagePosition?
     /// Whether its end has been written down, or nobody wants it.
     var isConcluded = false
-    /// Whether its end could not be written down.
-    var isUnrecorded = false
     private let stages: Stages
 
     init(

@@ -35,12 +35,6 @@ extension Exchange {
 
     /// Goes on where `concludeNow` could not.
     func record(_ outcome: Outcome) async throws(Failure) {
-        guard let recorder else { return }
-        do throws(Failure) {
-            try await recorder.conclude(self, outcome)
-        } catch {
-            isUnrecorded = true
-            throw error
-        }
+        try await recorder?.conclude(self, outcome)
     }
 }

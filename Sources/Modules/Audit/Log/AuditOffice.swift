@@ -105,10 +105,13 @@ final class AuditOffice: @unchecked Sendable {
         _ items: [LogWriter.Item]
     ) -> (places: [Result<Int, AuditFailure>], unflushed: AuditFailure?) {
         if let broken { return (items.map { _ in .failure(broken) }, nil) }
+        let segment = writer.nextNumber
         let results = writer.append(items, generation: generation) { record in
             intents.apply(record)
             for projection in projections { projection.apply(record) }
         }
+        // A segment that is full is signed for at once.
+        if writer.nextNumber != segment { checkpointDue = .now() }
         var unflushed: AuditFailure?
         if settings.sync == .always {
             do throws(AuditFailure) { try flush() } catch { unflushed = error }

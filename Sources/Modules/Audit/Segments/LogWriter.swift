@@ -45,7 +45,8 @@ struct LogWriter {
 
     private let parts: Parts
     private var segment: Segment?
-    private var nextNumber: Int
+    /// The number of the segment that will be opened next.
+    private(set) var nextNumber: Int
     private var refusedUntil: Instant?
     /// What is written.
     private(set) var end: End
