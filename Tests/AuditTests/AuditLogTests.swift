@@ -133,6 +133,19 @@ import Testing
         #expect(places == Array(0..<places.count))
     }
 
+    @Test func `what a reader could not have flushed is flushed soon after`() throws {
+        // Only who asks flushes: the log's own time is far away.
+        let live = try LiveLog(.init(syncInterval: .seconds(600), checkpointInterval: .seconds(600)))
+        let log = try #require(live.log)
+        try onLoop { _ in await log.sync() }
+        live.disk.faults.withLock { $0.flush = Errno(EIO) }
+        let sequence = try live.write(LiveLog.intent("req_1"), .intent).get()
+        try onLoop { _ in await log.sync() }
+        #expect(live.seen.flushed <= sequence)
+        live.disk.faults.withLock { $0.flush = nil }
+        #expect(eventually { live.seen.flushed > sequence })
+    }
+
     @Test func `a segment that is removed stops the log until a restart`() throws {
         let live = try LiveLog()
         _ = try live.write(LiveLog.intent("req_1"), .intent).get()

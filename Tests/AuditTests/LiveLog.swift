@@ -30,7 +30,7 @@ final class LiveLog {
         clock: @escaping @Sendable () -> WallTime = WallTime.now
     ) throws {
         directory = try TemporaryDirectory()
-        database = try MemoryDatabase()
+        database = try MemoryDatabase(AuditState.migrations)
         signer = try Ed25519.PrivateKey(seed: LogHarness.key(0))
         (self.settings, self.retention, self.clock) = (settings, retention, clock)
         try open()
@@ -134,41 +134,12 @@ final class LiveLog {
 
 /// What a projection was told.
 final class SeenRecords: AuditProjection, @unchecked Sendable {
-    private let state = Monitor<[Int]>([])
+    private let state = Monitor<(sequences: [Int], flushed: Int)>(([], 0))
 
-    var sequences: [Int] { state.withLock { $0 } }
+    var sequences: [Int] { state.withLock { $0.sequences } }
+    /// Records that it was told are on the disk.
+    var flushed: Int { state.withLock { $0.flushed } }
     var next: Int { sequences.count }
-    func apply(_ record: AuditRecord) { state.withLock { $0.append(record.place.sequence) } }
-}
-
-/// control.db in memory.
-final class MemoryDatabase: Database, @unchecked Sendable {
-    private let connection: Monitor<SQLiteConnection>
-
-    init() throws {
-        let connection = try SQLiteConnection.inMemory()
-        try connection.migrate([AuditState.migrations])
-        self.connection = Monitor(connection)
-    }
-
-    func write<Result: Sendable>(
-        _ body: @escaping @Sendable (SQLiteConnection) throws(SQLiteError) -> Result
-    ) async throws(DatabaseFailure) -> Result {
-        try writeBlocking(body)
-    }
-
-    func writeBlocking<Result: Sendable>(
-        _ body: @escaping @Sendable (SQLiteConnection) throws(SQLiteError) -> Result
-    ) throws(DatabaseFailure) -> Result {
-        try connection.withLock { connection throws(DatabaseFailure) in
-            connection.adopt()
-            do throws(SQLiteError) {
-                return try connection.transaction { () throws(SQLiteError) in try body(connection) }
-            } catch {
-                throw .failed(error)
-            }
-        }
-    }
-
-    func migrate(_ migrations: SQLiteMigrations) throws(DatabaseFailure) {}
+    func apply(_ record: AuditRecord) { state.withLock { $0.sequences.append(record.place.sequence) } }
+    func flushed(through size: Int) { state.withLock { $0.flushed = size } }
 }

@@ -72,11 +72,11 @@ private func newLedger() -> UsageLedger {
 @Suite struct `Usage in the tenant's database` {
     let tenant: TestTenant
     let directory = TestDirectory()
-    let control = TestControl()
+    let control: MemoryDatabase
 
     init() throws {
         tenant = try TestTenant("ten_test", [UsageTables.migrations])
-        try control.migrate(UsagePosition.migrations)
+        control = try MemoryDatabase(UsagePosition.migrations)
     }
 
     private func flusher(_ ledger: UsageLedger) -> UsageFlusher {
@@ -134,9 +134,9 @@ private func newLedger() -> UsageLedger {
             case 0: await flusher(ledger).run()
             // The tenant's rows are written, and the process dies before control.db knows.
             case 1:
-                control.fails.withLock { $0 = true }
+                control.fails = true
                 await flusher(ledger).run()
-                control.fails.withLock { $0 = false }
+                control.fails = false
             // The tenant's database refuses.
             case 2:
                 tenant.fails.withLock { $0 = true }
@@ -151,13 +151,25 @@ private func newLedger() -> UsageLedger {
         #expect(try position() == UsagePosition(log: 0, sequence: records.count))
     }
 
+    @Test func `where nothing has moved, nothing is written`() async throws {
+        let ledger = newLedger()
+        ledger.apply(TestRecord.make(0))
+        await run(ledger)
+        let writes = control.writes
+        await run(ledger)
+        #expect(control.writes == writes)
+        ledger.apply(TestRecord.make(1))
+        await run(ledger)
+        #expect(control.writes == writes + 1)
+    }
+
     @Test func `without the position in the tenant's rows a crash counts twice`() async throws {
         let records = (0..<20).map { TestRecord.make($0) }
         let ledger = newLedger()
         for record in records { ledger.apply(record) }
-        control.fails.withLock { $0 = true }
+        control.fails = true
         await run(ledger)
-        control.fails.withLock { $0 = false }
+        control.fails = false
         _ = try tenant.run { transaction throws(SQLiteError) in
             try transaction.connection.execute("DELETE FROM audit_usage_position")
         }
@@ -400,56 +412,5 @@ enum TestRecord {
 extension [UInt8] {
     fileprivate init(withNumber number: Int) {
         self = (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
-    }
-}
-
-/// `control.db` in memory, which a test can have fail.
-final class TestControl: Database {
-    let fails = Mutex(false)
-    private let connection: Mutex<SQLiteConnection>
-
-    init() {
-        do {
-            connection = Mutex(try SQLiteConnection.inMemory())
-        } catch {
-            fatalError("no database in memory: \(error)")
-        }
-    }
-
-    func write<Result: Sendable>(
-        _ body: @escaping @Sendable (SQLiteConnection) throws(SQLiteError) -> Result
-    ) async throws(DatabaseFailure) -> Result {
-        try writeBlocking(body)
-    }
-
-    func writeBlocking<Result: Sendable>(
-        _ body: @escaping @Sendable (SQLiteConnection) throws(SQLiteError) -> Result
-    ) throws(DatabaseFailure) -> Result {
-        if fails.withLock({ $0 }) { throw .full }
-        let result: Swift.Result<Result, SQLiteError> = connection.withLock { connection in
-            connection.adopt()
-            do throws(SQLiteError) {
-                return .success(try connection.transaction { () throws(SQLiteError) in try body(connection) })
-            } catch {
-                return .failure(error)
-            }
-        }
-        do throws(SQLiteError) {
-            return try result.get()
-        } catch {
-            throw .failed(error)
-        }
-    }
-
-    func migrate(_ migrations: SQLiteMigrations) throws(DatabaseFailure) {
-        let result: Swift.Result<Void, SQLiteError> = connection.withLock { connection in
-            connection.adopt()
-            do throws(SQLiteError) {
-                return .success(try connection.migrate([migrations]))
-            } catch {
-                return .failure(error)
-            }
-        }
-        guard case .success = result else { throw .full }
     }
 }

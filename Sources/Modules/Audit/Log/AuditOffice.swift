@@ -151,10 +151,8 @@ final class AuditOffice: @unchecked Sendable {
         for projection in projections { projection.flushed(through: size) }
     }
 
-    /// Flushes now what would be flushed soon.
-    func sync() {
-        do throws(AuditFailure) { try flush() } catch { tell(error) }
-    }
+    /// Flushes now what would be flushed soon; what cannot be is tried again, as at its time.
+    func sync() { flushAndWatch() }
 
     // MARK: The clock
 

@@ -7,7 +7,7 @@ struct UsageFeeds: Sendable {
     /// Who may watch at once: in all, and of one tenant, so that none keeps the others out.
     static let feedsMax = 256
     static let feedsPerTenantMax = 8
-    /// Models that one event tells apart; the others are summed up.
+    /// Models that one event tells apart; the others are in its sums alone.
     static let modelsMax = 64
 
     struct Interval: Sendable {

@@ -32,9 +32,11 @@ struct UsageFlusher: Sendable {
                     ["tenant": .string(tenant.text), "cause": .string(error.cause ?? error.message)])
             }
         }
+        // Not for nothing: a write is a flush of the disk, on a server where nothing happens too.
+        guard let position = ledger.movedPosition else { return }
         do throws(DatabaseFailure) {
-            let position = ledger.position
             try await control.write { connection throws(SQLiteError) in try position.write(connection) }
+            ledger.noteWritten(position)
         } catch {
             log.warning("the place of usage in the audit log could not be written", ["cause": .string("\(error)")])
         }

@@ -38,6 +38,8 @@ final class UsageLedger: AuditProjection {
         var durable = 0
         /// ``UsagePosition/log``
         var log = 0
+        /// What control.db has.
+        var written = UsagePosition()
         var isRecovering = true
         var feeds = UsageFeeds()
         var totals = UsageTotals()
@@ -71,6 +73,7 @@ final class UsageLedger: AuditProjection {
     func begin(at position: UsagePosition) {
         state.withLock { state in
             (state.next, state.durable, state.log) = (position.sequence, position.sequence, position.log)
+            state.written = position
         }
     }
 
@@ -116,6 +119,15 @@ final class UsageLedger: AuditProjection {
             return UsagePosition(log: state.log, sequence: min(waiting, underWay, state.durable))
         }
     }
+
+    /// ``position``, where control.db has another; nil where nothing has moved.
+    var movedPosition: UsagePosition? {
+        let (position, written) = (position, state.withLock { $0.written })
+        return position == written ? nil : position
+    }
+
+    /// control.db has it now.
+    func noteWritten(_ position: UsagePosition) { state.withLock { $0.written = position } }
 
     enum Taking: Sendable {
         case batch(Batch)

@@ -99,7 +99,7 @@ struct UsageQuery: Sendable {
 
 /// Sums by group, as they are added up from cells.
 struct UsageReport: Sendable {
-    /// Groups that one report can have; what comes beyond is summed up without a name, and the report says so.
+    /// Groups that one report can have; what comes beyond is in its total alone.
     static let groupsMax = 100_000
 
     let query: UsageQuery

@@ -47,14 +47,11 @@ struct UsageRoutes: Sendable {
         ) { exchange async throws(Failure) in
             let names = UsageQuery.names + ["tenant"]
             let named = try Query(exchange, known: names)["tenant"]
-            let chosen: Tenant?
-            if let named {
-                guard let tenant = directory.find(named) else {
+            let chosen = try named.map { name throws(Failure) in
+                guard let tenant = directory.find(name) else {
                     throw Failure(.notFound, "there is no tenant of that name or id")
                 }
-                chosen = tenant
-            } else {
-                chosen = nil
+                return tenant
             }
             let query = try await query(exchange, known: names, tenant: chosen?.id)
             try await sync()
