@@ -37,6 +37,10 @@ package final class Exchange: @unchecked Sendable {
     package var intent: Int?
     /// Why it was refused or failed, and at which step; once that is so.
     package internal(set) var failure: (cause: Failure, step: String)?
+    /// Where it is counted as under way, for the limiter.
+    package var counters: (any Counters)?
+    /// What is held back for it.
+    package var reservation: Reservation?
     /// What is known of an operator's act; `nil` for everything else.
     package var act: ActMaterial?
 
@@ -49,6 +53,8 @@ package final class Exchange: @unchecked Sendable {
     var refusedAt: StagePosition?
     /// Whether its end has been written down, or nobody wants it.
     var isConcluded = false
+    /// Whether that has been done: what is made of the records knows of it.
+    package internal(set) var isWrittenDown = false
     private let stages: Stages
 
     init(
@@ -76,7 +82,7 @@ package final class Exchange: @unchecked Sendable {
     }
 
     /// `settle` as far as nobody has to wait; false where it has to go on.
-    func settleNow() -> Bool { stages.settleNow(self) }
+    func settleNow(_ outcome: Outcome) -> Bool { stages.settleNow(self, outcome) }
 
     /// Work that goes on after the answer has been sent (an asynchronous run, whose answer is its receipt); `nil` for none.
     ///
@@ -88,8 +94,10 @@ package final class Exchange: @unchecked Sendable {
     /// The stage that writes this exchange down, if the server has one.
     var recorder: (any RecordStage)? { stages.recorder }
 
-    /// Whether anybody wants to know what its work came to: figures that take work need not be made for nobody.
-    package var isRecorded: Bool { stages.recorder != nil }
+    /// Whether anybody wants to know what its work comes to: figures that take work need not be made for nobody.
+    package var wantsFigures: Bool { stages.wantsFigures }
+
+    func judged(_ failure: Failure) -> Failure { stages.judged(failure, of: self) }
 
     func settle(_ outcome: Outcome) async {
         await stages.settle(self, outcome)

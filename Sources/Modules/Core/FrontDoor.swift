@@ -39,7 +39,7 @@ package final class FrontDoor: Responder {
             outcome = await fail(error, exchange, answer)
         }
         // Mostly that is all.
-        if exchange.remainder == nil, exchange.isConcluded, exchange.settleNow() {
+        if exchange.remainder == nil, exchange.isConcluded, exchange.settleNow(outcome) {
             return logExchange(exchange, outcome)
         }
         await finish(exchange, outcome)
@@ -87,7 +87,7 @@ package final class FrontDoor: Responder {
         guard let remainder = exchange.remainder else {
             // Written down by now, but for a stream whose client went away.
             if !exchange.isConcluded { try? await exchange.conclude(outcome) }
-            return exchange.settleNow() ? logExchange(exchange, outcome) : await settle(exchange, outcome)
+            return exchange.settleNow(outcome) ? logExchange(exchange, outcome) : await settle(exchange, outcome)
         }
         // The connection goes on to its next request while this exchange is still under way.
         remainders.add(1, ordering: .relaxed)
@@ -100,7 +100,7 @@ package final class FrontDoor: Responder {
     }
 
     private func fail(_ failure: Failure, _ exchange: Exchange, _ answer: Answer) async -> Outcome {
-        var failure = failure
+        var failure = exchange.judged(failure)
         exchange.remainder = nil
         if exchange.failure == nil { exchange.failure = (failure, exchange.step) }
         do throws(Failure) {

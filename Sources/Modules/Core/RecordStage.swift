@@ -23,7 +23,8 @@ extension Exchange {
     func concludeNow(_ outcome: Outcome) -> Bool {
         guard !isConcluded else { return true }
         isConcluded = true
-        return recorder.map { $0.concludeNow(self, outcome) } ?? true
+        isWrittenDown = recorder.map { $0.concludeNow(self, outcome) } ?? true
+        return isWrittenDown
     }
 
     /// Writes down how this exchange ended, if it has not been done yet.
@@ -36,5 +37,6 @@ extension Exchange {
     /// Goes on where `concludeNow` could not.
     func record(_ outcome: Outcome) async throws(Failure) {
         try await recorder?.conclude(self, outcome)
+        isWrittenDown = true
     }
 }

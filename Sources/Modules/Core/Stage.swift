@@ -40,9 +40,42 @@ extension Stage {
     package func settle(_ exchange: Exchange, _ outcome: Outcome) async {}
 }
 
-/// A stage that never waits and has nothing to settle: it is passed without the cost of a call that might.
-package protocol ImmediateStage: Stage {
+/// A stage that mostly waits for nothing: it is then passed without the cost of a call that might.
+package protocol PromptStage: Stage {
+    /// `enter` where nobody has to wait; false, with nothing done, where `enter` has to be called.
+    func enterNow(_ exchange: Exchange) throws(Failure) -> Bool
+
+    /// `settle`, which waits for nothing.
+    func leave(_ exchange: Exchange, _ outcome: Outcome)
+}
+
+extension PromptStage {
+    package func leave(_ exchange: Exchange, _ outcome: Outcome) {}
+    package func settle(_ exchange: Exchange, _ outcome: Outcome) async { leave(exchange, outcome) }
+}
+
+/// A stage that never waits.
+package protocol ImmediateStage: PromptStage {
     func enter(_ exchange: Exchange) throws(Failure)
+}
+
+extension ImmediateStage {
+    package func enterNow(_ exchange: Exchange) throws(Failure) -> Bool {
+        try enter(exchange)
+        return true
+    }
+}
+
+/// A stage that reads, of a call to a model, what it may come to. While no stage wants to know, nobody reckons it.
+package protocol FiguresStage: Stage {
+    var wantsFigures: Bool { get }
+}
+
+/// A stage that also hears of every refusal and failure, those before it included.
+package protocol JudgingStage: Stage {
+    /// What is answered: the same failure, or another in its place. Called once, before anything is answered; waits for
+    /// nothing.
+    func judge(_ failure: Failure, of exchange: Exchange) -> Failure
 }
 
 /// How an exchange ended.
@@ -68,27 +101,41 @@ package enum Outcome: Sendable {
 package struct Stages: Sendable {
     private let ordered: [any Stage]
     /// The same by their places, where they are of that kind.
-    private let immediate: [(any ImmediateStage)?]
+    private let prompt: [(any PromptStage)?]
     private let positions: [StagePosition]
+    private let readers: [any FiguresStage]
+    private let judges: [any JudgingStage]
     /// The one that writes exchanges down.
     package let recorder: (any RecordStage)?
 
     /// Sorts by position; stages of one position keep the order in which they are listed.
     package init(_ stages: [any Stage]) {
         ordered = StagePosition.allCases.flatMap { position in stages.filter { $0.position == position } }
-        immediate = ordered.map { $0 as? any ImmediateStage }
+        prompt = ordered.map { $0 as? any PromptStage }
         positions = ordered.map(\.position)
+        readers = ordered.compactMap { $0 as? any FiguresStage }
+        judges = ordered.compactMap { $0 as? any JudgingStage }
         recorder = ordered.lazy.compactMap { $0 as? any RecordStage }.first
     }
 
-    /// Takes an exchange through stages that never wait, as far as there are such one after the other.
+    /// Whether anybody wants to know what a call to a model may come to.
+    var wantsFigures: Bool {
+        recorder != nil || readers.contains { $0.wantsFigures }
+    }
+
+    /// What is answered where an exchange fails.
+    func judged(_ failure: Failure, of exchange: Exchange) -> Failure {
+        judges.reduce(failure) { $1.judge($0, of: exchange) }
+    }
+
+    /// Takes an exchange through stages that do not wait, as far as there are such one after the other.
     ///
     /// - Returns: false where `advance` has to go on, from the stage at which this stopped.
     func advanceNow(_ exchange: Exchange, through position: StagePosition) throws(Failure) -> Bool {
         while exchange.stagesEntered < ordered.count, positions[exchange.stagesEntered] <= position {
-            guard let stage = immediate[exchange.stagesEntered] else { return false }
+            guard let stage = prompt[exchange.stagesEntered] else { return false }
             do throws(Failure) {
-                try stage.enter(exchange)
+                guard try stage.enterNow(exchange) else { return false }
             } catch {
                 exchange.refusedAt = stage.position
                 throw error
@@ -98,11 +145,14 @@ package struct Stages: Sendable {
         return true
     }
 
-    /// Settles an exchange with stages that have nothing to settle, as far as there are such one after the other.
+    /// Settles an exchange with stages that do not wait, as far as there are such one after the other.
     ///
     /// - Returns: false where `settle` has to go on.
-    func settleNow(_ exchange: Exchange) -> Bool {
-        while exchange.stagesEntered > 0, immediate[exchange.stagesEntered - 1] != nil { exchange.stagesEntered -= 1 }
+    func settleNow(_ exchange: Exchange, _ outcome: Outcome) -> Bool {
+        while exchange.stagesEntered > 0, let stage = prompt[exchange.stagesEntered - 1] {
+            exchange.stagesEntered -= 1
+            stage.leave(exchange, outcome)
+        }
         return exchange.stagesEntered == 0
     }
 

@@ -205,7 +205,7 @@ package final class Gateway: Module, PriceBook {
         exchange.model = model.name
         // The body is checked for the model that was named before anything is reserved or recorded.
         let attempt = try attempt(call, model)
-        if exchange.isRecorded { exchange.note(worstOf: call, model) }
+        if exchange.wantsFigures { exchange.note(worstOf: call, model) }
         if try !exchange.advanceNow(through: .record) { try await exchange.advance(through: .record) }
         do throws(Fault) {
             return try await attempt.perform()
