@@ -36,6 +36,8 @@ struct ModuleKind: Sendable {
         var joinNodes: (@Sendable (any NodeDirectory) -> Void)?
         /// Where usage is reckoned by today's prices.
         var joinPrices: (@Sendable (any PriceBook) -> Void)?
+        /// Who tells end users apart.
+        var people: (any EndUserDigests)?
         var consents: (any Consents)?
         var developmentKeys: (any DevelopmentKeys)?
         var socketPath: String?
@@ -74,10 +76,13 @@ let moduleKinds: [ModuleKind] = [
                 database: database, vault: vault, salts: salts, tenants: tenants, directory: directory),
             log: roles.log)
         roles.joinPrices = { audit.join($0) }
+        roles.people = audit
         return audit
     },
-    ModuleKind(section: "limiter", requires: ["store"]) { section, _ throws(ConfigurationError) in
-        try Limiter(section)
+    ModuleKind(section: "limiter", requires: ["store"]) { section, roles throws(ConfigurationError) in
+        let limiter = try Limiter(section)
+        if let people = roles.people { limiter.join(people) }
+        return limiter
     },
     ModuleKind(section: "gateway", requires: ["auth"]) { section, roles throws(ConfigurationError) in
         guard let secrets = roles.secrets else { throw section.error("[gateway] needs [store]") }

@@ -128,6 +128,30 @@ final class House {
         }
     }
 
+    /// The statuses of the same request sent so many times at once.
+    func statuses(_ count: Int, _ path: String, key: String, body: JSONValue) throws -> [Int] {
+        let request = ClientRequest(
+            method: .post, origin: origin, target: path,
+            fields: ["authorization": "Bearer \(key)", "content-type": "application/json"], body: body.serialized(),
+            addresses: .configured, tls: trust)
+        return try onLoop(within: .seconds(120)) { loop in
+            let client = HTTPClient(on: loop, resolver: try Resolver())
+            defer { client.close() }
+            return try await withThrowingTaskGroup(of: Int.self) { group in
+                for _ in 0..<count {
+                    group.addTask {
+                        let response = try await client.send(request, cancellation: nil)
+                        _ = try await response.collect(max: 1 << 20)
+                        return response.status.code
+                    }
+                }
+                var statuses: [Int] = []
+                for try await status in group { statuses.append(status) }
+                return statuses
+            }
+        }
+    }
+
     /// A chat of one turn.
     func chat(_ text: String, key: String?) throws -> Answer {
         let body: JSONValue = ["model": "echo", "messages": [["role": "user", "content": .string(text)]]]

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Bytes
-import Glibc
 import Platform
+import Support
 import Testing
 
 @testable import Limiter
@@ -23,23 +23,6 @@ private struct NaiveWindow {
     }
 }
 
-private struct Generator: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        // splitmix64 (Steele, Lea, Flood 2014): a seed gives one sequence everywhere.
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
-
-private func seed() -> UInt64 {
-    if let text = unsafe getenv("GATEHOUSE_SEED"), let value = UInt64(unsafe String(cString: text)) { return value }
-    return UInt64.random(in: 0...UInt64.max)
-}
-
 @Suite struct RollingWindowTests {
     private func admit(_ window: inout RollingWindow, _ rate: Rate, at nanoseconds: UInt64) -> Bool {
         let now = Instant(nanoseconds: nanoseconds)
@@ -49,15 +32,15 @@ private func seed() -> UInt64 {
         return true
     }
 
-    @Test(arguments: [(1, 1), (5, 2), (40, 3600), (1000, 3600), (7, 86_400)])
+    @Test(arguments: [(1, Rate.Period.second), (5, .minute), (40, .hour), (1000, .hour), (7, .day)])
     func `never admits more than the limit in any window, and is late by a granule at most`(
-        limit: Int, seconds: Int
+        limit: Int, period: Rate.Period
     ) {
-        let seed = seed()
-        var random = Generator(state: seed)
-        let length = UInt64(seconds) * 1_000_000_000
-        let granule = (length + 3599) / 3600
-        let rate = Rate(limit: limit, per: .seconds(seconds))
+        let seed = SeededGenerator.seed
+        var random = SeededGenerator()
+        let length = UInt64(period.seconds) * 1_000_000_000
+        let granule = (length + 119) / 120
+        let rate = Rate(limit, .requests, per: period)
         var window = RollingWindow()
         var model = NaiveWindow()
         var now = length * 3
@@ -99,7 +82,7 @@ private func seed() -> UInt64 {
     }
 
     @Test func `says when the next unit is free, and keeps its word`() {
-        let rate = Rate(limit: 3, per: .seconds(60))
+        let rate = Rate(3, .requests, per: .minute)
         var window = RollingWindow()
         let start: UInt64 = 1_000_000_000_000
         for offset in [0, 10, 20] as [UInt64] {
@@ -108,7 +91,7 @@ private func seed() -> UInt64 {
         let now = Instant(nanoseconds: start + 30_000_000_000)
         window.advance(to: now, rate)
         let wait = window.wait(for: 1, at: now, rate)
-        #expect(wait > .seconds(29) && wait <= .milliseconds(30_017))
+        #expect(wait > .seconds(29) && wait <= .milliseconds(30_500))
         let early = now + wait - .milliseconds(1)
         let late = now + wait
         #expect(!admit(&window, rate, at: early.nanoseconds))
@@ -116,12 +99,44 @@ private func seed() -> UInt64 {
     }
 
     @Test func `a clock that goes back gives nothing away`() {
-        let rate = Rate(limit: 2, per: .seconds(60))
+        let rate = Rate(2, .requests, per: .minute)
         var window = RollingWindow()
         #expect(admit(&window, rate, at: 900_000_000_000))
         #expect(admit(&window, rate, at: 100_000_000_000))
         #expect(!admit(&window, rate, at: 100_000_000_000))
         #expect(!admit(&window, rate, at: 900_000_000_000))
+    }
+
+    @Test func `what is put back after a restart counts at least as long as it would have`() {
+        let rate = Rate(10, .requests, per: .hour)
+        let start: UInt64 = 9_000_000_000_000
+        var window = RollingWindow()
+        for minute in 0..<10 as Range<UInt64> { #expect(admit(&window, rate, at: start + minute * 60_000_000_000)) }
+        let saved = Instant(nanoseconds: start + 600_000_000_000)
+        let counts = window.counted.map { (age: rate.age(of: $0.granule, at: saved), count: $0.count) }
+        // A minute later, on a machine that has just been started: its clock has begun anew.
+        let now = Instant(nanoseconds: 5_000_000_000)
+        var restored = RollingWindow()
+        restored.restore(counts.map { ($0.age + .seconds(60), $0.count) }, at: now, rate)
+        #expect(restored.total == 10)
+        #expect(!admit(&restored, rate, at: now.nanoseconds))
+        // The first was admitted 11 minutes before, and is free 49 minutes from now, and three granules at most.
+        #expect(!admit(&restored, rate, at: now.nanoseconds + 48 * 60_000_000_000))
+        #expect(admit(&restored, rate, at: now.nanoseconds + 51 * 60_000_000_000))
+    }
+
+    @Test func `what is corrected is free where it was counted`() {
+        let rate = Rate(1000, .tokens, per: .minute)
+        var window = RollingWindow()
+        window.advance(to: Instant(nanoseconds: 1_000_000_000), rate)
+        let granule = window.count(1000)
+        window.advance(to: Instant(nanoseconds: 9_000_000_000), rate)
+        window.correct(granule, by: -900)
+        #expect(window.total == 100)
+        window.correct(granule, by: -900)
+        #expect(window.total == 0)
+        window.correct(granule + 1, by: 500)
+        #expect(window.total == 0)
     }
 
     @Test func `writes durations as OpenAI does`() {

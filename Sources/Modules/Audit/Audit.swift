@@ -106,6 +106,9 @@ package final class Audit: Module {
         return audit.all + usage
     }
 
+    /// While the log is open.
+    var digests: Digests? { open.withLock { $0?.digests } }
+
     private func opened() throws(Failure) -> Open {
         guard let open = open.withLock({ $0 }) else { throw Failure(.disabled, "the audit log is not open") }
         return open

@@ -5,23 +5,33 @@ package import Core
 import HTTP
 import JSON
 package import Platform
+import Synchronization
 
-/// The section `[limiter]`: how many requests a key and a tenant may make.
+/// The section `[limiter]`: how much whoever calls may ask for.
 package final class Limiter: Module {
-    private let table: WindowTable
+    private let table: AccountTable
+    private let attempts: AccountTable
+    private let people = Mutex<(any EndUserDigests)?>(nil)
+    private let now: (@Sendable () -> Instant)?
 
     /// - Parameter now: the clock, for tests.
     package init(_ section: Section, now: (@Sendable () -> Instant)? = nil) throws(ConfigurationError) {
         let settings = try LimiterSettings(section)
-        table = WindowTable(
-            name: "requests_per_hour", rate: Rate(limit: settings.requestsPerHour, per: .seconds(3600)))
+        table = AccountTable(RuleBook(settings.rules))
+        attempts = AccountTable(RuleBook([.address: settings.unauthenticated]))
         self.now = now
     }
 
-    private let now: (@Sendable () -> Instant)?
+    /// Lets end users be told apart as the records tell them apart. Before the start.
+    package func join(_ digests: any EndUserDigests) {
+        people.withLock { $0 = digests }
+    }
 
     package var stages: [any Stage] {
-        [AdmitStage(table: table, now: now)]
+        [
+            AdmitStage(table: table, attempts: attempts, now: now),
+            CallStage(table: table, people: { [self] in people.withLock { $0 } }, now: now),
+        ]
     }
 
     package var routes: [Route] {
@@ -31,24 +41,16 @@ package final class Limiter: Module {
                 guard let key = exchange.principal?.keyID, let tenant = exchange.principal?.tenant else {
                     throw Failure(.notFound, "limits count for keys")
                 }
-                let states = table.states(of: key, of: tenant, at: now?() ?? exchange.request.arrival)
-                return .json(["object": "list", "data": .array(states.map(\.json))])
+                let standings = table.standings(of: key, of: tenant, at: now?() ?? exchange.request.arrival)
+                return .json(["object": "list", "data": .array(standings.map(\.state.json))])
             }
         ]
     }
 
     package func reload(_ section: Section) throws(ConfigurationError) -> ReloadReport {
-        table.setLimit(try LimiterSettings(section).requestsPerHour)
+        let settings = try LimiterSettings(section)
+        table.book.setStandard(settings.rules)
+        attempts.book.setStandard([.address: settings.unauthenticated])
         return ReloadReport(applied: ["limiter"])
-    }
-}
-
-/// The keys of the section.
-struct LimiterSettings {
-    /// `requests_per_hour`: in any rolling hour, for each key and for each tenant with all its keys.
-    let requestsPerHour: Int
-
-    init(_ section: Section) throws(ConfigurationError) {
-        requestsPerHour = try section.takeInt("requests_per_hour", in: 1...1_000_000_000, default: 1000)
     }
 }

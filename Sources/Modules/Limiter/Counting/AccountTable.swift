@@ -4,237 +4,327 @@ import Core
 import Platform
 import Synchronization
 
-/// The windows of every key and tenant, shared by all loops and exact across them.
+/// The accounts of everybody, shared by all loops and exact across them.
 ///
-/// A key belongs to one tenant, and a shard holds a tenant with all its keys: so one lock decides for both at once, and a
-/// request that the tenant's limit refuses uses up nothing of the key's.
-final class WindowTable: Sendable {
+/// A shard holds a tenant with all its keys, nodes and end users: so one lock decides for all of them at once, and a request
+/// that the tenant's limit refuses uses up nothing of the key's. Addresses have shards of their own: whoever comes from many
+/// addresses takes no room from those who are known.
+final class AccountTable: Sendable {
     /// Fewer than loops would contend, more would only cost memory.
     static let shardCount = 64
-    /// Windows a shard holds at most; with 64 shards about 250,000 tenants and keys. Beyond it new ones are refused, since
-    /// forgetting a live window would let whoever makes many names start afresh.
-    static let windowsPerShardMax = 4096
+    /// Accounts a shard holds at most; with 64 shards about 250,000. Beyond it new ones are refused, since forgetting a live
+    /// one would let whoever makes many names start afresh.
+    static let accountsPerShardMax = 4096
 
     /// What came of asking for admission.
     enum Decision: Equatable {
-        /// Counted. The state of the tighter of the two limits after it.
-        case admitted(tightest: Standing)
+        /// Counted. The tightest limit after it, if there is any.
+        case admitted(tightest: Standing?)
         /// Not counted: this limit is reached.
         case refused(Standing)
-        /// Not counted: the table is full of windows that are in use.
+        /// Not counted: the table is full of accounts that are in use.
         case full
     }
 
-    /// What is left of one limit.
-    struct Standing: Equatable {
-        let subject: SubjectKind
-        let limit: Int
-        let remaining: Int
-        /// When the whole limit is free again, from now.
-        let resetAfter: Duration
-        /// When the next unit is free, from now; zero while some is left.
-        let nextAfter: Duration
-    }
+    /// A key and its tenant where they stand, for a principal to keep.
+    final class Pair: Counters {
+        fileprivate let shard: Locked
+        let key: Account
+        let tenant: Account
 
-    /// Whose requests are counted.
-    enum SubjectKind: String {
-        case key, tenant
-    }
-
-    fileprivate enum Subject: Hashable {
-        case key(KeyID)
-        case tenant(TenantID)
-
-        var kind: SubjectKind {
-            switch self {
-            case .key: .key
-            case .tenant: .tenant
-            }
-        }
-    }
-
-    /// One subject's window. Touched under its shard's lock only: hence `@unchecked Sendable`.
-    fileprivate final class Counted: @unchecked Sendable {
-        var window = RollingWindow()
-        /// True once the table has forgotten it: whoever still holds it must ask for the one that counts.
-        var isForgotten = false
-    }
-
-    /// The windows of a key and its tenant where they stand, for a principal to keep.
-    fileprivate final class Pair: Counters {
-        let shard: Locked
-        let key: Counted
-        let tenant: Counted
-
-        init(_ shard: Locked, key: Counted, tenant: Counted) {
-            self.shard = shard
-            self.key = key
-            self.tenant = tenant
+        fileprivate init(_ shard: Locked, key: Account, tenant: Account) {
+            (self.shard, self.key, self.tenant) = (shard, key, tenant)
         }
     }
 
     fileprivate struct Shard {
-        var windows: [Subject: Counted] = [:]
-        /// When the shard was last searched for windows to forget.
+        var accounts: [Subject: Account] = [:]
+        /// When the shard was last searched for accounts to forget.
         var sweptAt = Instant(nanoseconds: 0)
     }
-
-    private let name: String
-    /// The window's length; its limit is that of the beginning.
-    private let rate: Rate
-    /// The limit in force.
-    private let limit: Atomic<Int>
-    private let shards: [Locked]
 
     /// A mutex that can stand in an array.
     fileprivate final class Locked: Sendable {
         let shard = Mutex(Shard())
     }
 
-    /// - Parameter name: of the limit, as the configuration calls it.
-    init(name: String, rate: Rate) {
-        self.name = name
-        self.rate = rate
-        limit = Atomic(rate.limit)
+    let book: RuleBook
+    private let shards: [Locked]
+    private let addressShards: [Locked]
+
+    init(_ book: RuleBook) {
+        self.book = book
         shards = (0..<Self.shardCount).map { _ in Locked() }
+        addressShards = (0..<Self.shardCount).map { _ in Locked() }
     }
 
-    /// Changes the limit. What was counted stays counted.
-    func setLimit(_ limit: Int) {
-        self.limit.store(limit, ordering: .relaxed)
-    }
+    // MARK: Requests
 
     /// Admits one request of a principal, or does not; `nil` for one that is not counted.
-    func admit(_ principal: Principal, at now: Instant) -> Decision? {
+    ///
+    /// - Parameter pair: where it is counted as under way; ``leave(_:)`` must follow.
+    func admit(_ principal: Principal, at now: Instant, _ pair: inout Pair?) -> Decision? {
         let known = principal.counters.withLock { $0 as? Pair }
-        if let known, let decision = admit(known, at: now) { return decision }
+        if let known, let decision = admit(known, at: now) {
+            if case .admitted = decision { pair = known }
+            return decision
+        }
         guard let key = principal.keyID, let tenant = principal.tenant else { return nil }
-        return admit(key, of: tenant, at: now) { pair in principal.counters.withLock { $0 = pair } }
+        guard let found = self.pair(key, of: tenant, at: now) else { return .full }
+        principal.counters.withLock { $0 = found }
+        let decision = admit(found, at: now) ?? .full
+        if case .admitted = decision { pair = found }
+        return decision
     }
 
-    /// The same for a key, atomically for it and its tenant.
-    ///
-    /// - Parameter keep: is given the windows that were found.
-    func admit(_ key: KeyID, of tenant: TenantID, at now: Instant, keep: (any Counters) -> Void = { _ in }) -> Decision
-    {
-        let rate = currentRate
+    /// The accounts of a key and its tenant; `nil` where there is no room for them.
+    func pair(_ key: KeyID, of tenant: TenantID, at now: Instant) -> Pair? {
         let locked = shard(of: tenant)
         return locked.shard.withLock { shard in
-            guard let found = shard.windows(of: .key(key), .tenant(tenant), at: now, rate) else { return .full }
-            keep(Pair(locked, key: found.key, tenant: found.tenant))
-            return Self.admit(key: found.key, tenant: found.tenant, rate, at: now)
+            guard shard.hasRoom(for: [.key(key), .tenant(tenant)], at: now) else { return nil }
+            return Pair(
+                locked, key: shard.account(of: .key(key), tenant, book),
+                tenant: shard.account(of: .tenant(tenant), tenant, book))
         }
     }
 
-    /// The same for windows that were found before; `nil` where they count no more.
-    private func admit(_ pair: Pair, at now: Instant) -> Decision? {
-        let rate = currentRate
-        return pair.shard.shard.withLock { _ in
-            guard !pair.key.isForgotten, !pair.tenant.isForgotten else { return nil }
-            return Self.admit(key: pair.key, tenant: pair.tenant, rate, at: now)
+    /// The same for accounts that were found before; `nil` where they count no more.
+    func admit(_ pair: Pair, at now: Instant) -> Decision? {
+        pair.shard.shard.withLock { _ in
+            let (key, tenant) = (pair.key, pair.tenant)
+            guard !key.isForgotten, !tenant.isForgotten else { return nil }
+            key.refresh(from: book)
+            tenant.refresh(from: book)
+            let (keyFits, tenantFits) = (
+                key.fits(requests: 1, tokens: 0, at: now), tenant.fits(requests: 1, tokens: 0, at: now)
+            )
+            guard keyFits, tenantFits else { return .refused(Self.refusal(of: [key, tenant], tokens: 0, at: now)) }
+            guard key.underWay < key.rules.concurrentMax else { return .refused(key.concurrency) }
+            guard tenant.underWay < tenant.rules.concurrentMax else { return .refused(tenant.concurrency) }
+            key.countRequest()
+            tenant.countRequest()
+            key.underWay += 1
+            tenant.underWay += 1
+            return .admitted(tightest: Self.tightest(key, tenant, at: now))
         }
     }
 
-    /// Under the shard's lock.
-    private static func admit(key: Counted, tenant: Counted, _ rate: Rate, at now: Instant) -> Decision {
-        key.window.advance(to: now, rate)
-        tenant.window.advance(to: now, rate)
-        let (keyTotal, tenantTotal) = (key.window.total, tenant.window.total)
-        guard keyTotal < rate.limit, tenantTotal < rate.limit else {
-            let keyState = key.window.standing(of: .key, rate, at: now)
-            let tenantState = tenant.window.standing(of: .tenant, rate, at: now)
-            // Of two limits that refuse, the one that refuses longer: coming back after the other would be in vain.
-            return .refused(keyState.nextAfter > tenantState.nextAfter ? keyState : tenantState)
+    /// A request that was admitted is over.
+    func leave(_ pair: Pair) {
+        pair.shard.shard.withLock { _ in
+            pair.key.underWay -= 1
+            pair.tenant.underWay -= 1
         }
-        key.window.count(1)
-        tenant.window.count(1)
+    }
+
+    /// Of the limits of all that refuse, the one that refuses longest.
+    private static func refusal(of accounts: [Account], tokens: Int, at now: Instant) -> Standing {
+        let standings = accounts.compactMap {
+            $0.refusal(requests: 1, tokens: tokens, at: now)
+        }
+        return standings.max { $0.nextAfter < $1.nextAfter } ?? accounts[0].concurrency
+    }
+
+    private static func tightest(_ key: Account, _ tenant: Account, at now: Instant) -> Standing? {
+        switch (key.tightest, tenant.tightest) {
+        case (let own?, let shared?):
+            own.remaining <= shared.remaining
+                ? key.requestStanding(own.index, at: now) : tenant.requestStanding(shared.index, at: now)
+        case (let own?, nil): key.requestStanding(own.index, at: now)
+        case (nil, let shared?): tenant.requestStanding(shared.index, at: now)
+        case (nil, nil): nil
+        }
+    }
+
+    // MARK: Calls to models
+
+    /// What a call counts for beside its key and its tenant.
+    struct Call {
+        var node: NodeID?
+        var user: EndUser?
+        /// At the worst case.
+        var tokens = 0
+    }
+
+    /// Admits a call, or does not.
+    enum CallDecision {
+        /// The hold of what was counted at the worst case, if anything was; and the tightest limit of tokens.
+        case admitted(CallHold?, tightest: Standing?)
+        case refused(Standing)
+        case full
+    }
+
+    /// Counts a call for its node and its end user, and its tokens for everybody whom they count for: all or nothing.
+    func admit(_ call: Call, of pair: Pair, at now: Instant) -> CallDecision {
+        guard let tenant = pair.tenant.tenant else { return .full }
+        let locked = pair.shard
+        return locked.shard.withLock { shard in
+            var accounts = [pair.key, pair.tenant]
+            var extra: [Subject] = []
+            if let node = call.node { extra.append(.node(node)) }
+            if let user = call.user { extra.append(.user(user)) }
+            guard shard.hasRoom(for: extra, at: now) else { return .full }
+            for subject in extra { accounts.append(shard.account(of: subject, tenant, book)) }
+            var fits = true
+            for (index, account) in accounts.enumerated() {
+                account.refresh(from: book)
+                // Their own requests were counted before.
+                if !account.fits(requests: index < 2 ? 0 : 1, tokens: call.tokens, at: now) { fits = false }
+            }
+            guard fits else { return .refused(Self.refusal(ofCall: accounts, call, at: now)) }
+            return Self.count(call, accounts, locked, at: now)
+        }
+    }
+
+    private static func count(
+        _ call: Call, _ accounts: [Account], _ shard: Locked, at now: Instant
+    ) -> CallDecision {
+        for account in accounts[2...] { account.countRequest() }
+        guard call.tokens > 0, accounts.contains(where: { !$0.rules.tokens.isEmpty }) else {
+            return .admitted(nil, tightest: nil)
+        }
+        var held: [CallHold.Part] = []
+        var tightest: (account: Account, index: Int, remaining: Int)?
+        for account in accounts where !account.rules.tokens.isEmpty {
+            held.append(CallHold.Part(account: account, places: account.count(tokens: call.tokens)))
+            account.holds += 1
+            if let own = account.tightestOfTokens, tightest.map({ own.remaining < $0.remaining }) ?? true {
+                tightest = (account, own.index, own.remaining)
+            }
+        }
         return .admitted(
-            tightest: keyTotal >= tenantTotal
-                ? key.window.standing(of: .key, rate, at: now) : tenant.window.standing(of: .tenant, rate, at: now))
+            CallHold(shard, held, tokens: call.tokens),
+            tightest: tightest.map { $0.account.tokenStanding($0.index, at: now) })
     }
 
-    /// A standing as answers show it.
-    func state(_ standing: Standing) -> LimitState {
-        LimitState(
-            name: name, scope: standing.subject.rawValue, limit: standing.limit, remaining: standing.remaining,
-            resetAfter: standing.resetAfter, nextAfter: standing.nextAfter)
+    private static func refusal(ofCall accounts: [Account], _ call: Call, at now: Instant) -> Standing {
+        let standings = accounts.enumerated().compactMap { index, account in
+            account.refusal(requests: index < 2 ? 0 : 1, tokens: call.tokens, at: now)
+        }
+        return standings.max { $0.nextAfter < $1.nextAfter } ?? accounts[0].concurrency
     }
 
-    private var currentRate: Rate {
-        var rate = rate
-        rate.limit = limit.load(ordering: .relaxed)
-        return rate
+    /// What a call holds back until it is known what it used.
+    final class CallHold: Hold, @unchecked Sendable {
+        fileprivate struct Part {
+            let account: Account
+            let places: [Account.TokenPlace]
+        }
+
+        private let shard: Locked
+        private let parts: [Part]
+        private let tokens: Int
+        // Under the shard's lock.
+        private var isSettled = false
+
+        fileprivate init(_ shard: Locked, _ parts: [Part], tokens: Int) {
+            (self.shard, self.parts, self.tokens) = (shard, parts, tokens)
+        }
+
+        func settle(tokens used: Int?) {
+            shard.shard.withLock { _ in
+                guard !isSettled else { return }
+                isSettled = true
+                for part in parts {
+                    part.account.holds -= 1
+                    if let used { part.account.correct(part.places, by: used - tokens) }
+                }
+            }
+        }
     }
+
+    // MARK: Addresses
+
+    /// Counts one request for an address.
+    ///
+    /// - Returns: the limit that is reached, if it was not counted; `nil` where it was.
+    func admit(_ address: AddressBlock, at now: Instant) -> Decision {
+        let locked = addressShards[Self.index(of: address)]
+        return locked.shard.withLock { shard in
+            guard shard.hasRoom(for: [.address(address)], at: now) else { return .full }
+            let account = shard.account(of: .address(address), nil, book)
+            account.refresh(from: book)
+            guard account.fits(requests: 1, tokens: 0, at: now) else {
+                return .refused(Self.refusal(of: [account], tokens: 0, at: now))
+            }
+            account.countRequest()
+            return .admitted(tightest: account.tightest.map { account.requestStanding($0.index, at: now) })
+        }
+    }
+
+    // MARK: Telling
 
     /// What is left for a key and its tenant; counts nothing.
-    func states(of key: KeyID, of tenant: TenantID, at now: Instant) -> [LimitState] {
-        let rate = currentRate
-        return shard(of: tenant).shard.withLock { shard in
-            [Subject.key(key), .tenant(tenant)].map { subject in
-                var window = shard.windows[subject]?.window ?? RollingWindow()
-                window.advance(to: now, rate)
-                return state(window.standing(of: subject.kind, rate, at: now))
+    func standings(of key: KeyID, of tenant: TenantID, at now: Instant) -> [Standing] {
+        standings(of: [.key(key), .tenant(tenant)], of: tenant, at: now)
+    }
+
+    func standings(of subjects: [Subject], of tenant: TenantID, at now: Instant) -> [Standing] {
+        shard(of: tenant).shard.withLock { shard in
+            subjects.flatMap { subject in
+                let account =
+                    shard.accounts[subject]
+                    ?? Account(
+                        subject, tenant: tenant, book.rules(for: subject, of: tenant), generation: book.generation)
+                account.refresh(from: book)
+                return account.standings(at: now)
             }
         }
     }
 
-    /// How many windows are held.
+    /// How many accounts are held.
     var count: Int {
-        shards.reduce(0) { $0 + $1.shard.withLock { $0.windows.count } }
+        (shards + addressShards).reduce(0) { $0 + $1.shard.withLock { $0.accounts.count } }
     }
 
-    private func shard(of tenant: TenantID) -> Locked {
-        // Hasher is seeded at start, so nobody outside can aim at one shard.
+    /// Forgets a tenant that is being deleted, with everything of it.
+    func forget(_ tenant: TenantID) {
+        shard(of: tenant).shard.withLock { shard in
+            for (subject, account) in shard.accounts where account.tenant == tenant {
+                account.isForgotten = true
+                shard.accounts[subject] = nil
+            }
+        }
+    }
+
+    private func shard(of tenant: TenantID) -> Locked { shards[Self.index(of: tenant)] }
+
+    /// Hasher is seeded at start, so nobody outside can aim at one shard.
+    private static func index(of value: some Hashable) -> Int {
         var hasher = Hasher()
-        hasher.combine(tenant)
-        return shards[Int(UInt(bitPattern: hasher.finalize()) % UInt(Self.shardCount))]
+        hasher.combine(value)
+        return Int(UInt(bitPattern: hasher.finalize()) % UInt(shardCount))
     }
 }
 
-extension WindowTable.Shard {
-    /// The windows of a key and its tenant, made if need be; nil where there is no room for them.
-    fileprivate mutating func windows(
-        of key: WindowTable.Subject, _ tenant: WindowTable.Subject, at now: Instant, _ rate: Rate
-    ) -> (key: WindowTable.Counted, tenant: WindowTable.Counted)? {
-        if let key = windows[key], let tenant = windows[tenant] { return (key, tenant) }
-        guard hasRoom(for: [key, tenant], at: now, rate) else { return nil }
-        return (window(of: key), window(of: tenant))
+extension AccountTable.Shard {
+    /// The account of a subject, made if need be; behind ``hasRoom(for:at:)``.
+    fileprivate mutating func account(of subject: Subject, _ tenant: TenantID?, _ book: RuleBook) -> Account {
+        if let account = accounts[subject] { return account }
+        // The number first: rules that change in between are taken over with the next request.
+        let generation = book.generation
+        let account = Account(subject, tenant: tenant, book.rules(for: subject, of: tenant), generation: generation)
+        accounts[subject] = account
+        return account
     }
 
-    private mutating func window(of subject: WindowTable.Subject) -> WindowTable.Counted {
-        if let window = windows[subject] { return window }
-        let window = WindowTable.Counted()
-        windows[subject] = window
-        return window
-    }
-
-    /// Whether windows for these subjects can be held, after forgetting idle ones if need be. The search goes through the
-    /// whole shard, so it happens once a granule at most: a flood of new names pays for it once, not with each name.
-    private mutating func hasRoom(for subjects: [WindowTable.Subject], at now: Instant, _ rate: Rate) -> Bool {
-        let new = subjects.count { windows[$0] == nil }
-        if windows.count + new <= WindowTable.windowsPerShardMax { return true }
-        guard rate.granule(at: now) > rate.granule(at: sweptAt) else { return false }
+    /// Whether accounts for these subjects can be held, after forgetting idle ones if need be. The search goes through the
+    /// whole shard, so it happens once a second at most: a flood of new names pays for it once, not with each name.
+    fileprivate mutating func hasRoom(for subjects: [Subject], at now: Instant) -> Bool {
+        if accounts.count + subjects.count <= AccountTable.accountsPerShardMax { return true }
+        if fits(subjects) { return true }
+        guard now > sweptAt + .seconds(1) else { return false }
         sweptAt = now
-        for (subject, counted) in windows {
-            counted.window.advance(to: now, rate)
-            if counted.window.total == 0 {
-                // A principal may hold it: counted there and made anew here, it would count half.
-                counted.isForgotten = true
-                windows[subject] = nil
-            }
+        for (subject, account) in accounts where account.isIdle(at: now) {
+            // A principal may hold it: counted there and made anew here, it would count half.
+            account.isForgotten = true
+            accounts[subject] = nil
         }
         // The sweep may have forgotten one of them that was idle.
-        return windows.count + subjects.count { windows[$0] == nil } <= WindowTable.windowsPerShardMax
+        return fits(subjects)
     }
-}
 
-extension RollingWindow {
-    /// What this window, advanced to `now`, has left.
-    fileprivate func standing(
-        of subject: WindowTable.SubjectKind, _ rate: Rate, at now: Instant
-    ) -> WindowTable.Standing {
-        WindowTable.Standing(
-            subject: subject, limit: rate.limit, remaining: max(0, rate.limit - total),
-            resetAfter: waitUntilIdle(at: now, rate), nextAfter: wait(for: 1, at: now, rate))
+    private func fits(_ subjects: [Subject]) -> Bool {
+        accounts.count + subjects.count { accounts[$0] == nil } <= AccountTable.accountsPerShardMax
     }
 }

@@ -14,7 +14,7 @@
 // granule that is not wholly older than the window, so it is part of S. Any window of that length that is full would have
 // its last admission at some such t; so none holds more than the limit.
 // Under by at most: what was admitted in [t - length - granule, t - length] may still count, so a unit is free again at
-// the latest `granule` after it could have been. With 3,600 granules an hour that is one second.
+// the latest `granule` after it could have been. With 120 granules that is 30 seconds of an hour, half a second of a minute.
 //
 // A fixed window (a counter that is set to zero on the hour) admits twice its limit astride the hour: that is the toy.
 
@@ -24,18 +24,20 @@ import Platform
 /// as the latest time seen.
 struct RollingWindow: Sendable {
     /// Slots a window is cut into. More would be sharper and larger.
-    static let granulesPerWindow = 3600
+    static let granulesPerWindow = 120
 
     /// What was admitted within one granule.
-    private struct Slot: Sendable {
+    struct Slot: Sendable, Equatable {
         let granule: UInt64
         var count: Int
     }
 
     /// In ascending order of granules, only those in which something was admitted: a quiet key costs a few bytes, and
-    /// the busiest as many slots as its limit, at most 3,601.
+    /// the busiest 121 slots and as many that are waiting to be cleared away.
     private var slots: [Slot] = []
-    /// The newest granule seen, counted from the beginning of the monotonic clock.
+    /// The first slot that counts.
+    private var first = 0
+    /// The newest granule seen, counted from before the beginning of the monotonic clock.
     private var newest: UInt64 = 0
     /// The sum of the slots.
     private(set) var total = 0
@@ -44,68 +46,78 @@ struct RollingWindow: Sendable {
     mutating func advance(to now: Instant, _ rate: Rate) {
         newest = max(newest, rate.granule(at: now))
         // Mostly nothing has become too old since the last request.
-        guard let oldest = slots.first, isOld(oldest) else { return }
-        let old = slots.prefix(while: isOld)
-        total -= old.reduce(0) { $0 + $1.count }
-        slots.removeFirst(old.count)
+        guard first < slots.count, isOld(slots[first]) else { return }
+        while first < slots.count, isOld(slots[first]) {
+            total -= slots[first].count
+            first += 1
+        }
+        // Cleared away when it is half of all, so that each slot is moved once at most.
+        guard first * 2 >= slots.count else { return }
+        slots.removeFirst(first)
+        first = 0
     }
 
     private func isOld(_ slot: Slot) -> Bool { slot.granule + UInt64(Self.granulesPerWindow) < newest }
 
     /// Counts admissions at the time of the last ``advance(to:_:)``.
-    mutating func count(_ units: Int) {
-        if slots.last?.granule == newest {
+    ///
+    /// - Returns: the granule in which they are counted.
+    @discardableResult
+    mutating func count(_ units: Int) -> UInt64 {
+        if first < slots.count, slots[slots.count - 1].granule == newest {
             slots[slots.count - 1].count += units
         } else {
             slots.append(Slot(granule: newest, count: units))
         }
         total += units
+        return newest
+    }
+
+    /// Puts right what was counted in a granule, once it is known better. Nothing happens where that is forgotten.
+    mutating func correct(_ granule: UInt64, by units: Int) {
+        guard let index = slots[first...].lastIndex(where: { $0.granule == granule }) else { return }
+        let change = max(units, -slots[index].count)
+        slots[index].count += change
+        total += change
     }
 
     /// How long until `units` more fit under the limit, from the time of the last ``advance(to:_:)``; zero if they do now.
     func wait(for units: Int, at now: Instant, _ rate: Rate) -> Duration {
-        var excess = total + units - rate.limit
+        var excess = total - max(rate.limit - units, 0)
+        guard units <= rate.limit else { return rate.length }
         guard excess > 0 else { return .zero }
-        for slot in slots {
+        for slot in slots[first...] {
             excess -= slot.count
             if excess <= 0 { return rate.expiry(of: slot.granule, from: now) }
         }
-        // More than the limit asked at once: it never fits. The longest honest answer is a whole window.
         return rate.length
     }
 
     /// How long until nothing is counted any more, if nothing is added.
     func waitUntilIdle(at now: Instant, _ rate: Rate) -> Duration {
-        slots.last.map { rate.expiry(of: $0.granule, from: now) } ?? .zero
-    }
-}
-
-/// A limit over a length of time.
-struct Rate: Sendable, Equatable {
-    /// The most that is admitted in any window.
-    var limit: Int
-    /// The window's length.
-    let length: Duration
-    /// Nanoseconds of one granule, rounded up so that the granules cover the window.
-    private let granuleNanoseconds: UInt64
-
-    /// - Parameter length: a second at least.
-    init(limit: Int, per length: Duration) {
-        self.limit = limit
-        self.length = length
-        let (seconds, attoseconds) = length.components
-        let nanoseconds = UInt64(clamping: seconds) * 1_000_000_000 + UInt64(clamping: attoseconds / 1_000_000_000)
-        let granules = UInt64(RollingWindow.granulesPerWindow)
-        granuleNanoseconds = max(1, (nanoseconds + granules - 1) / granules)
+        guard first < slots.count else { return .zero }
+        return rate.expiry(of: slots[slots.count - 1].granule, from: now)
     }
 
-    func granule(at time: Instant) -> UInt64 {
-        time.nanoseconds / granuleNanoseconds
-    }
+    // MARK: Over a restart
 
-    /// How long until a granule is wholly older than the window.
-    func expiry(of granule: UInt64, from now: Instant) -> Duration {
-        let end = (granule + UInt64(RollingWindow.granulesPerWindow) + 1) * granuleNanoseconds
-        return end > now.nanoseconds ? .nanoseconds(Int64(clamping: end - now.nanoseconds)) : .zero
+    /// What counts, oldest first.
+    var counted: ArraySlice<Slot> { slots[first...] }
+
+    /// Takes up what was counted before, oldest first, before anything else is counted.
+    mutating func restore(_ counts: [(age: Duration, count: Int)], at now: Instant, _ rate: Rate) {
+        advance(to: now, rate)
+        for (age, count) in counts where age < rate.length + rate.length {
+            let granule = min(rate.granule(age, before: now), newest)
+            guard granule + UInt64(Self.granulesPerWindow) >= newest else { continue }
+            if slots.last?.granule == granule {
+                slots[slots.count - 1].count += count
+            } else if slots.last.map({ $0.granule < granule }) ?? true {
+                slots.append(Slot(granule: granule, count: count))
+            } else {
+                continue
+            }
+            total += count
+        }
     }
 }

@@ -4,54 +4,96 @@ import Core
 import HTTP
 import Platform
 
-/// Counts each request of a key, and refuses those above the limit. The operator at the admin socket is not counted.
-final class AdmitStage: ImmediateStage {
-    private let table: WindowTable
+/// Counts each request of a key, and refuses those above the limits of its key, its tenant and its address. The operator at
+/// the admin socket is not counted.
+///
+/// It also counts attempts: requests that end with 401. They are limited by address, apart from everything else, and only they
+/// are refused for it. A key that is known answers for itself, so that whoever tries keys behind the same address disturbs
+/// nobody.
+final class AdmitStage: ImmediateStage, JudgingStage {
+    private let table: AccountTable
+    /// Of attempts; every account in it is an address.
+    private let attempts: AccountTable
     /// `nil` for the times at which requests arrived.
     private let now: (@Sendable () -> Instant)?
 
-    init(table: WindowTable, now: (@Sendable () -> Instant)?) {
-        self.table = table
-        self.now = now
+    init(table: AccountTable, attempts: AccountTable, now: (@Sendable () -> Instant)?) {
+        (self.table, self.attempts, self.now) = (table, attempts, now)
     }
 
     var position: StagePosition { .admit }
 
     func enter(_ exchange: Exchange) throws(Failure) {
         guard let principal = exchange.principal else { return }
-        switch table.admit(principal, at: now?() ?? exchange.request.arrival) {
-        case nil: return
-        case .admitted(let tightest):
-            announce(tightest, on: exchange)
+        let now = now?() ?? exchange.request.arrival
+        if table.book.limitsAddresses, let address = exchange.request.peer.block {
+            try require(table.admit(address, at: now), exchange)
+        }
+        var pair: AccountTable.Pair?
+        guard let decision = table.admit(principal, at: now, &pair) else { return }
+        exchange.counters = pair
+        try require(decision, exchange)
+    }
+
+    func leave(_ exchange: Exchange, _ outcome: Outcome) {
+        guard let pair = exchange.counters as? AccountTable.Pair else { return }
+        exchange.counters = nil
+        table.leave(pair)
+    }
+
+    /// Puts 429 in the place of 401 for an address that has tried too often. Counted where the attempt has failed: between two
+    /// that fail at the same moment on two loops the lock decides.
+    func judge(_ failure: Failure, of exchange: Exchange) -> Failure {
+        guard failure.code.status == 401, attempts.book.limitsAddresses, let address = exchange.request.peer.block
+        else { return failure }
+        switch attempts.admit(address, at: now?() ?? exchange.request.arrival) {
+        case .admitted: return failure
         case .refused(let standing):
-            announce(standing, on: exchange)
-            var failure = Failure(.rateLimitExceeded, "the limit of \(standing.limit) requests an hour is reached")
-            failure.limit = table.state(standing)
-            failure.retryAfter = standing.nextAfter
-            throw failure
-        case .full:
-            // More live keys than the table holds: refusing costs a request, forgetting would cost the limit.
-            throw Failure(.overloaded, "too many keys are in use at once; try again").retrying(after: .seconds(15))
+            var refusal = Failure(.rateLimitExceeded, "too many attempts without a valid credential")
+            refusal.limit = standing.state
+            refusal.limit?.name = "unauthenticated"
+            refusal.retryAfter = standing.nextAfter
+            return refusal
+        case .full: return .crowded
         }
     }
 
-    /// Tells the client what is left, in the names its SDK knows.
-    private func announce(_ standing: WindowTable.Standing, on exchange: Exchange) {
-        exchange.answerFields.append(Labels.limit, standing.limit)
-        exchange.answerFields.append(Labels.remaining, standing.remaining)
-        DurationText(standing.resetAfter).withSpan { _ = exchange.answerFields.append(Labels.reset, $0) }
-        guard exchange.route.shape == .anthropic else { return }
-        exchange.answerFields.append(Labels.anthropicLimit, standing.limit)
-        exchange.answerFields.append(Labels.anthropicRemaining, standing.remaining)
-        exchange.answerFields.append(Labels.anthropicReset, (exchange.time + standing.resetAfter).rfc3339)
+    private func require(_ decision: AccountTable.Decision, _ exchange: Exchange) throws(Failure) {
+        switch decision {
+        case .admitted(let tightest):
+            if let tightest { exchange.announce(requests: tightest) }
+        case .refused(let standing):
+            if case .rate = standing.limiter { exchange.announce(requests: standing) }
+            throw Failure(standing)
+        // More live keys than the table holds: refusing costs a request, forgetting would cost the limit.
+        case .full: throw .crowded
+        }
+    }
+}
+
+extension Failure {
+    static var crowded: Failure {
+        Failure(.overloaded, "too many keys are in use at once; try again").retrying(after: .seconds(15))
     }
 
-    private enum Labels {
-        static let limit = FieldLabel("x-ratelimit-limit-requests: ")
-        static let remaining = FieldLabel("x-ratelimit-remaining-requests: ")
-        static let reset = FieldLabel("x-ratelimit-reset-requests: ")
-        static let anthropicLimit = FieldLabel("anthropic-ratelimit-requests-limit: ")
-        static let anthropicRemaining = FieldLabel("anthropic-ratelimit-requests-remaining: ")
-        static let anthropicReset = FieldLabel("anthropic-ratelimit-requests-reset: ")
+    /// The refusal for a limit that is reached.
+    init(_ standing: Standing) {
+        switch standing.limiter {
+        case .rate:
+            self.init(.rateLimitExceeded, standing.sentence)
+            retryAfter = standing.nextAfter
+        case .concurrency:
+            self.init(.concurrencyExceeded, standing.sentence)
+            retryAfter = .seconds(1)
+        }
+        limit = standing.state
+    }
+}
+
+extension Peer {
+    /// What an address is counted as; `nil` for the admin socket.
+    fileprivate var block: AddressBlock? {
+        if case .address(let address) = self { return address.ip.map(AddressBlock.init) }
+        return nil
     }
 }

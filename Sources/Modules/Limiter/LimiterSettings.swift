@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+
+/// The keys of the section.
+struct LimiterSettings {
+    /// For each subject of a kind.
+    let rules: [SubjectKind: Rules]
+    /// `unauthenticated`: attempts without a valid credential, for each address.
+    let unauthenticated: Rules
+
+    init(_ section: Section) throws(ConfigurationError) {
+        let perHour = try section.takeInt("requests_per_hour", in: 1...1_000_000_000, default: 1000)
+        var rules: [SubjectKind: Rules] = [:]
+        for kind in SubjectKind.allCases {
+            let texts = try section.takeStrings(kind.rawValue, bytes: 1...64, count: 0...Rules.countMax, default: [])
+            // Whoever says something else about the hour means that.
+            let saysHour = texts.contains { $0.hasSuffix(" requests/hour") }
+            let standard = (kind == .key || kind == .tenant) && !saysHour ? ["\(perHour) requests/hour"] : []
+            rules[kind] = try Self.rules(standard + texts, kind.rawValue, section)
+        }
+        for kind in [SubjectKind.node, .user, .address] where rules[kind]?.concurrentMax != .max {
+            throw section.error(at: kind.rawValue, "what is under way at once is counted for keys and tenants")
+        }
+        guard rules[.address]?.tokens.isEmpty ?? true else {
+            throw section.error(at: "address", "tokens are counted for those who are known: key, tenant, node, user")
+        }
+        self.rules = rules
+        unauthenticated = try Self.rules(
+            try section.takeStrings(
+                "unauthenticated", bytes: 1...64, count: 0...Rules.countMax, default: ["600 requests/minute"]),
+            "unauthenticated", section)
+        guard unauthenticated.tokens.isEmpty, unauthenticated.concurrentMax == .max else {
+            throw section.error(at: "unauthenticated", "attempts are counted as requests")
+        }
+    }
+
+    private static func rules(_ texts: [String], _ key: String, _ section: Section) throws(ConfigurationError) -> Rules
+    {
+        do throws(RuleError) {
+            return try Rules(texts)
+        } catch {
+            throw section.error(at: key, error.message, hint: error.hint)
+        }
+    }
+}

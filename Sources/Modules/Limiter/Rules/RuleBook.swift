@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import Synchronization
+
+/// Which rules hold for whom: the configuration's for every subject of a kind, and in their place what the operator has set
+/// for one tenant, key or node. A change is in force on every loop with the next request.
+final class RuleBook: Sendable {
+    private struct State {
+        var standard: [SubjectKind: Rules]
+        var overrides: [Subject: Rules] = [:]
+    }
+
+    // Guards the tables. Asked where an account is new, and once for each account after a change.
+    private let state: Mutex<State>
+    private let changes = Atomic(0)
+    /// Whether calls to models are limited by more than their number per key and tenant.
+    private let callRules = Atomic(false)
+    private let addressRules = Atomic(false)
+
+    init(_ standard: [SubjectKind: Rules]) {
+        state = Mutex(State(standard: standard))
+        note()
+    }
+
+    /// Counts the changes.
+    var generation: Int { changes.load(ordering: .acquiring) }
+
+    /// Whether there is any rule for nodes, end users or tokens.
+    var limitsCalls: Bool { callRules.load(ordering: .acquiring) }
+
+    /// Whether there is any rule for addresses.
+    var limitsAddresses: Bool { addressRules.load(ordering: .acquiring) }
+
+    func rules(for subject: Subject, of tenant: TenantID?) -> Rules {
+        state.withLock { $0.overrides[subject] ?? $0.standard[subject.kind] ?? .none }
+    }
+
+    /// Whether there are rules for subjects of a kind.
+    func rules(forEach kind: SubjectKind) -> Rules { state.withLock { $0.standard[kind] ?? .none } }
+
+    func setStandard(_ standard: [SubjectKind: Rules]) {
+        change { $0.standard = standard }
+    }
+
+    /// - Parameter rules: `nil` for those of the configuration.
+    func set(_ rules: Rules?, for subject: Subject) {
+        change { $0.overrides[subject] = rules }
+    }
+
+    func override(of subject: Subject) -> Rules? { state.withLock { $0.overrides[subject] } }
+
+    private func change(_ body: (inout State) -> Void) {
+        state.withLock { body(&$0) }
+        note()
+        // After the tables: whoever sees the new number finds the new rules.
+        changes.add(1, ordering: .acquiringAndReleasing)
+    }
+
+    private func note() {
+        let (standard, overrides) = state.withLock { ($0.standard, $0.overrides) }
+        func each(_ kind: SubjectKind) -> Rules { standard[kind] ?? .none }
+        let all = Array(standard.values) + Array(overrides.values)
+        let ofCalls =
+            !each(.node).requests.isEmpty || !each(.user).requests.isEmpty
+            || overrides.contains { $0.key.kind == .node } || all.contains { !$0.tokens.isEmpty }
+        callRules.store(ofCalls, ordering: .releasing)
+        addressRules.store(!each(.address).requests.isEmpty, ordering: .releasing)
+    }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Everything that limits one subject. Never changes: other rules are another object.
+final class Rules: Sendable {
+    /// Of one list.
+    static let countMax = 16
+
+    let requests: [Rate]
+    let tokens: [Rate]
+    /// Requests that may be under way at once.
+    let concurrentMax: Int
+
+    static let none = Rules(requests: [], tokens: [], concurrentMax: .max)
+
+    init(requests: [Rate], tokens: [Rate] = [], concurrentMax: Int = .max) {
+        (self.requests, self.tokens, self.concurrentMax) = (requests, tokens, concurrentMax)
+    }
+
+    /// Reads rules as people write them: `1000 requests/hour`, `200000 tokens/minute`, `32 concurrent`.
+    convenience init(_ texts: [String]) throws(RuleError) {
+        var (requests, tokens, concurrentMax) = ([Rate](), [Rate](), Int.max)
+        for text in texts {
+            switch try Rules.rule(text) {
+            case .rate(let rate) where rate.unit == .requests: requests.append(rate)
+            case .rate(let rate): tokens.append(rate)
+            case .concurrent(let most): concurrentMax = min(concurrentMax, most)
+            }
+        }
+        for rates in [requests, tokens] where Set(rates.map(\.period)).count < rates.count {
+            throw RuleError("two limits count the same over the same time", hint: "which of them is meant?")
+        }
+        self.init(requests: requests, tokens: tokens, concurrentMax: concurrentMax)
+    }
+
+    /// As people write them.
+    var texts: [String] {
+        (requests + tokens).map { "\($0.limit) \($0.unit.rawValue)/\($0.period.rawValue)" }
+            + (concurrentMax == .max ? [] : ["\(concurrentMax) concurrent"])
+    }
+
+    private enum Rule {
+        case rate(Rate)
+        case concurrent(Int)
+    }
+
+    private static func rule(_ text: String) throws(RuleError) -> Rule {
+        let wrong = RuleError(
+            "a limit is a number and what it counts",
+            hint: "for example 1000 requests/hour, 200000 tokens/minute, 32 concurrent")
+        let words = text.split(separator: " ")
+        guard words.count == 2, words[0].utf8.allSatisfy({ (48...57).contains($0) }), let number = Int(words[0]) else {
+            throw wrong
+        }
+        guard (1...Rate.limitMax).contains(number) else { throw RuleError("a limit is from 1 to \(Rate.limitMax)") }
+        if words[1] == "concurrent" { return .concurrent(number) }
+        let parts = words[1].split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2, let unit = Rate.Unit(rawValue: String(parts[0])),
+            let period = Rate.Period(rawValue: String(parts[1]))
+        else { throw wrong }
+        return .rate(Rate(number, unit, per: period))
+    }
+}
+
+/// Why a text is no rule.
+struct RuleError: Error {
+    let message: String
+    let hint: String?
+
+    init(_ message: String, hint: String? = nil) { (self.message, self.hint) = (message, hint) }
+}

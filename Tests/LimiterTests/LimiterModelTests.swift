@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import Platform
+import Support
+import Synchronization
+import Testing
+
+@testable import Limiter
+
+/// A list of what was admitted, and when: slow, obvious, and right.
+private struct NaiveLog {
+    private var times: [UInt64] = []
+    /// The sums up to each entry.
+    private var sums: [Int] = [0]
+
+    mutating func admit(_ units: Int, at time: UInt64) {
+        times.append(time)
+        sums.append((sums.last ?? 0) + units)
+    }
+
+    /// What lies in (now - length, now].
+    func total(at now: UInt64, length: UInt64) -> Int {
+        let from = now > length ? now - length : 0
+        var (low, high) = (0, times.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if times[middle] > from { high = middle } else { low = middle + 1 }
+        }
+        return (sums.last ?? 0) - sums[low]
+    }
+}
+
+/// The limiter beside a naive model: the same events to both, and a clock that is an argument.
+@Suite struct LimiterModelTests {
+    private static let texts = ["9 requests/second", "60 requests/minute", "700 requests/hour", "4000 requests/day"]
+    private static let tokens = ["3000 tokens/minute", "20000 tokens/hour"]
+
+    private static func granule(_ rate: Rate) -> UInt64 { (UInt64(rate.period.seconds) * 1_000_000_000 + 119) / 120 }
+    private static func length(_ rate: Rate) -> UInt64 { UInt64(rate.period.seconds) * 1_000_000_000 }
+
+    /// Time goes on in bursts, steadily near the limits, and in pauses longer than a window.
+    private static func step(_ random: inout SeededGenerator) -> UInt64 {
+        switch random.below(1000) {
+        case 0..<700: UInt64(random.below(40_000_000))
+        case 700..<960: UInt64(random.below(1_000_000_000))
+        case 960..<990: UInt64(random.below(60)) * 1_000_000_000
+        case 990..<999: UInt64(random.below(1800)) * 1_000_000_000
+        default: UInt64(random.below(90_000)) * 1_000_000_000
+        }
+    }
+
+    @Test func `agrees with a naive model of every kind of limit, to the stated granule`() throws {
+        let rules = try Rules(Self.texts)
+        let ofTokens = try Rules(Self.tokens)
+        let table = AccountTable(
+            RuleBook([.key: rules, .tenant: try Rules(["90 requests/minute"] + Self.tokens), .user: ofTokens]))
+        var random = SeededGenerator()
+        let tenant = TenantID("ten_model")
+        let keys = (0..<3).map { KeyID("key_\($0)") }
+        let users = (0..<2).map { EndUser(digest: [UInt8($0)]) }
+        var requests: [String: NaiveLog] = [:]
+        var spent: [String: NaiveLog] = [:]
+        var now: UInt64 = 1_000_000_000_000
+        var (admitted, refused) = (0, 0)
+        for event in 0..<Repetition.rounds(150_000, full: 2_000_000) {
+            now += Self.step(&random)
+            let time = Instant(nanoseconds: now)
+            let key = keys[random.below(3)]
+            let pair = try #require(table.pair(key, of: tenant, at: time))
+            let place = "seed \(SeededGenerator.seed), event \(event)"
+            let counted = [(key.text, rules.requests), ("tenant", [Rate(90, .requests, per: .minute)])]
+            guard case .admitted? = table.admit(pair, at: time) else {
+                refused += 1
+                let isFull = counted.contains { name, rates in
+                    rates.contains { rate in
+                        (requests[name]?.total(at: now, length: Self.length(rate) + Self.granule(rate)) ?? 0)
+                            >= rate.limit
+                    }
+                }
+                #expect(isFull, "refused with room: \(place)")
+                continue
+            }
+            admitted += 1
+            table.leave(pair)
+            for (name, rates) in counted {
+                requests[name, default: NaiveLog()].admit(1, at: now)
+                for rate in rates {
+                    let total = requests[name]?.total(at: now, length: Self.length(rate)) ?? 0
+                    #expect(total <= rate.limit, "\(rate.name): \(place)")
+                }
+            }
+            // Some of the requests are calls: at the worst case first, then at what they used.
+            guard random.below(4) == 0 else { continue }
+            let (user, worst) = (random.below(2), 1 + random.below(900))
+            let call = AccountTable.Call(user: users[user], tokens: worst)
+            let used = 1 + random.below(worst)
+            switch table.admit(call, of: pair, at: time) {
+            case .admitted(let hold, _):
+                hold?.settle(tokens: used)
+                for name in ["tenant", "user \(user)"] {
+                    spent[name, default: NaiveLog()].admit(used, at: now)
+                    for rate in ofTokens.tokens {
+                        let total = spent[name]?.total(at: now, length: Self.length(rate)) ?? 0
+                        #expect(total <= rate.limit, "\(rate.name): \(place)")
+                    }
+                }
+            case .refused:
+                let isFull = ["tenant", "user \(user)"].contains { name in
+                    ofTokens.tokens.contains { rate in
+                        (spent[name]?.total(at: now, length: Self.length(rate) + Self.granule(rate)) ?? 0) + worst
+                            > rate.limit
+                    }
+                }
+                #expect(isFull, "a call refused with room: \(place)")
+            case .full: Issue.record("full: \(place)")
+            }
+        }
+        // Neither side of the comparison was empty.
+        #expect(admitted > 10_000 && refused > 10_000)
+    }
+
+    @Test func `four threads admit what one would, in every window`() throws {
+        let rates = [Rate(50, .requests, per: .second), Rate(2000, .requests, per: .minute)]
+        let rules = Rules(requests: rates)
+        let table = AccountTable(RuleBook([.key: .none, .tenant: rules]))
+        let tenant = TenantID("ten_model")
+        var random = SeededGenerator()
+        var now: UInt64 = 1_000_000_000_000
+        var log = NaiveLog()
+        for round in 0..<Repetition.rounds(150, full: 3000) {
+            now += Self.step(&random)
+            let time = Instant(nanoseconds: now)
+            let admitted = Atomic(0)
+            let threads = try (0..<4).map { number in
+                try NamedThread.start(name: "racer-\(number)") {
+                    for event in 0..<40 {
+                        guard let pair = table.pair(KeyID("key_\(number)_\(event % 3)"), of: tenant, at: time) else {
+                            continue
+                        }
+                        if case .admitted? = table.admit(pair, at: time) {
+                            admitted.add(1, ordering: .relaxed)
+                            table.leave(pair)
+                        }
+                    }
+                }
+            }
+            for thread in threads { thread.join() }
+            let count = admitted.load(ordering: .relaxed)
+            let place = "seed \(SeededGenerator.seed), round \(round)"
+            // 160 ask; what one thread would admit is what the tightest window has left.
+            let most = rates.map { $0.limit - log.total(at: now, length: Self.length($0)) }.min() ?? 0
+            let least =
+                rates.map {
+                    $0.limit - log.total(at: now, length: Self.length($0) + Self.granule($0))
+                }.min() ?? 0
+            #expect(count <= most && count >= min(least, 160), "\(count) of \(least) to \(most): \(place)")
+            log.admit(count, at: now)
+        }
+    }
+}
