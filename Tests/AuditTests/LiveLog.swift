@@ -134,12 +134,9 @@ final class LiveLog {
 
 /// What a projection was told.
 final class SeenRecords: AuditProjection, @unchecked Sendable {
-    private let state = Monitor<(sequences: [Int], flushed: Int)>(([], 0))
+    private let state = Monitor<[Int]>([])
 
-    var sequences: [Int] { state.withLock { $0.sequences } }
-    /// Records that it was told are on the disk.
-    var flushed: Int { state.withLock { $0.flushed } }
+    var sequences: [Int] { state.withLock { $0 } }
     var next: Int { sequences.count }
-    func apply(_ record: AuditRecord) { state.withLock { $0.sequences.append(record.place.sequence) } }
-    func flushed(through size: Int) { state.withLock { $0.flushed = size } }
+    func apply(_ record: AuditRecord) { state.withLock { $0.append(record.place.sequence) } }
 }

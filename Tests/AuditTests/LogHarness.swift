@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Crypto
+import EventLoop
 import Glibc
 import Platform
 import Support
@@ -57,8 +58,8 @@ final class LogHarness {
     @discardableResult
     func sign(oldest: Int = 0) throws -> String {
         try writer.flush()
-        for (tile, hashes) in writer.takeWholeTiles() { try files.write(tile, hashes) }
-        let edge = writer.end.edge
+        let (edge, tiles) = writer.takeFlushed()
+        for (tile, hashes) in tiles { try files.write(tile, hashes) }
         let note = try Checkpoint(origin: Self.origin, size: edge.size, root: edge.root, oldest: oldest).signed(
             by: signer)
         try files.write(checkpoint: note)
@@ -85,6 +86,14 @@ final class FaultDisk: AuditDisk {
         /// Half of the bytes are written before the call fails.
         var tearsWrites = false
         var flush: Errno?
+        /// How long the next write takes at least.
+        var slownessMilliseconds: UInt32 = 0
+        /// Whether a flush that begins waits, and how many do.
+        var holdsFlushes = false
+        var flushesHeld = 0
+        /// Writes by loops, and by other threads.
+        var writesByLoops = 0
+        var writesByOthers = 0
     }
 
     let faults = Monitor(Faults())
@@ -101,7 +110,12 @@ final class FaultDisk: AuditDisk {
         let disk: FaultDisk
 
         func write(_ bytes: [UInt8], at offset: Int) throws(Errno) {
-            let faults = disk.faults.withLock { $0 }
+            let faults = disk.faults.withLock { faults in
+                defer { faults.slownessMilliseconds = 0 }
+                if EventLoop.current == nil { faults.writesByOthers += 1 } else { faults.writesByLoops += 1 }
+                return faults
+            }
+            usleep(faults.slownessMilliseconds * 1000)
             if let error = faults.write {
                 if faults.tearsWrites { try file.write(Array(bytes[..<(bytes.count / 2)]), at: offset) }
                 throw error
@@ -110,6 +124,8 @@ final class FaultDisk: AuditDisk {
         }
 
         func flush() throws(Errno) {
+            disk.faults.withLock { $0.flushesHeld += $0.holdsFlushes ? 1 : 0 }
+            for _ in 0..<20_000 where disk.faults.withLock({ $0.holdsFlushes }) { usleep(1000) }
             if let error = disk.faults.withLock({ $0.flush }) { throw error }
             try file.flush()
         }

@@ -12,6 +12,15 @@ import Testing
 
 @testable import Audit
 
+extension UsageFact {
+    /// What it comes to by itself.
+    fileprivate var sums: UsageSums {
+        var sums = UsageSums()
+        add(to: &sums)
+        return sums
+    }
+}
+
 /// One that is past its start.
 private func newLedger() -> UsageLedger {
     let ledger = UsageLedger()
@@ -99,36 +108,26 @@ private func newLedger() -> UsageLedger {
         records.compactMap(UsageFact.init).reduce(into: [:]) { $0[$1.cell, default: UsageSums()].add($1.sums) }
     }
 
-    private func run(_ ledger: UsageLedger) async {
-        ledger.flushed(through: ledger.next)
-        await flusher(ledger).run()
-    }
+    private func run(_ ledger: UsageLedger) async { await flusher(ledger).run() }
 
     @Test func `every record is counted once, whenever the process dies`() async throws {
         let seed = SeededGenerator()
         var random = seed
         let records = (0..<600).map { TestRecord.random($0, using: &random) }
         // The log survives; the memory does not. Each life reads the log from where it has to, and goes on.
-        var (written, durable) = (0, 0)
+        var written = 0
         var ledger = UsageLedger()
         ledger.endRecovery()
         while written < records.count {
             if Int.random(in: 0..<10, using: &random) == 0 {
-                // A power cut takes what was not flushed, and others get its places.
-                written = durable
                 ledger = UsageLedger()
                 ledger.begin(at: try position())
                 for record in records[ledger.next..<written] { ledger.apply(record) }
                 ledger.endRecovery()
-                ledger.flushed(through: written)
             }
             let count = Int.random(in: 1...20, using: &random)
             for record in records[written...].prefix(count) { ledger.apply(record) }
             written = min(written + count, records.count)
-            if Bool.random(using: &random) {
-                durable = written
-                ledger.flushed(through: durable)
-            }
             switch Int.random(in: 0..<4, using: &random) {
             // Written whole.
             case 0: await flusher(ledger).run()
@@ -145,7 +144,6 @@ private func newLedger() -> UsageLedger {
             default: break
             }
         }
-        ledger.flushed(through: written)
         await flusher(ledger).run()
         #expect(try sums() == expected(records))
         #expect(try position() == UsagePosition(log: 0, sequence: records.count))
@@ -176,7 +174,6 @@ private func newLedger() -> UsageLedger {
         let next = UsageLedger()
         for record in records { next.apply(record) }
         next.endRecovery()
-        next.flushed(through: records.count)
         await flusher(next).run()
         #expect(try sums() != expected(records))
     }
@@ -242,7 +239,6 @@ private func newLedger() -> UsageLedger {
         for number in 0..<UsageLedger.cellsMax + 5_000 {
             ledger.apply(TestRecord.make(number, userBytes: [UInt8](withNumber: number)))
         }
-        ledger.flushed(through: ledger.next)
         guard case .batch(let batch) = ledger.take(tenant.tenant) else {
             Issue.record("nothing to write")
             return

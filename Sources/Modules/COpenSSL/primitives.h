@@ -36,6 +36,17 @@ typedef struct {
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wdeprecated-declarations"
 
+// SHA-256 on a state that lies where its owner is: EVP_MD_CTX would allocate one for each digest, and the tree over the
+// audit log's records takes three of them for a record. Deprecated in favour of EVP and part of every OpenSSL 3, as above.
+static inline void copenssl_sha256_start(SHA256_CTX *context) { SHA256_Init(context); }
+
+static inline void copenssl_sha256_update(SHA256_CTX *context, const void *bytes, size_t count) {
+    SHA256_Update(context, bytes, count);
+}
+
+// Writes 32 bytes to digest.
+static inline void copenssl_sha256_finish(SHA256_CTX *context, unsigned char *digest) { SHA256_Final(digest, context); }
+
 static inline void copenssl_hmac_sha256_key(copenssl_hmac_sha256 *state, const unsigned char *key, size_t keyCount) {
     unsigned char inner[64] = {0}, outer[64];
     if (keyCount > sizeof inner) {

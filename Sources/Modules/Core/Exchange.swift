@@ -35,6 +35,8 @@ package final class Exchange: @unchecked Sendable {
     package var figures = ExchangeFigures()
     /// The place of its intent in the audit log, once that is written.
     package var intent: Int?
+    /// What its intent says of who and what, for its outcome, which says the same; the recorder's alone.
+    package var intentHead = ArraySlice<UInt8>()
     /// Why it was refused or failed, and at which step; once that is so.
     package internal(set) var failure: (cause: Failure, step: String)?
     /// Where it is counted as under way, for the limiter.

@@ -34,7 +34,10 @@ package struct Digest: Hashable, Sendable {
     }
 
     /// The 32 bytes.
-    package var bytes: [UInt8] { withBytes { span in span.indices.map { span[$0] } } }
+    package var bytes: [UInt8] {
+        // Copied within the closure.
+        withBytes { span in unsafe span.withUnsafeBytes { unsafe Array($0) } }
+    }
 
     /// In constant time.
     package static func == (left: Digest, right: Digest) -> Bool {

@@ -2,38 +2,40 @@
 
 import COpenSSL
 
-/// SHA-256 (FIPS 180-4), whole or in parts. It cannot fail.
-@safe package struct SHA256: ~Copyable {
-    private let context: OpaquePointer
+/// SHA-256 (FIPS 180-4), whole or in parts. It cannot fail, and allocates nothing.
+package struct SHA256: ~Copyable {
+    private var context = SHA256_CTX()
 
-    /// The algorithm, looked up once: a lookup a call costs more than the digest of a short text. EVP_MD_fetch(3).
+    /// For those calls of OpenSSL that want the algorithm itself. EVP_MD_fetch(3).
     static let algorithm = unsafe Algorithm(OpenSSLErrors.require(EVP_MD_fetch(nil, "SHA256", nil), "SHA256"))
 
     /// Starts an empty message.
-    package init() {
-        let context = unsafe OpenSSLErrors.require(EVP_MD_CTX_new(), "EVP_MD_CTX_new")
-        unsafe OpenSSLErrors.require(EVP_DigestInit_ex2(context, SHA256.algorithm.pointer, nil), "EVP_DigestInit_ex2")
-        unsafe self.context = context
-    }
-
-    deinit { unsafe EVP_MD_CTX_free(context) }
+    package init() { unsafe copenssl_sha256_start(&context) }
 
     /// Adds `bytes` to the message.
     package mutating func update(_ bytes: Span<UInt8>) {
         // The buffer lives for the length of the call, which reads its count.
         unsafe bytes.withUnsafeBytes { buffer in
-            unsafe OpenSSLErrors.require(
-                EVP_DigestUpdate(context, buffer.baseAddress, buffer.count), "EVP_DigestUpdate")
+            unsafe copenssl_sha256_update(&context, buffer.baseAddress, buffer.count)
         }
     }
+
+    /// Adds one byte to the message.
+    package mutating func update(_ byte: UInt8) {
+        var byte = byte
+        // A local, read within the call.
+        unsafe copenssl_sha256_update(&context, &byte, 1)
+    }
+
+    /// Adds the 32 bytes of a digest to the message.
+    package mutating func update(_ digest: Digest) { digest.withBytes { update($0) } }
 
     /// The digest of what was added.
     package consuming func finish() -> Digest {
         unsafe Digest { target in
+            guard let digest = unsafe target.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
             // 32 bytes is what SHA-256 writes and what a digest holds.
-            unsafe OpenSSLErrors.require(
-                EVP_DigestFinal_ex(context, target.baseAddress?.assumingMemoryBound(to: UInt8.self), nil),
-                "EVP_DigestFinal_ex")
+            unsafe copenssl_sha256_finish(&context, digest)
         }
     }
 

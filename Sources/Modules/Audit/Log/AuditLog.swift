@@ -6,11 +6,13 @@ import EventLoop
 import Log
 import Platform
 
-/// The log at work. One thread, `audit`, owns its end; everybody else hands entries over and waits for the answer.
+/// The log at work. What the exchanges of a loop have to say in a turn is written at its end with one call: by the loop where
+/// that ends in the kernel's memory at once, or else by the thread `audit`, which does everything that takes longer.
 ///
-///     loop   entry ─ desk ─ end of the turn ─→ mailbox ─→ audit   one write(2) for all that waits ─→ answers to each loop
-///                                                           │  every 100 ms fdatasync(2)
-///                                                           └─ every 10 s checkpoint ─→ audit-files ─→ its places
+///     loop   entry ─ desk ─ end of the turn ─┬─→ pen ─ one write(2)
+///                                            └─→ mailbox ─→ audit   one write(2) ─→ answers to each loop
+///                                                             │  every 100 ms fdatasync(2)
+///                                                             └─ every 10 s checkpoint ─→ audit-files ─→ its places
 final class AuditLog: Sendable {
     private let mail: AuditMail
     private let desks: AuditDesks
@@ -23,11 +25,12 @@ final class AuditLog: Sendable {
         generation: Int, mail: AuditMail, keeper: CheckpointKeeper, log: Logger,
         floods: @escaping AuditOffice.TakeFloods
     ) throws(Errno) {
+        let pen = LogPen(opened.writer, generation: generation) { try? mail.order { $0.expectFlush() } }
         let office = AuditOffice(
-            settings, writer: opened.writer, intents: opened.intents, projections: projections, keeper: keeper,
-            generation: generation, log: log, floods: floods)
+            settings, pen: pen, mail: mail, intents: opened.intents, projections: projections, keeper: keeper, log: log,
+            floods: floods)
         (self.mail, self.keeper) = (mail, keeper)
-        desks = AuditDesks(mail)
+        desks = AuditDesks(pen, mail)
         let tornBytes = opened.tornBytes
         thread = try NamedThread.start(name: "audit") {
             // Before anything is taken out of the mailbox: what is open now is what a crash has left.
@@ -35,7 +38,7 @@ final class AuditLog: Sendable {
             office.closeOpenIntents()
             office.note("start")
             office.checkpoint()
-            office.work(mail)
+            office.work()
         }
     }
 

@@ -13,7 +13,7 @@ enum AuditRefusal: Error, Equatable, Sendable {
     case failed(AuditFailure)
 }
 
-/// What waits for the log's thread. Entries that loops hand over in one turn come as one letter, so that the thread is
+/// What waits for the log's thread. Entries that a loop cannot write itself come as one letter a turn, so that the thread is
 /// woken once for all of them, and each loop once for the answers.
 final class AuditMail: Sendable {
     /// Entries that may wait; beyond them an exchange is refused rather than kept waiting.
@@ -61,6 +61,14 @@ final class AuditMail: Sendable {
         state.signal()
     }
 
+    /// Takes the entries that wait, without waiting for any.
+    func takeEntries() -> [Entry] {
+        state.withLock { state in
+            defer { state.entries = [] }
+            return state.entries
+        }
+    }
+
     /// Waits for something to do, at most until `deadline`.
     func take(until deadline: Instant) -> Delivery {
         state.wait(until: deadline) { state -> Delivery? in
@@ -74,47 +82,56 @@ final class AuditMail: Sendable {
 /// Where a loop's entries are collected within a turn. Confined to its loop.
 final class AuditDesk: @unchecked Sendable {
     let loop: EventLoop
+    private let pen: LogPen
     private let mail: AuditMail
-    private var waiting: [Waiting] = []
+    private var items: [LogWriter.Item] = []
+    private var writers: [Waiting] = []
 
     @safe private struct Waiting: @unchecked Sendable {
-        let item: LogWriter.Item
         private let continuation: UnsafeContinuation<Result<Int, AuditRefusal>, Never>
 
-        init(_ item: LogWriter.Item, _ continuation: UnsafeContinuation<Result<Int, AuditRefusal>, Never>) {
-            self.item = item
+        init(_ continuation: UnsafeContinuation<Result<Int, AuditRefusal>, Never>) {
             unsafe self.continuation = continuation
         }
 
-        /// Lets the writer of the entry go on; once.
+        /// Lets the writer of an entry go on; once.
         func resume(_ result: Result<Int, AuditRefusal>) { unsafe continuation.resume(returning: result) }
     }
 
-    init(loop: EventLoop, mail: AuditMail) { (self.loop, self.mail) = (loop, mail) }
+    init(loop: EventLoop, pen: LogPen, mail: AuditMail) { (self.loop, self.pen, self.mail) = (loop, pen, mail) }
 
     /// Writes an entry with all others of this turn, and waits until it stands in the log.
     func write(_ entry: AuditEntry, _ claim: LogWriter.Claim) async throws(AuditRefusal) -> Int {
         let result: Result<Int, AuditRefusal> = unsafe await withUnsafeContinuation { continuation in
-            if waiting.isEmpty {
+            if items.isEmpty {
                 // Behind everything that is ready now and may have entries too.
                 loop.post { self.handOver() }
             }
-            waiting.append(unsafe Waiting((entry, claim), continuation))
+            items.append((entry, claim))
+            writers.append(unsafe Waiting(continuation))
         }
         return try result.get()
     }
 
+    /// Nobody who goes on here runs before this returns: they are the loop's next work.
     private func handOver() {
-        let batch = waiting
-        waiting = []
-        let answers = Answers(loop: loop, batch)
+        if let first = pen.writeNow(items) {
+            for (place, writer) in writers.enumerated() { writer.resume(.success(first + place)) }
+        } else {
+            post()
+        }
+        items.removeAll(keepingCapacity: true)
+        writers.removeAll(keepingCapacity: true)
+    }
+
+    /// Leaves the batch to the log's thread.
+    private func post() {
+        let answers = Answers(loop: loop, writers)
         do throws(AuditRefusal) {
             try mail.post(
-                batch.enumerated().map { place, waiting in
-                    AuditMail.Entry(item: waiting.item) { answers.give($0, at: place) }
-                })
+                items.enumerated().map { place, item in AuditMail.Entry(item: item) { answers.give($0, at: place) } })
         } catch {
-            for place in batch.indices { answers.give(.failure(error), at: place) }
+            for place in writers.indices { answers.give(.failure(error), at: place) }
         }
     }
 
@@ -147,16 +164,17 @@ final class AuditDesk: @unchecked Sendable {
 
 /// The desks of the loops, made when a loop first needs one.
 final class AuditDesks: Sendable {
+    private let pen: LogPen
     private let mail: AuditMail
     // A loop a core: so few that looking through them is quicker than hashing.
     private let desks = Mutex<[AuditDesk]>([])
 
-    init(_ mail: AuditMail) { self.mail = mail }
+    init(_ pen: LogPen, _ mail: AuditMail) { (self.pen, self.mail) = (pen, mail) }
 
     func desk(of loop: EventLoop) -> AuditDesk {
         desks.withLock { desks in
             for index in desks.indices where desks[index].loop === loop { return desks[index] }
-            let desk = AuditDesk(loop: loop, mail: mail)
+            let desk = AuditDesk(loop: loop, pen: pen, mail: mail)
             desks.append(desk)
             return desk
         }

@@ -4,7 +4,8 @@ import Crypto
 import Log
 import Platform
 
-/// All that the log's thread has: the writer, what is made of the records, and the clock's chores. Confined to that thread.
+/// All that the log's thread has: what is made of the records, and the clock's chores; the pen for as long as it works. Confined
+/// to that thread.
 final class AuditOffice: @unchecked Sendable {
     /// When who wrote an entry hears of it.
     enum Sync: String, CaseIterable, Sendable {
@@ -23,11 +24,9 @@ final class AuditOffice: @unchecked Sendable {
     /// Gives what was counted in seconds that are over (or at all), and whether there is nothing more.
     typealias TakeFloods = @Sendable (_ all: Bool) -> (entries: [AuditEntry], isEmpty: Bool)
 
-    /// Records written and not flushed that are kept in memory; beyond them a flush does not wait for its time.
-    private static let unflushedMax = 1 << 16
-
     private let settings: Settings
-    private var writer: LogWriter
+    private let pen: LogPen
+    private let mail: AuditMail
     private let intents: OpenIntents
     private let projections: [any AuditProjection]
     private let keeper: CheckpointKeeper
@@ -45,24 +44,25 @@ final class AuditOffice: @unchecked Sendable {
     private var checkpointDue: Instant
     private var checkpointSize: Int
     private var retentionDue: Instant
-    /// Of control.db, as it stands in the records.
-    private var generation: Int
 
     init(
-        _ settings: Settings, writer: LogWriter, intents: OpenIntents, projections: [any AuditProjection],
-        keeper: CheckpointKeeper, generation: Int, log: Logger, floods: @escaping TakeFloods
+        _ settings: Settings, pen: LogPen, mail: AuditMail, intents: OpenIntents, projections: [any AuditProjection],
+        keeper: CheckpointKeeper, log: Logger, floods: @escaping TakeFloods
     ) {
-        (self.settings, self.writer, self.intents, self.projections) = (settings, writer, intents, projections)
-        (self.keeper, self.generation, self.log, self.floods) = (keeper, generation, log, floods)
+        (self.settings, self.pen, self.mail, self.intents) = (settings, pen, mail, intents)
+        (self.projections, self.keeper, self.log, self.floods) = (projections, keeper, log, floods)
         checkpointDue = .now() + settings.checkpointInterval
         checkpointSize = -1
         retentionDue = .now()
     }
 
     /// Works until the mailbox is stopped and empty.
-    func work(_ mail: AuditMail) {
+    func work() {
         while true {
+            let deadline = deadline
+            givePen()
             let delivery = mail.take(until: deadline)
+            pen.take()
             if !delivery.entries.isEmpty { write(delivery.entries) }
             for order in delivery.orders { order(self) }
             lookAtClock()
@@ -71,8 +71,16 @@ final class AuditOffice: @unchecked Sendable {
         close()
     }
 
-    /// Records there are.
-    var size: Int { writer.end.edge.size }
+    private func givePen() {
+        // With `always` whoever writes waits for the disk, and in trouble there is more to do than to write.
+        guard settings.sync == .interval, broken == nil, !isInTrouble, owed.isEmpty else { return }
+        pen.give(isFlushExpected: flushDue != nil)
+    }
+
+    /// A loop has written: that is to be flushed.
+    func expectFlush() {
+        if flushDue == nil { flushDue = .now() + settings.syncInterval }
+    }
 
     // MARK: Writing
 
@@ -90,9 +98,7 @@ final class AuditOffice: @unchecked Sendable {
                     continue
                 }
                 // It stands in memory and will stand in the log, although nothing comes of it: it is closed there.
-                if entry.item.claim.opens {
-                    owed.append((.unbegun(sequence, intents.open[sequence]), .outcome))
-                }
+                if entry.item.claim.opens { owed.append((.unbegun(sequence, entry.item.entry), .outcome)) }
                 entry.answer?(.failure(.failed(unflushed)))
             }
         }
@@ -105,18 +111,15 @@ final class AuditOffice: @unchecked Sendable {
         _ items: [LogWriter.Item]
     ) -> (places: [Result<Int, AuditFailure>], unflushed: AuditFailure?) {
         if let broken { return (items.map { _ in .failure(broken) }, nil) }
-        let segment = writer.nextNumber
-        let results = writer.append(items, generation: generation) { record in
-            intents.apply(record)
-            for projection in projections { projection.apply(record) }
-        }
+        let segment = pen.writer.nextNumber
+        let results = pen.append(items)
         // A segment that is full is signed for at once.
-        if writer.nextNumber != segment { checkpointDue = .now() }
+        if pen.writer.nextNumber != segment { checkpointDue = .now() }
         var unflushed: AuditFailure?
         if settings.sync == .always {
             do throws(AuditFailure) { try flush() } catch { unflushed = error }
-        } else if flushDue == nil {
-            flushDue = .now() + settings.syncInterval
+        } else {
+            expectFlush()
         }
         let failure = results.lazy.compactMap { if case .failure(let failure) = $0 { failure } else { nil } }.first
         tell(failure ?? unflushed)
@@ -143,12 +146,32 @@ final class AuditOffice: @unchecked Sendable {
         isInTrouble = failure != nil
     }
 
+    /// Brings everything to the disk. Loops may write while the disk is waited for.
     private func flush() throws(AuditFailure) {
+        defer { publish() }
+        if settings.sync == .interval {
+            // Whoever found the pen taken does not wait for the disk too.
+            let entries = mail.takeEntries()
+            if !entries.isEmpty { write(entries) }
+        }
         flushDue = nil
-        guard writer.hasUnflushed else { return }
-        try writer.flush()
-        let size = writer.end.edge.size
-        for projection in projections { projection.flushed(through: size) }
+        guard let flush = pen.use({ $0.beginFlush() }) else {
+            // What an earlier one has left unknown.
+            return try pen.use { writer throws(AuditFailure) in try writer.flush() }
+        }
+        var failure: Errno?
+        givePen()
+        do throws(Errno) { try flush.wait() } catch { failure = error }
+        pen.take()
+        try pen.use { writer throws(AuditFailure) in try writer.end(flush, failure) }
+    }
+
+    /// Tells what is made of the records of those that are on the disk.
+    private func publish() {
+        for record in pen.use({ $0.takeSettled() }) {
+            intents.apply(record)
+            for projection in projections { projection.apply(record) }
+        }
     }
 
     /// Flushes now what would be flushed soon; what cannot be is tried again, as at its time.
@@ -166,17 +189,17 @@ final class AuditOffice: @unchecked Sendable {
 
     private func lookAtClock() {
         let now = Instant.now()
-        if let flushDue, flushDue <= now || writer.unflushedCount > Self.unflushedMax { flushAndWatch() }
+        if let flushDue, flushDue <= now || pen.writer.unflushedCount > LogWriter.unflushedMax { flushAndWatch() }
         if !owed.isEmpty { settleOwed() }
         if let floodsDue, floodsDue <= now { writeFloods() }
         if checkpointDue <= now {
             checkpointDue = now + settings.checkpointInterval
             watch()
-            if size != checkpointSize { checkpoint() }
+            if pen.writer.end.edge.size != checkpointSize { checkpoint() }
         }
         if retentionDue <= now {
             retentionDue = now + .seconds(3600)
-            keeper.retire(belowSize: size)
+            keeper.retire(belowSize: pen.writer.end.edge.size)
         }
     }
 
@@ -210,7 +233,7 @@ final class AuditOffice: @unchecked Sendable {
     private func watch() {
         guard broken == nil else { return }
         do throws(AuditFailure) {
-            try writer.checkPlace()
+            try pen.writer.checkPlace()
         } catch {
             broken = error
             log.error(
@@ -232,10 +255,10 @@ final class AuditOffice: @unchecked Sendable {
             tell(error)
             return done()
         }
-        let edge = writer.end.edge
+        let (edge, tiles) = pen.use { $0.takeFlushed() }
         checkpointSize = edge.size
         keeper.keep(
-            Checkpoint(origin: keeper.origin, size: edge.size, root: edge.root), tiles: writer.takeWholeTiles(),
+            Checkpoint(origin: keeper.origin, size: edge.size, root: edge.root), tiles: tiles,
             replayFrom: intents.first, done: done)
     }
 
@@ -269,7 +292,11 @@ final class AuditOffice: @unchecked Sendable {
             isDone.signal()
         }
         isDone.wait(until: .now() + .seconds(5)) { $0 ? true : nil }
-        do throws(AuditFailure) { try writer.close() } catch { tell(error) }
+        do throws(AuditFailure) {
+            try pen.use { writer throws(AuditFailure) in try writer.close() }
+        } catch {
+            tell(error)
+        }
     }
 }
 

@@ -5,16 +5,9 @@ protocol AuditProjection: AnyObject, Sendable {
     /// The first sequence that it has not seen: the replay at the start begins there. 0 for a projection without a snapshot.
     var next: Int { get }
 
-    /// Takes the next record. In order, each once: at the start on the main thread, then on the log's own thread, before
-    /// whoever wrote the record hears of it.
+    /// Takes the next record. In order, each once, and only what is on the disk: a power cut takes what is not, and its
+    /// sequence is then another's. At the start on the main thread, then on the log's own.
     func apply(_ record: AuditRecord)
-
-    /// All records below `size` are on the disk and cannot be lost: a moment for a snapshot. On the log's thread.
-    func flushed(through size: Int)
-}
-
-extension AuditProjection {
-    func flushed(through size: Int) {}
 }
 
 /// Intents whose outcome has not been written. After a crash they are closed at the next start.

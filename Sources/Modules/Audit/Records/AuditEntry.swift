@@ -34,9 +34,23 @@ struct AuditEntry: Equatable, Sendable {
     private(set) var bytes: [UInt8] = []
     private var last: UInt8 = 0
 
+    /// Room that most entries do with.
+    private static let bytesUsual = 320
+
     init(_ kind: AuditKind) {
         self.kind = kind
-        bytes.reserveCapacity(256)
+        bytes.reserveCapacity(Self.bytesUsual)
+    }
+
+    /// Begins with fields that another entry begins with.
+    ///
+    /// - Parameters:
+    ///   - head: whole fields of that entry, from its first on.
+    ///   - field: none of them has a higher number.
+    init(_ kind: AuditKind, head: ArraySlice<UInt8>, upTo field: AuditField) {
+        self.init(kind)
+        bytes.append(contentsOf: head)
+        last = field.rawValue
     }
 
     /// Takes up bytes that were checked by ``AuditRecord``.
@@ -63,7 +77,11 @@ struct AuditEntry: Equatable, Sendable {
             while count > 0, bytes[count] & 0xC0 == 0x80 { count -= 1 }
         }
         begin(field, count: count)
-        bytes.append(contentsOf: text.utf8.prefix(count))
+        if count == text.utf8.count {
+            bytes.append(contentsOf: text.utf8)
+        } else {
+            bytes.append(contentsOf: text.utf8.prefix(count))
+        }
     }
 
     /// Adds a number; nothing where there is none. Negative ones count as 0.
@@ -84,7 +102,7 @@ struct AuditEntry: Equatable, Sendable {
 
     /// The outcome of an intent that a crash has left open: settled at what was reserved, since nobody knows better.
     static func interrupted(_ intent: AuditRecord) -> AuditEntry {
-        outcome(of: intent.place.sequence, intent) { entry in
+        outcome(of: intent.place.sequence, intent.entry) { entry in
             guard let output = intent.number(.reservedOutputTokens) else { return }
             entry.set(.inputTokens, intent.number(.reservedInputTokens))
             entry.set(.outputTokens, output)
@@ -96,7 +114,7 @@ struct AuditEntry: Equatable, Sendable {
     }
 
     /// The outcome of an intent that was written too late for anything to come of it.
-    static func unbegun(_ sequence: Int, _ intent: AuditRecord?) -> AuditEntry {
+    static func unbegun(_ sequence: Int, _ intent: AuditEntry) -> AuditEntry {
         outcome(of: sequence, intent) { _ in
         } end: { entry in
             entry.set(.outcome, "failed")
@@ -107,7 +125,7 @@ struct AuditEntry: Equatable, Sendable {
 
     /// An outcome that repeats what its intent says.
     private static func outcome(
-        of sequence: Int, _ intent: AuditRecord?, figures: (inout AuditEntry) -> Void, end: (inout AuditEntry) -> Void
+        of sequence: Int, _ intent: AuditEntry, figures: (inout AuditEntry) -> Void, end: (inout AuditEntry) -> Void
     ) -> AuditEntry {
         var entry = AuditEntry(.outcome)
         let repeated: [AuditField] = [
@@ -116,9 +134,9 @@ struct AuditEntry: Equatable, Sendable {
         ]
         for field in repeated {
             switch field.form {
-            case .text: entry.set(field, intent?.text(field))
-            case .number: entry.set(field, intent?.number(field))
-            case .digest: entry.set(field, digest: intent?.digest(field))
+            case .text: entry.set(field, intent.text(field))
+            case .number: entry.set(field, intent.number(field))
+            case .digest: entry.set(field, digest: intent.digest(field))
             }
         }
         figures(&entry)
@@ -132,5 +150,43 @@ struct AuditEntry: Equatable, Sendable {
         last = field.rawValue
         bytes.append(field.rawValue)
         bytes.append(UInt8(count))
+    }
+    // MARK: Reading
+
+    func text(_ field: AuditField) -> String? { place(of: field).map(text) }
+
+    /// A number too large for `Int` is its largest.
+    func number(_ field: AuditField) -> Int? { place(of: field).map(number) }
+
+    func digest(_ field: AuditField) -> [UInt8]? { place(of: field).map { Array(bytes[$0]) } }
+
+    /// Goes through the fields in their order, with the places of their values.
+    func forEachField(_ body: (_ number: UInt8, _ place: Range<Int>) -> Void) {
+        var offset = 0
+        while offset + 2 <= bytes.count {
+            let end = min(offset + 2 + Int(bytes[offset + 1]), bytes.count)
+            body(bytes[offset], offset + 2..<end)
+            offset = end
+        }
+    }
+
+    /// The text at a place that `forEachField` gave.
+    func text(_ place: Range<Int>) -> String { String(decoding: bytes[place], as: UTF8.self) }
+
+    /// The number at a place that `forEachField` gave.
+    func number(_ place: Range<Int>) -> Int {
+        var number: UInt64 = 0
+        for index in place { number = number << 8 | UInt64(bytes[index]) }
+        return Int(clamping: number)
+    }
+
+    private func place(of field: AuditField) -> Range<Int>? {
+        var offset = 0
+        while offset + 2 <= bytes.count {
+            let end = min(offset + 2 + Int(bytes[offset + 1]), bytes.count)
+            if bytes[offset] == field.rawValue { return offset + 2..<end }
+            offset = end
+        }
+        return nil
     }
 }

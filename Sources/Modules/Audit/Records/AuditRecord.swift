@@ -39,19 +39,32 @@ struct AuditRecord: Equatable, Sendable {
 
     var kind: AuditKind { entry.kind }
 
+    /// Bytes of its binary form.
+    var byteCount: Int { Self.headByteCount + entry.bytes.count }
+
     func encoded() -> [UInt8] {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(Self.headByteCount + entry.bytes.count)
+        bytes.reserveCapacity(byteCount)
+        append(to: &bytes)
+        return bytes
+    }
+
+    /// Adds its binary form.
+    func append(to bytes: inout [UInt8]) {
         bytes.append(Self.version)
         bytes.append(kind.rawValue)
         bytes.appendBigEndian(UInt64(place.sequence))
         bytes.appendBigEndian(UInt64(bitPattern: place.time.milliseconds))
         bytes.appendBigEndian(place.monotonic.nanoseconds)
-        bytes += place.boot
+        bytes.append(contentsOf: place.boot)
         bytes.appendBigEndian(UInt64(place.generation))
-        bytes += place.previous?.bytes ?? [UInt8](repeating: 0, count: Digest.byteCount)
-        bytes += entry.bytes
-        return bytes
+        if let previous = place.previous {
+            // The 32 bytes of the digest, copied within the closure.
+            previous.withBytes { span in unsafe span.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) } }
+        } else {
+            for _ in 0..<Digest.byteCount / 8 { bytes.appendBigEndian(UInt64(0)) }
+        }
+        bytes.append(contentsOf: entry.bytes)
     }
 
     /// Reads a record; nil for bytes that ``encoded()`` does not write.
@@ -90,35 +103,22 @@ struct AuditRecord: Equatable, Sendable {
 
     // MARK: Fields
 
-    func text(_ field: AuditField) -> String? {
-        value(field).map { String(decoding: $0, as: UTF8.self) }
-    }
+    func text(_ field: AuditField) -> String? { entry.text(field) }
 
-    /// A number too large for `Int` is its largest.
-    func number(_ field: AuditField) -> Int? {
-        value(field).map { Int(clamping: $0.reduce(UInt64(0)) { $0 << 8 | UInt64($1) }) }
-    }
+    func number(_ field: AuditField) -> Int? { entry.number(field) }
 
-    func digest(_ field: AuditField) -> [UInt8]? { value(field).map(Array.init) }
-
-    private func value(_ wanted: AuditField) -> ArraySlice<UInt8>? {
-        var rest = entry.bytes[...]
-        while rest.count >= 2 {
-            let (field, count) = (rest[rest.startIndex], Int(rest[rest.startIndex + 1]))
-            if field == wanted.rawValue { return rest.dropFirst(2).prefix(count) }
-            rest = rest.dropFirst(2 + count)
-        }
-        return nil
-    }
+    func digest(_ field: AuditField) -> [UInt8]? { entry.digest(field) }
 }
 
 extension [UInt8] {
     mutating func appendBigEndian(_ number: UInt64) {
-        for place in (0..<8).reversed() { append(UInt8(truncatingIfNeeded: number >> UInt64(8 * place))) }
+        // Eight bytes of a local, copied within the closure.
+        unsafe Swift.withUnsafeBytes(of: number.bigEndian) { unsafe append(contentsOf: $0) }
     }
 
     mutating func appendBigEndian(_ number: UInt32) {
-        for place in (0..<4).reversed() { append(UInt8(truncatingIfNeeded: number >> UInt32(8 * place))) }
+        // Four bytes of a local, copied within the closure.
+        unsafe Swift.withUnsafeBytes(of: number.bigEndian) { unsafe append(contentsOf: $0) }
     }
 
     /// The eight bytes at an offset.

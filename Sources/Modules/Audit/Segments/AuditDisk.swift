@@ -13,7 +13,7 @@ protocol AuditDisk: Sendable {
     func remove(_ path: String)
 }
 
-/// One open file of the log. Used by the log's own thread only.
+/// One open file of the log. Written by one thread at a time, and flushed by another meanwhile.
 protocol AuditFile: Sendable {
     func write(_ bytes: [UInt8], at offset: Int) throws(Errno)
     /// Brings everything written to the disk. fdatasync(2).

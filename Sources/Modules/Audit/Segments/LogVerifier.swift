@@ -207,24 +207,9 @@ extension LogEdge {
         } else {
             last = try directory.tile(Tile(level: 0, index: size / Tile.width - 1)).last
         }
-        guard let tiles = TileEdge(size: size, rows: rows), let frontier = tiles.frontier(size: size) else {
+        guard let tiles = TileEdge(size: size, rows: rows) else {
             throw .init(file: "tile", what: "the tiles do not make a tree of \(size) records")
         }
-        self.init(frontier: frontier, tiles: tiles, last: last)
-    }
-}
-
-extension TileEdge {
-    /// The right edge of the tree, from the unfinished tiles: the ones in the binary form of its size lie in them.
-    func frontier(size: Int) -> MerkleFrontier? {
-        var peaks: [Digest] = []
-        for row in rows.reversed() {
-            var start = 0
-            for bit in (0..<Tile.height).reversed() where row.count >> bit & 1 == 1 {
-                peaks.append(Tile.root(of: row[start..<start + 1 << bit]))
-                start += 1 << bit
-            }
-        }
-        return MerkleFrontier(size: size, peaks: peaks)
+        self.init(size: size, tiles: tiles, last: last)
     }
 }

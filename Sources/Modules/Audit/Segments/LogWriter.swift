@@ -40,6 +40,8 @@ struct LogWriter {
     static let actReserveBytes = 64 * 1024
     /// Kept free for the outcome of each open exchange: none is longer (`AuditEntry.nameBytesMax`).
     static let outcomeReserveBytes = 1024
+    /// Records written and not flushed that are kept in memory; beyond them a flush is waited for.
+    static let unflushedMax = 1 << 16
     /// How long a full disk is not asked again.
     static let retryAfter = Duration.seconds(1)
 
@@ -53,8 +55,12 @@ struct LogWriter {
     /// What is written and flushed: from here the log is written again when a flush fails.
     private var flushed: End
     private var unflushed: [Written] = []
+    /// Flushed, and not taken yet by whoever makes something of them.
+    private var settled: [AuditRecord] = []
     /// The bytes of a batch, kept for their room.
     private var buffer: [UInt8] = []
+    /// The hashes of a batch, kept for their room.
+    private var leaves: [Digest] = []
     /// Set when nobody knows what the segment holds behind what is flushed.
     private var isPoisoned = false
 
@@ -68,7 +74,7 @@ struct LogWriter {
     private struct Segment {
         let header: SegmentHeader
         let file: any AuditFile
-        let seal: SegmentSeal
+        let sealer: SegmentSealer
         var offset: Int
 
         var free: Int { header.capacity - offset }
@@ -97,13 +103,18 @@ struct LogWriter {
 
     // MARK: Appending
 
+    /// Writes entries in their order, where that is one call and nothing has to be waited for.
+    ///
+    /// - Returns: the sequence of the first; nil where nothing was written, and ``append(_:generation:)`` has to say why.
+    mutating func appendNow(_ items: [Item], generation: Int) -> Int? {
+        guard !isPoisoned, unflushed.count < Self.unflushedMax, room(for: items[...]) == items.count else { return nil }
+        return try? write(items[...], generation)
+    }
+
     /// Writes entries in their order.
     ///
-    /// - Parameter written: given each record that counts, in order.
     /// - Returns: for each the sequence it has, or why it has none. One that has a sequence is in the kernel's hands.
-    mutating func append(
-        _ items: [Item], generation: Int, written: (AuditRecord) -> Void = { _ in }
-    ) -> [Result<Int, AuditFailure>] {
+    mutating func append(_ items: [Item], generation: Int) -> [Result<Int, AuditFailure>] {
         var results: [Result<Int, AuditFailure>] = []
         results.reserveCapacity(items.count)
         var rest = items[...]
@@ -115,7 +126,6 @@ struct LogWriter {
                 count = try fitting(rest)
                 let first = try write(rest.prefix(count), generation)
                 for place in 0..<count { results.append(.success(first + place)) }
-                for item in unflushed.suffix(count) { written(item.record) }
             } catch {
                 results += repeatElement(.failure(error), count: count)
             }
@@ -126,13 +136,8 @@ struct LogWriter {
 
     /// How many of the entries the segment has room for; opens another one where it has none for the first.
     private mutating func fitting(_ rest: ArraySlice<Item>) throws(AuditFailure) -> Int {
-        var (free, owed, count) = (segment?.free ?? 0, end.outcomesOwed, 0)
-        for item in rest {
-            guard free >= Self.needed(for: item.claim, owed: owed) else { break }
-            free -= SegmentSeal.frameBytesMax
-            owed += item.claim.owes
-            count += 1
-        }
+        let owed = end.outcomesOwed
+        var count = room(for: rest)
         if count == 0, let first = rest.first {
             // So many exchanges are open that not even an empty segment has room for all their ends: one more must wait.
             guard Self.needed(for: first.claim, owed: owed) <= parts.segmentBytes - SegmentHeader.byteCount else {
@@ -145,6 +150,18 @@ struct LogWriter {
                 guard let segment, segment.free >= Self.reserved(for: first.claim, owed: owed) else { throw error }
             }
             count = 1
+        }
+        return count
+    }
+
+    /// How many of the entries the segment has room for.
+    private func room(for items: ArraySlice<Item>) -> Int {
+        var (free, owed, count) = (segment?.free ?? 0, end.outcomesOwed, 0)
+        for item in items {
+            guard free >= Self.needed(for: item.claim, owed: owed) else { break }
+            free -= SegmentSeal.frameBytesMax
+            owed += item.claim.owes
+            count += 1
         }
         return count
     }
@@ -176,45 +193,52 @@ struct LogWriter {
     private mutating func write(_ batch: ArraySlice<Item>, _ generation: Int) throws(AuditFailure) -> Int {
         guard let current = segment else { throw .full }
         let first = end.edge.size
-        var (last, leaves, records) = (end.edge.last, [Digest](), [Written]())
-        leaves.reserveCapacity(batch.count)
-        records.reserveCapacity(batch.count)
+        var last = end.edge.last
+        leaves.removeAll(keepingCapacity: true)
         buffer.removeAll(keepingCapacity: true)
-        let (time, monotonic) = (parts.clock(), parts.monotonic())
-        for item in batch {
-            let place = AuditRecord.Place(
-                sequence: first + leaves.count, time: time, monotonic: monotonic, boot: parts.boot,
-                generation: generation, previous: last)
-            let record = AuditRecord(item.entry, at: place)
-            let leaf = try Self.seal(record, current.seal, &buffer)
-            last = leaf
-            leaves.append(leaf)
-            records.append(Written(record: record, claim: item.claim))
-        }
-        do throws(Errno) {
-            try current.file.write(buffer, at: current.offset)
+        let (time, monotonic, before) = (parts.clock(), parts.monotonic(), unflushed.count)
+        do throws(AuditFailure) {
+            for item in batch {
+                let place = AuditRecord.Place(
+                    sequence: first + leaves.count, time: time, monotonic: monotonic, boot: parts.boot,
+                    generation: generation, previous: last)
+                let record = AuditRecord(item.entry, at: place)
+                let leaf = try Self.seal(record, current.sealer, &buffer)
+                last = leaf
+                leaves.append(leaf)
+                unflushed.append(Written(record: record, claim: item.claim))
+            }
+            try write(buffer, to: current)
         } catch {
-            // Part of it may stand there: this segment takes nothing more.
-            isPoisoned = true
-            throw .disk(path(of: current.header.number), error)
+            unflushed.removeLast(unflushed.count - before)
+            throw error
         }
         segment?.offset += buffer.count
         // Only now, and in place: a copy of the edge for each batch would cost more than its records.
         for leaf in leaves { end.edge.append(leaf: leaf) }
         for item in batch { end.outcomesOwed = max(0, end.outcomesOwed + item.claim.owes) }
-        unflushed += records
         return first
+    }
+
+    private mutating func write(_ bytes: [UInt8], to current: Segment) throws(AuditFailure) {
+        do throws(Errno) {
+            try current.file.write(bytes, at: current.offset)
+        } catch {
+            // Part of it may stand there: this segment takes nothing more.
+            isPoisoned = true
+            throw .disk(path(of: current.header.number), error)
+        }
     }
 
     /// Adds the frame of a record.
     ///
     /// - Returns: its hash as a leaf of the tree.
     private static func seal(
-        _ record: AuditRecord, _ seal: SegmentSeal, _ bytes: inout [UInt8]
+        _ record: AuditRecord, _ sealer: SegmentSealer, _ bytes: inout [UInt8]
     ) throws(AuditFailure) -> Digest {
         do throws(CryptoError) {
             let start = bytes.count + SegmentSeal.lengthByteCount
-            try seal.appendFrame(of: record, to: &bytes)
+            try sealer.appendFrame(of: record, to: &bytes)
             return MerkleHash.leaf(bytes.span.extracting(start...))
         } catch {
             throw .keys("\(error)")
@@ -245,8 +269,8 @@ struct LogWriter {
                 parts.disk.remove(path(of: number))
                 throw error
             }
-            guard let seal = try? SegmentSeal(header, key: key) else { throw .invalidArgument }
-            segment = Segment(header: header, file: file, seal: seal, offset: SegmentHeader.byteCount)
+            guard let sealer = try? SegmentSealer(header, key: key) else { throw .invalidArgument }
+            segment = Segment(header: header, file: file, sealer: sealer, offset: SegmentHeader.byteCount)
             nextNumber += 1
             refusedUntil = nil
         } catch {
@@ -259,20 +283,58 @@ struct LogWriter {
 
     // MARK: Flushing
 
+    /// A flush under way: what the disk is asked to keep.
+    struct Flush {
+        fileprivate let file: any AuditFile
+        fileprivate let end: End
+        fileprivate let count: Int
+
+        /// Waits for the disk. The log may be written meanwhile.
+        func wait() throws(Errno) { try file.flush() }
+    }
+
+    /// Begins to bring what was written to the disk. ``end(_:_:)`` must follow; until then no other segment may be opened.
+    ///
+    /// - Returns: nil where there is nothing to wait for.
+    mutating func beginFlush() -> Flush? {
+        guard let segment, hasUnflushed, !isPoisoned else { return nil }
+        return Flush(file: segment.file, end: end, count: unflushed.count)
+    }
+
+    /// Ends a flush.
+    ///
+    /// - Parameter error: why the disk did not keep it.
+    mutating func end(_ flush: Flush, _ error: Errno?) throws(AuditFailure) {
+        if error == nil {
+            settle(flush.count)
+            flushed = flush.end
+        } else {
+            isPoisoned = true
+            try writeAgain()
+        }
+    }
+
     /// Brings what was written to the disk.
     mutating func flush() throws(AuditFailure) {
-        guard let segment, hasUnflushed else { return }
-        if !isPoisoned {
-            do throws(Errno) {
-                try segment.file.flush()
-                unflushed.removeAll(keepingCapacity: true)
-                flushed = end
-                return
-            } catch {
-                isPoisoned = true
-            }
+        if let flush = beginFlush() {
+            var failure: Errno?
+            do throws(Errno) { try flush.wait() } catch { failure = error }
+            try end(flush, failure)
+        } else if isPoisoned, hasUnflushed {
+            try writeAgain()
         }
-        try writeAgain()
+    }
+
+    /// The first so many of what was not flushed are.
+    private mutating func settle(_ count: Int) {
+        for item in unflushed.prefix(count) { settled.append(item.record) }
+        unflushed.removeFirst(count)
+    }
+
+    /// Records that are on the disk and were not taken yet, in their order.
+    mutating func takeSettled() -> [AuditRecord] {
+        defer { settled = [] }
+        return settled
     }
 
     /// After a flush that failed nobody knows what is there: the kernel tells of an error once, and drops the pages. So all
@@ -284,7 +346,7 @@ struct LogWriter {
         var (next, bytes, written) = (flushed, [UInt8](), [Written]())
         for var item in unflushed {
             item.record.place.previous = next.edge.last
-            next.edge.append(leaf: try Self.seal(item.record, current.seal, &bytes))
+            next.edge.append(leaf: try Self.seal(item.record, current.sealer, &bytes))
             next.outcomesOwed = max(0, next.outcomesOwed + item.claim.owes)
             written.append(item)
         }
@@ -296,14 +358,16 @@ struct LogWriter {
             throw .disk(path(of: current.header.number), error)
         }
         segment?.offset += bytes.count
-        (end, flushed, unflushed, isPoisoned) = (next, next, [], false)
+        (end, flushed, unflushed, isPoisoned) = (next, next, written, false)
+        settle(written.count)
     }
 
-    /// Tiles that are whole and flushed, for the disk.
-    mutating func takeWholeTiles() -> [(tile: Tile, hashes: [Digest])] {
-        guard !hasUnflushed else { return [] }
-        _ = flushed.edge.takeWhole()
-        return end.edge.takeWhole()
+    /// The log as far as it is on the disk, for a checkpoint; and the tiles that are whole in it.
+    mutating func takeFlushed() -> (edge: LogEdge, tiles: [(tile: Tile, hashes: [Digest])]) {
+        let known = flushed.edge.takeWhole()
+        // Those of the end are the same, and more where something was written since.
+        end.edge.dropWhole(known.count)
+        return (flushed.edge, known)
     }
 
     // MARK: Closing

@@ -3,7 +3,7 @@
 import Crypto
 import Platform
 
-/// The key of one segment at work: seals records into their places and opens them there.
+/// How records stand in a segment, and its key at work for whoever reads them.
 struct SegmentSeal: Sendable {
     static let overheadByteCount = AES256GCM.nonceByteCount + AES256GCM.tagByteCount
     /// Bytes of the length before each sealed record.
@@ -17,41 +17,78 @@ struct SegmentSeal: Sendable {
 
     init(_ header: SegmentHeader, key: SecretBytes) throws(CryptoError) {
         cipher = try AES256GCM(key: key)
-        let label = Array("gatehouse audit record".utf8) + SHA256.digest(header.encoded()).bytes
-        self.label = label
+        label = Self.label(header)
     }
 
-    /// Nonce, ciphertext and tag of a record. Random nonces: 2^32 records a key would be too many, and a segment has a
-    /// hundred thousand.
-    func seal(_ record: AuditRecord) throws(CryptoError) -> [UInt8] {
-        let nonce = Random.bytes(AES256GCM.nonceByteCount)
-        let bytes = record.encoded()
-        let data = data(record.place.sequence)
-        return nonce + (try cipher.seal(bytes.span, nonce: nonce.span, associatedData: data.span))
-    }
-
-    /// Adds a record's frame: its length, and what `seal` gives.
-    func appendFrame(of record: AuditRecord, to bytes: inout [UInt8]) throws(CryptoError) {
-        let sealed = try seal(record)
-        bytes.appendBigEndian(UInt32(sealed.count))
-        bytes += sealed
+    /// What is bound to every record of a segment, before its sequence.
+    fileprivate static func label(_ header: SegmentHeader) -> [UInt8] {
+        Array("gatehouse audit record".utf8) + SHA256.digest(header.encoded()).bytes
     }
 
     /// The record that was sealed for a sequence; nil for anything else.
     func open(_ sealed: [UInt8], sequence: Int) -> AuditRecord? {
         guard sealed.count > Self.overheadByteCount else { return nil }
         let (nonce, rest) = (Array(sealed[..<AES256GCM.nonceByteCount]), Array(sealed[AES256GCM.nonceByteCount...]))
-        let data = data(sequence)
+        var data = label
+        data.appendBigEndian(UInt64(sequence))
         guard let bytes = try? cipher.open(rest.span, nonce: nonce.span, associatedData: data.span),
             let record = AuditRecord(bytes), record.place.sequence == sequence
         else { return nil }
         return record
     }
+}
 
-    private func data(_ sequence: Int) -> [UInt8] {
-        var data = label
-        data.appendBigEndian(UInt64(sequence))
-        return data
+/// The key of the segment that is written, at work: seals one record after the other, where it stands. Used by one thread
+/// at a time.
+final class SegmentSealer {
+    /// Nonces fetched at a time: a call of getrandom(2) costs more than sealing a record. They are no secret; all that counts is
+    /// that a key never sees one twice.
+    private static let noncesMax = 64
+
+    private let cipher: RepeatedAES256GCM
+    /// The label, and behind it room for a sequence.
+    private var data: [UInt8]
+    private var nonces: [UInt8] = []
+
+    init(_ header: SegmentHeader, key: SecretBytes) throws(CryptoError) {
+        cipher = try RepeatedAES256GCM(key: key)
+        data = SegmentSeal.label(header)
+        data.appendBigEndian(UInt64(0))
+    }
+
+    /// Adds a record's frame: length, nonce, ciphertext and tag. Random nonces: 2^32 records a key would be too many, and
+    /// a segment has a hundred thousand.
+    func appendFrame(of record: AuditRecord, to bytes: inout [UInt8]) throws(CryptoError) {
+        let (start, count) = (bytes.count + SegmentSeal.lengthByteCount, record.byteCount)
+        bytes.appendBigEndian(UInt32(count + SegmentSeal.overheadByteCount))
+        appendNonce(to: &bytes)
+        record.append(to: &bytes)
+        // Room for the tag.
+        bytes.appendBigEndian(UInt64(0))
+        bytes.appendBigEndian(UInt64(0))
+        let end = data.count
+        data.removeLast(8)
+        data.appendBigEndian(UInt64(record.place.sequence))
+        // Nonce, text and tag were appended just now: all of them lie behind `start`, and `data` lives through the calls.
+        let isSealed = unsafe bytes.withUnsafeMutableBytes { bytes -> Bool in
+            guard let base = bytes.baseAddress else { return false }
+            let frame = unsafe base + start
+            let text = unsafe frame + AES256GCM.nonceByteCount
+            return unsafe data.withUnsafeBytes { data -> Bool in
+                guard let data = data.baseAddress else { return false }
+                unsafe cipher.beginSealing(nonce: frame)
+                unsafe cipher.associateSealing(data, count: end)
+                unsafe cipher.seal(text, to: text, count: count)
+                return unsafe cipher.finishSealing(tag: text + count)
+            }
+        }
+        guard isSealed else { throw .library(operation: "AES-256-GCM", reason: "a record could not be sealed") }
+    }
+
+    private func appendNonce(to bytes: inout [UInt8]) {
+        if nonces.isEmpty { nonces = Random.bytes(Self.noncesMax * AES256GCM.nonceByteCount) }
+        bytes.append(contentsOf: nonces[(nonces.count - AES256GCM.nonceByteCount)...])
+        nonces.removeLast(AES256GCM.nonceByteCount)
     }
 }
 

@@ -16,21 +16,34 @@ extension AuditEntry {
             entry.set(.before, digest: act.before.map { digester.digest("state", $0) })
             entry.set(.parameters, digest: digester.digest("parameters", act.parameters))
         }
-        entry.set(model: exchange)
+        entry.set(call: exchange)
+        let headCount = entry.bytes.count
+        entry.set(provider: exchange)
         if let reservation = exchange.figures.reservation {
             entry.set(.reservedInputTokens, reservation.input)
             entry.set(.reservedOutputTokens, reservation.output)
             entry.set(.reservedCost, reservation.cost.map(Int.init(clamping:)))
         }
+        exchange.intentHead = entry.bytes[..<headCount]
         return entry
     }
 
-    /// How an exchange ended that has an intent.
-    static func outcome(
+    /// How a call ended that has an intent. Who called and what for stands there already.
+    static func outcome(_ exchange: Exchange, of intent: Int, _ outcome: Outcome, at now: Instant) -> AuditEntry {
+        var entry = AuditEntry(.outcome, head: exchange.intentHead, upTo: .model)
+        entry.set(provider: exchange)
+        entry.set(used: exchange.figures)
+        entry.set(end: exchange, outcome, at: now)
+        entry.set(.intent, intent)
+        return entry
+    }
+
+    /// How an operator's act ended that has an intent.
+    static func act(
         _ exchange: Exchange, of intent: Int, _ outcome: Outcome, _ subject: RecordSubject, _ digester: Digester,
         at now: Instant
     ) -> AuditEntry {
-        var entry = AuditEntry(exchange.act == nil ? .outcome : .act)
+        var entry = AuditEntry(.act)
         entry.set(who: exchange, subject, digester)
         entry.set(what: exchange, subject, digester)
         if let act = exchange.act {
@@ -41,7 +54,8 @@ extension AuditEntry {
             entry.set(.after, digest: after.isEmpty ? nil : digester.digest("state", after))
             entry.set(.parameters, digest: digester.digest("parameters", act.parameters))
         }
-        entry.set(model: exchange)
+        entry.set(call: exchange)
+        entry.set(provider: exchange)
         entry.set(used: exchange.figures)
         entry.set(end: exchange, outcome, at: now)
         entry.set(.intent, intent)
@@ -114,9 +128,12 @@ extension AuditEntry {
         set(.requestID, exchange.id)
     }
 
-    private mutating func set(model exchange: Exchange) {
+    private mutating func set(call exchange: Exchange) {
         set(.node, exchange.node)
         set(name: .model, exchange.model)
+    }
+
+    private mutating func set(provider exchange: Exchange) {
         set(name: .provider, exchange.figures.provider)
         set(name: .upstreamModel, exchange.figures.upstreamModel)
         if exchange.figures.isStreamed { set(.isStreamed, 1) }

@@ -72,7 +72,9 @@ struct Digester: Sendable {
     let code: HMACSHA256
 
     func digest(_ kind: String, _ bytes: some Sequence<UInt8>) -> [UInt8] {
-        var message = Array(kind.utf8)
+        var message: [UInt8] = []
+        message.reserveCapacity(64)
+        message.append(contentsOf: kind.utf8)
         message.append(0)
         message.append(contentsOf: bytes)
         return Array(code.code(of: message).bytes.prefix(Digests.byteCount))

@@ -62,11 +62,16 @@ final class RecordingStage: RecordStage {
 
     func conclude(_ exchange: Exchange, _ outcome: Outcome) async throws(Failure) {
         guard let desk = desk() else { throw Self.unavailable(nil) }
-        let subject = RecordSubject(of: exchange, directory)
-        let digester = await desk.digester(of: subject.tenant)
         do throws(AuditRefusal) {
+            if let intent = exchange.intent, exchange.act == nil {
+                let entry = AuditEntry.outcome(exchange, of: intent, outcome, at: .now())
+                _ = try await desk.log.write(entry, .outcome, on: exchange.request.loop)
+                return
+            }
+            let subject = RecordSubject(of: exchange, directory)
+            let digester = await desk.digester(of: subject.tenant)
             if let intent = exchange.intent {
-                let entry = AuditEntry.outcome(exchange, of: intent, outcome, subject, digester, at: .now())
+                let entry = AuditEntry.act(exchange, of: intent, outcome, subject, digester, at: .now())
                 _ = try await desk.log.write(entry, .outcome, on: exchange.request.loop)
             } else {
                 let entry = AuditEntry.refusal(exchange, outcome, subject, digester, at: .now())

@@ -10,16 +10,16 @@ enum MerkleHash {
 
     static func leaf(_ record: Span<UInt8>) -> Digest {
         var hash = SHA256()
-        hash.update([0].span)
+        hash.update(0)
         hash.update(record)
         return hash.finish()
     }
 
     static func node(_ left: Digest, _ right: Digest) -> Digest {
         var hash = SHA256()
-        hash.update([1].span)
-        left.withBytes { hash.update($0) }
-        right.withBytes { hash.update($0) }
+        hash.update(1)
+        hash.update(left)
+        hash.update(right)
         return hash.finish()
     }
 }

@@ -82,35 +82,3 @@ struct MerkleTree<Source: MerkleSource> {
         return MerkleHash.node(left, try root(of: middle..<range.upperBound))
     }
 }
-
-/// The right edge of a growing tree: all that is needed to append and to know the root. At most 63 digests.
-struct MerkleFrontier: Equatable, Sendable {
-    private(set) var size = 0
-    /// Roots of whole subtrees, the largest first; their sizes are the ones in the binary form of `size`.
-    private(set) var peaks: [Digest] = []
-
-    init() {}
-
-    /// The frontier of a tree that has `peaks`; nil where their number is not that of the ones in `size`.
-    init?(size: Int, peaks: [Digest]) {
-        guard size >= 0, size.nonzeroBitCount == peaks.count else { return nil }
-        (self.size, self.peaks) = (size, peaks)
-    }
-
-    mutating func append(_ leaf: Digest) {
-        var hash = leaf
-        var rest = size
-        while rest & 1 == 1, let left = peaks.popLast() {
-            hash = MerkleHash.node(left, hash)
-            rest >>= 1
-        }
-        peaks.append(hash)
-        size += 1
-    }
-
-    var root: Digest {
-        guard var hash = peaks.last else { return MerkleHash.empty }
-        for peak in peaks.dropLast().reversed() { hash = MerkleHash.node(peak, hash) }
-        return hash
-    }
-}

@@ -84,6 +84,21 @@ struct TileEdge: Sendable {
         self.rows = rows
     }
 
+    /// The root of the whole tree: over the subtrees that lie in the unfinished tiles, the smallest first. Their sizes are the
+    /// ones in the binary form of the tree's.
+    var root: Digest {
+        var root: Digest?
+        for row in rows {
+            var end = row.count
+            for bit in 0..<Tile.height where row.count >> bit & 1 == 1 {
+                let peak = Tile.root(of: row[end - 1 << bit..<end])
+                end -= 1 << bit
+                root = root.map { MerkleHash.node(peak, $0) } ?? peak
+            }
+        }
+        return root ?? MerkleHash.empty
+    }
+
     /// Adds a leaf.
     ///
     /// - Returns: the tiles that are whole now, lowest first.

@@ -31,6 +31,7 @@ struct LatencyHistogram: Equatable, Sendable {
 
     mutating func add(_ other: LatencyHistogram) {
         milliseconds = milliseconds.addingClamped(other.milliseconds)
+        guard !other.buckets.isEmpty else { return }
         guard !buckets.isEmpty else {
             buckets = other.buckets
             return
@@ -39,7 +40,11 @@ struct LatencyHistogram: Equatable, Sendable {
     }
 
     private mutating func add(_ index: UInt16, _ count: Int) {
-        let place = buckets.firstIndex { $0.index >= index } ?? buckets.count
+        var (place, end) = (0, buckets.count)
+        while place < end {
+            let middle = (place + end) / 2
+            if buckets[middle].index < index { place = middle + 1 } else { end = middle }
+        }
         if place < buckets.count, buckets[place].index == index {
             buckets[place].count = buckets[place].count.addingClamped(count)
         } else {

@@ -43,10 +43,10 @@ struct UsageFeeds: Sendable {
         guard !feeds.isEmpty else { return }
         for (number, feed) in feeds where feed.tenant == fact.tenant {
             var interval = feed.interval
-            interval.all.add(fact.sums)
+            fact.add(to: &interval.all)
             let name = fact.cell.model
             if interval.models[name] != nil || interval.models.count < Self.modelsMax {
-                interval.models[name, default: UsageSums()].add(fact.sums)
+                fact.add(to: &interval.models[name, default: UsageSums()])
             }
             feeds[number]?.interval = interval
         }

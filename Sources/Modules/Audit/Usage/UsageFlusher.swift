@@ -89,7 +89,7 @@ struct UsageFlusher: Sendable {
         let position = try UsageTables.position(of: batch.log, in: transaction)
         var cells = batch.cells
         for fact in batch.recovered where fact.sequence >= position {
-            cells[fact.cell, default: UsageSums()].add(fact.sums)
+            fact.add(to: &cells[fact.cell, default: UsageSums()])
         }
         for (cell, sums) in cells { try UsageTables.add(sums, to: cell, in: transaction) }
         try UsageTables.setPosition(max(position, batch.end), of: batch.log, in: transaction)

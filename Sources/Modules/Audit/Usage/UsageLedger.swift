@@ -30,12 +30,8 @@ final class UsageLedger: AuditProjection {
         /// Tenants whose batch is being written, and the first record in it.
         var underWay: [TenantID: Int] = [:]
         var cells = 0
-        /// Records that are in the log and perhaps not on the disk yet. They wait: a power cut could take them, and their
-        /// sequences would be given to others.
-        var fresh: [UsageFact] = []
-        /// Behind the last record that was taken, and behind the last one that is on the disk.
+        /// Behind the last record that was taken.
         var next = 0
-        var durable = 0
         /// ``UsagePosition/log``
         var log = 0
         /// What control.db has.
@@ -55,7 +51,7 @@ final class UsageLedger: AuditProjection {
             var added = 0
             batch(of: fact) { batch in
                 added = -batch.cells.count
-                batch.cells[cell, default: UsageSums()].add(fact.sums)
+                fact.add(to: &batch.cells[cell, default: UsageSums()])
                 added += batch.cells.count
             }
             cells += added
@@ -72,7 +68,7 @@ final class UsageLedger: AuditProjection {
     /// Where reading begins at a start.
     func begin(at position: UsagePosition) {
         state.withLock { state in
-            (state.next, state.durable, state.log) = (position.sequence, position.sequence, position.log)
+            (state.next, state.log) = (position.sequence, position.log)
             state.written = position
         }
     }
@@ -80,7 +76,7 @@ final class UsageLedger: AuditProjection {
     /// What comes from now on is new; no tenant's database can know it.
     func endRecovery() { state.withLock { $0.isRecovering = false } }
 
-    /// Takes a record, in the order of the log.
+    /// Takes a record, in the order of the log. It is on the disk: a power cut would give its sequence to another.
     func apply(_ record: AuditRecord) {
         state.withLock { state in
             state.next = record.place.sequence + 1
@@ -89,20 +85,9 @@ final class UsageLedger: AuditProjection {
                 state.batch(of: fact) { $0.recovered.append(fact) }
                 return
             }
-            state.fresh.append(fact)
+            state.count(fact)
             state.feeds.take(fact)
             state.totals.take(fact)
-        }
-    }
-
-    /// Everything below is on the disk.
-    func flushed(through size: Int) {
-        state.withLock { state in
-            state.durable = max(state.durable, min(size, state.next))
-            let durable = state.durable
-            let count = state.fresh.firstIndex { $0.sequence >= durable } ?? state.fresh.count
-            for fact in state.fresh.prefix(count) { state.count(fact) }
-            state.fresh.removeFirst(count)
         }
     }
 
@@ -114,9 +99,9 @@ final class UsageLedger: AuditProjection {
     /// The first record that some tenant's database may not tell of: where reading begins after a crash.
     var position: UsagePosition {
         state.withLock { state in
-            let waiting = state.batches.values.map(\.first).min() ?? state.durable
-            let underWay = state.underWay.values.min() ?? state.durable
-            return UsagePosition(log: state.log, sequence: min(waiting, underWay, state.durable))
+            let waiting = state.batches.values.map(\.first).min() ?? state.next
+            let underWay = state.underWay.values.min() ?? state.next
+            return UsagePosition(log: state.log, sequence: min(waiting, underWay, state.next))
         }
     }
 
@@ -142,7 +127,7 @@ final class UsageLedger: AuditProjection {
             guard state.underWay[tenant] == nil else { return .underWay }
             guard var batch = state.batches.removeValue(forKey: tenant) else { return .nothing }
             state.cells -= batch.cells.count
-            batch.end = state.durable
+            batch.end = state.next
             state.underWay[tenant] = batch.first
             return .batch(batch)
         }

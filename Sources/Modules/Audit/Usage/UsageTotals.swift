@@ -16,7 +16,7 @@ struct UsageTotals: Sendable {
 
     mutating func take(_ fact: UsageFact) {
         var series = Series(model: fact.cell.model, provider: fact.cell.provider)
-        if sums[series] == nil, sums.count >= Self.seriesMax { series = Self.other }
-        sums[series, default: UsageSums()].add(fact.sums)
+        if sums.count >= Self.seriesMax, sums[series] == nil { series = Self.other }
+        fact.add(to: &sums[series, default: UsageSums()])
     }
 }

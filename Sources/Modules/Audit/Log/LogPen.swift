@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Platform
+
+/// Who may write at the end of the log, one at a time.
+///
+/// With `sync = "interval"` a loop writes itself what its exchanges have to say in a turn: one call that ends in the kernel's
+/// memory, without a thread to be woken and an answer to be waited for. Whatever may take longer is the log's thread's: a
+/// flush, another segment, a log that is in trouble, a disk that was slow lately. It takes the pen for as long as it
+/// needs; loops then leave their entries to it.
+final class LogPen: @unchecked Sendable {
+    /// What a write may take. The kernel's memory takes it in a few microseconds; where the disk is behind so far that a writer
+    /// is made to wait, no loop shall be the one.
+    static let patience = Duration.milliseconds(5)
+    /// For how long the thread writes after that.
+    static let pause = Duration.seconds(1)
+
+    private struct Gate {
+        /// Whether loops may write.
+        var isOpen = false
+        /// Whether the thread knows that something waits to be flushed.
+        var isFlushExpected = false
+        var slowUntil = Instant(nanoseconds: 0)
+    }
+
+    private let gate = Monitor(Gate())
+    private let generation: Int
+    /// Touched by who has the gate's lock while it is open, and by the log's thread while it is not.
+    private(set) var writer: LogWriter
+    private let onFirst: @Sendable () -> Void
+
+    /// The thread has it at first.
+    ///
+    /// - Parameters:
+    ///   - generation: of control.db, as it stands in the records.
+    ///   - onFirst: called when a loop has written and nobody expects a flush yet. On the loop.
+    init(_ writer: LogWriter, generation: Int, onFirst: @escaping @Sendable () -> Void) {
+        (self.writer, self.generation, self.onFirst) = (writer, generation, onFirst)
+    }
+
+    // MARK: Loops
+
+    /// Writes entries.
+    ///
+    /// - Returns: the sequence of the first; nil where the thread has to do it.
+    func writeNow(_ items: [LogWriter.Item]) -> Int? {
+        var isFirst = false
+        let sequence = gate.withLock { gate -> Int? in
+            guard gate.isOpen else { return nil }
+            let begun = Instant.now()
+            guard begun >= gate.slowUntil, let sequence = writer.appendNow(items, generation: generation) else {
+                return nil
+            }
+            let ended = Instant.now()
+            if ended - begun > Self.patience { gate.slowUntil = ended + Self.pause }
+            isFirst = !gate.isFlushExpected
+            gate.isFlushExpected = true
+            return sequence
+        }
+        if isFirst { onFirst() }
+        return sequence
+    }
+
+    // MARK: The log's thread
+
+    /// Waits until no loop writes, and lets none from then on.
+    func take() { gate.withLock { $0.isOpen = false } }
+
+    /// Lets loops write.
+    ///
+    /// - Parameter isFlushExpected: whether the thread will flush at a time that it knows.
+    func give(isFlushExpected: Bool) {
+        gate.withLock { gate in
+            gate.isOpen = true
+            gate.isFlushExpected = isFlushExpected
+        }
+    }
+
+    /// Writes entries.
+    ///
+    /// - Precondition: the thread has the pen, as for the following.
+    func append(_ items: [LogWriter.Item]) -> [Result<Int, AuditFailure>] {
+        writer.append(items, generation: generation)
+    }
+
+    /// Changes or asks the writer.
+    func use<Result, Failure: Error>(_ body: (inout LogWriter) throws(Failure) -> Result) throws(Failure) -> Result {
+        try body(&writer)
+    }
+}
