@@ -36,6 +36,31 @@ struct SocketTests {
         }
     }
 
+    @Test func `what is under way goes first, and of what begins a part in each turn`() throws {
+        let begun = 3 * EventLoopLimits.beginningsPerTurn
+        let (order, turns) = try onLoop { loop in
+            let pairs = try (0..<begun + 4).map { _ in try Socket.pair(on: loop) }
+            let done = OneShot<Bool>(on: loop)
+            let log = TurnLog()
+            for (index, pair) in pairs.enumerated() {
+                pair.0.readerBegins = index < begun
+                loop.spawn {
+                    _ = try? await pair.0.read()
+                    log.order.append(index)
+                    log.turns.append(loop.turn)
+                    if log.order.count == pairs.count { done.fulfil(true) }
+                }
+            }
+            await loop.yield()
+            for pair in pairs { #expect(try pair.1.hold("x")) }
+            #expect(await done.value())
+            return (log.order, log.turns)
+        }
+        #expect(Set(order.prefix(4)) == Set(begun..<begun + 4))
+        #expect(order.count == begun + 4)
+        for turn in Set(turns) { #expect(turns.count { $0 == turn } <= EventLoopLimits.beginningsPerTurn + 4) }
+    }
+
     @Test func `what is held leaves at the end of the turn, in order and as one`() throws {
         try onLoop { loop in
             let (first, second) = try Socket.pair(on: loop)
@@ -358,4 +383,10 @@ private final class Box: @unchecked Sendable {
         value = first
         return second
     }
+}
+
+/// Which task went on, and in which turn. Of one loop.
+private final class TurnLog: @unchecked Sendable {
+    var order: [Int] = []
+    var turns: [UInt64] = []
 }

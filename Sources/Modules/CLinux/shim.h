@@ -21,6 +21,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -32,6 +33,7 @@ extern int accept4(int, struct sockaddr *, socklen_t *, int);
 extern int pthread_setname_np(pthread_t, const char *);
 extern const char *strerrorname_np(int);
 extern const char *strerrordesc_np(int);
+extern long syscall(long, ...);
 
 // accept4 stands behind _GNU_SOURCE: one call gives a non-blocking, close-on-exec socket.
 static inline int clinux_accept(int fd, struct sockaddr *address, socklen_t *length) {
@@ -70,6 +72,19 @@ static inline int clinux_epoll_ctl(int epoll, int operation, int fd, unsigned in
 }
 static inline unsigned int clinux_epoll_events(const struct epoll_event *event) { return event->events; }
 static inline unsigned long long clinux_epoll_data(const struct epoll_event *event) { return event->data.u64; }
+
+// The three calls of every message. glibc's functions of these names are points at which a thread may be cancelled
+// (pthreads(7)), and say so before and after with an atomic each; nobody cancels threads here.
+static inline ssize_t clinux_receive(int fd, void *buffer, size_t count) {
+    return syscall(SYS_recvfrom, (long)fd, buffer, count, 0L, NULL, NULL);
+}
+// A peer that has closed is an error, not SIGPIPE.
+static inline ssize_t clinux_send(int fd, const void *buffer, size_t count) {
+    return syscall(SYS_sendto, (long)fd, buffer, count, (long)MSG_NOSIGNAL, NULL, 0L);
+}
+static inline int clinux_epoll_wait(int epoll, struct epoll_event *events, int count, int milliseconds) {
+    return (int)syscall(SYS_epoll_pwait, (long)epoll, events, (long)count, (long)milliseconds, NULL, 8L);
+}
 
 // The flags are enumerators of an anonymous type, one of them above INT_MAX; Swift wants plain numbers.
 static const unsigned int clinux_EPOLLIN = EPOLLIN;

@@ -91,11 +91,11 @@ package final class FrontDoor: Responder {
         }
         // The connection goes on to its next request while this exchange is still under way.
         remainders.add(1, ordering: .relaxed)
-        exchange.request.loop.spawn { [self] in
+        exchange.request.loop.spawn {
             let outcome = await remainder()
             try? await exchange.conclude(outcome)
-            await settle(exchange, outcome)
-            remainders.subtract(1, ordering: .relaxed)
+            await self.settle(exchange, outcome)
+            self.remainders.subtract(1, ordering: .relaxed)
         }
     }
 

@@ -5,6 +5,8 @@ package enum EventLoopLimits {
     package static let eventsPerTurn = 256
     /// Jobs and posted closures run a turn, so that tasks that wake each other cannot starve the sockets.
     package static let jobsPerTurn = 512
+    /// Tasks that begin something new, a turn: a request is taken in when those before it have come as far as they can.
+    package static let beginningsPerTurn = 16
     /// Connections one listener accepts a turn. Each brings a handshake of up to a millisecond: those already served wait
     /// behind so many of them at most.
     package static let acceptsPerTurn = 16

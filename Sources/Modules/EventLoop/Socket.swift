@@ -55,6 +55,9 @@ package final class Socket: EventSource, @unchecked Sendable {
     private var readLimit: Instant?
     private var writeLimit: Instant?
 
+    /// True while the reader waits for something new to do: what is under way on the loop goes first.
+    package var readerBegins = false
+
     /// Until when the reader waits; nil: as long as it takes. Moving it costs almost nothing.
     package var readDeadline: Instant? {
         get { readLimit }
@@ -143,7 +146,7 @@ package final class Socket: EventSource, @unchecked Sendable {
 
     override func handle(_ events: UInt32) {
         let isClosure = readiness.receive(events)
-        if reader.wants(readiness) { reader.resume() }
+        if reader.wants(readiness) { if readerBegins { loop.begin { reader.resume() } } else { reader.resume() } }
         if writer.wants(readiness) { writer.resume() }
         if readiness.mayWrite, !held.isEmpty { list() }
         if isClosure, let closure = readiness.closure { firePeerClosed(closure) }
@@ -167,7 +170,7 @@ extension Socket {
         precondition(unsafe !buffer.isEmpty, "a read needs room")
         guard readiness.mayRead else { return nil }
         // SAFETY: the buffer belongs to the caller during the call, and is as long as said.
-        let count = repeating { unsafe recv(number, buffer.baseAddress, buffer.count, 0) }
+        let count = repeating { unsafe clinux_receive(number, buffer.baseAddress, buffer.count) }
         guard count >= 0 else { return try block { $0.mayRead = false } }
         readiness.didRead(count, room: buffer.count)
         charge(count)
@@ -182,8 +185,8 @@ extension Socket {
         let number = try open()
         guard unsafe !bytes.isEmpty else { return 0 }
         guard try sendHeld(), readiness.mayWrite else { return nil }
-        // SAFETY: as above. MSG_NOSIGNAL: a closed peer is an error, not SIGPIPE.
-        let count = repeating { unsafe send(number, bytes.baseAddress, bytes.count, CInt(MSG_NOSIGNAL)) }
+        // SAFETY: as above.
+        let count = repeating { unsafe clinux_send(number, bytes.baseAddress, bytes.count) }
         return try finishWriting(count, offered: bytes.count)
     }
 
@@ -228,7 +231,7 @@ extension Socket {
         guard readiness.mayWrite else { return false }
         let count = unsafe held.withUnsafeBytes { bytes in
             // SAFETY: the kernel only reads through the pointer, during the call, as far as the count says.
-            repeating { unsafe send(number, bytes.baseAddress, bytes.count, CInt(MSG_NOSIGNAL)) }
+            repeating { unsafe clinux_send(number, bytes.baseAddress, bytes.count) }
         }
         guard count < 0 || count < held.count else {
             loop.giveRoom(exchange(&held, with: []))

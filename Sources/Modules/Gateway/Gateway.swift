@@ -120,8 +120,8 @@ package final class Gateway: Module, PriceBook {
     private var listProviders: Route {
         Route(
             .get, "/admin/v1/providers", guard: .operator, summary: "Providers, and where the key of each comes from"
-        ) { [self] _ throws(Failure) in
-            let providers = catalog.withLock { $0.providers }
+        ) { _ throws(Failure) in
+            let providers = self.catalog.withLock { $0.providers }
             return .json(["object": "list", "data": .array(providers.map { .object($0.json) })])
         }
     }
@@ -130,21 +130,22 @@ package final class Gateway: Module, PriceBook {
         Route(
             .post, route.path, guard: .key(route == .embeddings ? .embeddings : .chat),
             shape: route.isAnthropic ? .anthropic : .house, summary: route.summary, requestBody: route.bodySchema
-        ) { [self] exchange async throws(Failure) in
-            try await answer(exchange, route)
+        ) { exchange async throws(Failure) in
+            // `self.`, and not a list of captures: behind one, the closure would leave its caller's executor and come back.
+            try await self.answer(exchange, route)
         }
     }
 
     private var listModels: Route {
         Route(.get, "/v1/models", guard: .anyKey, summary: "The models this key may use, and nodes as node/<alias>") {
-            [self] exchange async throws(Failure) in
-            var listed = catalog.withLock { $0.models }.compactMap { model -> ModelList.Entry? in
+            exchange async throws(Failure) in
+            var listed = self.catalog.withLock { $0.models }.compactMap { model -> ModelList.Entry? in
                 let names = [model.name] + model.settings.aliases
                 return names.first { exchange.principal?.mayUse(model: $0) ?? false }.map {
                     ModelList.Entry(model, named: $0)
                 }
             }
-            if let principal = exchange.principal, let nodes = nodes.withLock({ $0 }) {
+            if let principal = exchange.principal, let nodes = self.nodes.withLock({ $0 }) {
                 listed += try await nodes.aliases(for: principal).map { ModelList.Entry(node: $0) }
             }
             return .json(
@@ -155,14 +156,14 @@ package final class Gateway: Module, PriceBook {
     private var showModel: Route {
         // Names may hold slashes (`node/<alias>`, `meta-llama/llama-3`).
         Route(.get, "/v1/models/{id...}", guard: .anyKey, summary: "One of them") {
-            [self] exchange async throws(Failure) in
+            exchange async throws(Failure) in
             let name = exchange.parameters["id"] ?? ""
             let entry: ModelList.Entry
-            if let node = try await node(named: name, for: exchange.principal) {
+            if let node = try await self.node(named: name, for: exchange.principal) {
                 // The node's own model is its tenant's business, not this caller's.
                 entry = ModelList.Entry(node: node.alias)
             } else {
-                entry = ModelList.Entry(try model(named: name, for: exchange.principal), named: name)
+                entry = ModelList.Entry(try self.model(named: name, for: exchange.principal), named: name)
             }
             return .json(
                 ModelList.entry(entry, isAnthropic: exchange.request.head.fields.contains("anthropic-version")))

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
+
 /// The entries over one text, in one piece of memory with one owner: appended to while a text is read, and only read from
 /// then on. An array would ask before each of its entries whether somebody else holds it too.
 @safe struct JSONTape: ~Copyable {
@@ -14,12 +16,12 @@
     init(capacity: Int, countMax: Int) {
         self.capacity = min(capacity, countMax)
         self.countMax = countMax
-        unsafe base = .allocate(capacity: self.capacity)
+        unsafe base = Self.room(for: self.capacity)
     }
 
     deinit {
         // Entries are plain figures: there is nothing to deinitialise in them.
-        unsafe base.deallocate()
+        unsafe free(base)
     }
 
     /// The entry at `index`; stops the process beyond the last.
@@ -45,14 +47,21 @@
         return true
     }
 
+    /// Memory for so many entries, from malloc itself: `allocate` asks it for an alignment, which is then not to be had from
+    /// the thread's own store of blocks.
+    private static func room(for capacity: Int) -> UnsafeMutablePointer<JSONEntry> {
+        guard let memory = unsafe malloc(capacity * MemoryLayout<JSONEntry>.stride) else { fatalError("out of memory") }
+        return unsafe memory.bindMemory(to: JSONEntry.self, capacity: capacity)
+    }
+
     private mutating func grow() -> Bool {
         guard capacity < countMax else { return false }
         // Below 2^28, so that twice as many can be counted.
         let new = min(2 * capacity, countMax)
-        let larger = UnsafeMutablePointer<JSONEntry>.allocate(capacity: new)
+        let larger = unsafe Self.room(for: new)
         // All `count` entries are initialised and fit into more room; the old memory has no other user.
         unsafe larger.moveInitialize(from: base, count: count)
-        unsafe base.deallocate()
+        unsafe free(base)
         unsafe base = larger
         capacity = new
         return true

@@ -223,6 +223,12 @@ extension Transport {
         return unsafe [UInt8](copying: record)
     }
 
+    /// True while whoever waits to read waits for something new to do: what is under way on the loop goes first.
+    package var readerBegins: Bool {
+        get { socket.readerBegins }
+        set { socket.readerBegins = newValue }
+    }
+
     /// True while nothing waits to be read: neither bytes, nor an end, nor a failure. What TLS says on its own behalf
     /// (session tickets) is taken in on the way. For a stream at rest, which anything else makes useless: a byte that is
     /// there is lost.

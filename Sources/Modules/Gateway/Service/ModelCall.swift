@@ -115,14 +115,18 @@ final class ModelCall {
 
 /// Where members of a call's body are, found in one walk: places in the document, 0 for what it has not.
 struct CallPlaces {
-    private let places: SIMD8<Int32>
+    // One by one: an object that holds a vector needs memory of a vector's alignment.
+    private let places: (model: Int32, stream: Int32, streamOptions: Int32, store: Int32)
 
-    init(_ view: borrowing JSONView) { places = view.values(of: Self.names, in: 0) }
+    init(_ view: borrowing JSONView) {
+        let found = view.values(of: Self.names, in: 0)
+        places = (found[0], found[1], found[2], found[3])
+    }
 
-    var model: Int { Int(places[0]) }
-    var stream: Int { Int(places[1]) }
-    var streamOptions: Int { Int(places[2]) }
-    var store: Int { Int(places[3]) }
+    var model: Int { Int(places.model) }
+    var stream: Int { Int(places.stream) }
+    var streamOptions: Int { Int(places.streamOptions) }
+    var store: Int { Int(places.store) }
 
     private static let names = MemberNames("model", "stream", "stream_options", "store")
 }

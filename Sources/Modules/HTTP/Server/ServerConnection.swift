@@ -44,7 +44,10 @@ final class ServerConnection: @unchecked Sendable {
     private var limits: HTTPServerLimits { server.limits }
     private let transport: Transport
     private var phase = Phase.handshake {
-        didSet { if phase.waitsFor != oldValue.waitsFor { server.note(self, waitsFor: phase.waitsFor) } }
+        didSet {
+            if phase.waitsFor != oldValue.waitsFor { server.note(self, waitsFor: phase.waitsFor) }
+            transport.readerBegins = phase == .idle
+        }
     }
     /// Where the server finds it when it looks for one that waits; the server's alone.
     var place = WaitingConnections.Place()
