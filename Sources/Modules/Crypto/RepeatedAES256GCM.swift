@@ -12,8 +12,11 @@ package import Platform
 @safe package final class RepeatedAES256GCM {
     private let sealing: OpaquePointer
     private let opening: OpaquePointer
-    /// Names the tag to OpenSSL by a pointer, and an end: what EVP_CIPHER_CTX_ctrl would make anew for each piece.
-    private let tagParameter: UnsafeMutablePointer<OSSL_PARAM>
+    /// Name to OpenSSL where nonce and tag of a piece lie, with an end behind each list: what EVP_CIPHER_CTX_ctrl would make
+    /// anew for each. The nonce alone, to seal; nonce and tag, to open; the second of these is the tag alone.
+    private let nonceParameter: UnsafeMutablePointer<OSSL_PARAM>
+    private let parameters: UnsafeMutablePointer<OSSL_PARAM>
+    private let setsNonce: Bool
     /// False after a call that OpenSSL refused; the finish then fails.
     private var isSound = true
 
@@ -21,16 +24,60 @@ package import Platform
         OpenSSLErrors.require(EVP_CIPHER_fetch(nil, "AES-256-GCM", nil), "AES-256-GCM"))
 
     /// For keys to come.
-    package init() {
+    package convenience init() { self.init(setsNonce: Self.isNonceSettable) }
+
+    /// - Parameter setsNonce: gives the nonce as a parameter. With EVP_CipherInit_ex2, which does the same, OpenSSL 3.0 first
+    ///   asks itself how long a nonce is, by a dozen comparisons of names: a fifth of the work on 1 KB.
+    init(setsNonce: Bool) {
+        self.setsNonce = setsNonce
         unsafe sealing = OpenSSLErrors.require(EVP_CIPHER_CTX_new(), "EVP_CIPHER_CTX_new")
         unsafe opening = OpenSSLErrors.require(EVP_CIPHER_CTX_new(), "EVP_CIPHER_CTX_new")
-        unsafe tagParameter = .allocate(capacity: 2)
-        // The name is a literal and lives as long as the program; where the tag lies is said with each piece.
-        let name: StaticString = "tag"
-        let key = unsafe UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)
-        unsafe tagParameter.initialize(
-            to: OSSL_PARAM_construct_octet_string(key, nil, AES256GCM.tagByteCount))
-        unsafe (tagParameter + 1).initialize(to: OSSL_PARAM_construct_end())
+        unsafe nonceParameter = .allocate(capacity: 2)
+        unsafe parameters = .allocate(capacity: 3)
+        // As EVP_CTRL_GCM_SET_IV_FIXED has it, the length -1 says that it is the whole nonce.
+        let nonce = unsafe Self.parameter("tlsivfixed", count: -1)
+        unsafe nonceParameter.initialize(to: nonce)
+        unsafe parameters.initialize(to: nonce)
+        unsafe (parameters + 1).initialize(to: Self.parameter("tag", count: AES256GCM.tagByteCount))
+        unsafe (nonceParameter + 1).initialize(to: OSSL_PARAM_construct_end())
+        unsafe (parameters + 2).initialize(to: OSSL_PARAM_construct_end())
+    }
+
+    /// A name is a literal and lives as long as the program; where the bytes lie is said with each piece.
+    private static func parameter(_ name: StaticString, count: Int) -> OSSL_PARAM {
+        let name = unsafe UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)
+        return unsafe OSSL_PARAM_construct_octet_string(name, nil, count)
+    }
+
+    /// Whether this OpenSSL takes the nonce as a parameter, told by sealing with it: what comes out must be what comes out
+    /// of the ordinary way, twice, since a nonce that is not taken would be a nonce that is used again.
+    static let isNonceSettable = sample(setsNonce: true) == sample(setsNonce: false)
+
+    /// Two texts sealed under two nonces, and opened again.
+    private static func sample(setsNonce: Bool) -> [UInt8] {
+        let gcm = RepeatedAES256GCM(setsNonce: setsNonce)
+        var bytes = [UInt8](repeating: 0, count: 128)
+        // No secret: nothing else is sealed with it.
+        var zeros = [UInt8](repeating: 0, count: AES256GCM.keyByteCount)
+        let key = SecretBytes(taking: &zeros)
+        guard (try? gcm.useForSealing(key)) != nil, (try? gcm.useForOpening(key)) != nil else { return [] }
+        // 12 bytes of nonce, 12 of text, 16 of tag, 12 of the opened text; twice, 64 bytes apart.
+        let isGood = unsafe bytes.withUnsafeMutableBytes { bytes in
+            guard let base = bytes.baseAddress else { return false }
+            return (0..<2).allSatisfy { index in
+                let nonce = unsafe base + index * 64
+                unsafe nonce.storeBytes(of: UInt8(index + 1), as: UInt8.self)
+                unsafe gcm.beginSealing(nonce: nonce)
+                unsafe gcm.associateSealing(nonce, count: AES256GCM.nonceByteCount)
+                unsafe gcm.seal(nonce, to: nonce + 12, count: 12)
+                guard unsafe gcm.finishSealing(tag: nonce + 24) else { return false }
+                unsafe gcm.beginOpening(nonce: nonce, tag: nonce + 24)
+                unsafe gcm.associateOpening(nonce, count: AES256GCM.nonceByteCount)
+                unsafe gcm.open(nonce + 12, to: nonce + 40, count: 12)
+                return gcm.finishOpening()
+            }
+        }
+        return isGood ? bytes : [setsNonce ? 1 : 0]
     }
 
     /// `key` has 32 bytes; the contexts hold what they need of it, wiped with them.
@@ -67,14 +114,20 @@ package import Platform
         // Both were made by init and are used nowhere else; freeing wipes the schedules.
         unsafe EVP_CIPHER_CTX_free(sealing)
         unsafe EVP_CIPHER_CTX_free(opening)
-        unsafe tagParameter.deallocate()
+        unsafe nonceParameter.deallocate()
+        unsafe parameters.deallocate()
     }
 
     /// `nonce` points to 12 bytes that this key has never seen.
     package func beginSealing(nonce: UnsafeRawPointer) {
-        isSound =
-            unsafe EVP_EncryptInit_ex2(
-                sealing, nil, nil, nonce.assumingMemoryBound(to: UInt8.self), nil) == 1
+        if setsNonce {
+            // It is copied within the call, and not written.
+            unsafe nonceParameter.pointee.data = UnsafeMutableRawPointer(mutating: nonce)
+            isSound = unsafe EVP_CIPHER_CTX_set_params(sealing, nonceParameter) == 1
+        } else {
+            isSound =
+                unsafe EVP_EncryptInit_ex2(sealing, nil, nil, nonce.assumingMemoryBound(to: UInt8.self), nil) == 1
+        }
     }
 
     /// `count` bytes that are bound, not hidden.
@@ -101,11 +154,11 @@ package import Platform
     /// Writes 16 bytes to `tag`. False where OpenSSL refused something: the piece is then void.
     package func finishSealing(tag: UnsafeMutableRawPointer) -> Bool {
         var rest: CInt = 0
-        unsafe tagParameter.pointee.data = tag
+        unsafe (parameters + 1).pointee.data = tag
         // GCM leaves nothing over: the final call writes no text, only needs an address.
         guard isSound,
             unsafe EVP_EncryptFinal_ex(sealing, tag.assumingMemoryBound(to: UInt8.self), &rest) == 1,
-            unsafe EVP_CIPHER_CTX_get_params(sealing, tagParameter) == 1
+            unsafe EVP_CIPHER_CTX_get_params(sealing, parameters + 1) == 1
         else {
             ERR_clear_error()
             return false
@@ -115,11 +168,16 @@ package import Platform
 
     /// `nonce` points to 12 bytes, `tag` to 16.
     package func beginOpening(nonce: UnsafeRawPointer, tag: UnsafeRawPointer) {
-        // It is read within the call, and written by none.
-        unsafe tagParameter.pointee.data = UnsafeMutableRawPointer(mutating: tag)
-        isSound =
-            unsafe EVP_DecryptInit_ex2(
-                opening, nil, nil, nonce.assumingMemoryBound(to: UInt8.self), tagParameter) == 1
+        // Both are copied within the call, and not written.
+        unsafe (parameters + 1).pointee.data = UnsafeMutableRawPointer(mutating: tag)
+        if setsNonce {
+            unsafe parameters.pointee.data = UnsafeMutableRawPointer(mutating: nonce)
+            isSound = unsafe EVP_CIPHER_CTX_set_params(opening, parameters) == 1
+        } else {
+            isSound =
+                unsafe EVP_DecryptInit_ex2(
+                    opening, nil, nil, nonce.assumingMemoryBound(to: UInt8.self), parameters + 1) == 1
+        }
     }
 
     /// `count` bytes that were bound.
