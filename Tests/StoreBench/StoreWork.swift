@@ -121,7 +121,7 @@ struct StoreWork {
     private static func object(ofPlace place: Int) -> ObjectID { object(ofThread: place >> 24) }
 
     private static func cell(_ place: Int) -> Cell {
-        Cell(table: "bench_messages", column: "content", row: String(place))
+        Cell(table: "bench_messages", column: "content", row: place)
     }
 
     private static func insert(
@@ -141,13 +141,13 @@ struct StoreWork {
     ) throws(SQLiteError) -> [(place: Int, content: [UInt8])] {
         // Whoever reads a thread's messages has the thread's id.
         var (thread, id) = (0, object(ofThread: 0))
-        let read = { (row: borrowing SQLiteRow) throws(SQLiteError) -> (place: Int, content: [UInt8]) in
+        func read(_ row: borrowing SQLiteRow) throws(SQLiteError) -> (place: Int, content: [UInt8]) {
             let place = try row.int(0)
             if place >> 24 != thread { (thread, id) = (place >> 24, object(ofPlace: place)) }
             return (place, try transaction.open(1, of: row, in: cell(place), of: id))
         }
         return values.count == 1
-            ? try transaction.connection.query(sql, values[0], body: read)
-            : try transaction.connection.query(sql, values[0], values[1], body: read)
+            ? try transaction.connection.query(sql, values[0]) { row throws(SQLiteError) in try read(row) }
+            : try transaction.connection.query(sql, values[0], values[1]) { row throws(SQLiteError) in try read(row) }
     }
 }

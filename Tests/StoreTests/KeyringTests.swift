@@ -63,6 +63,19 @@ import Testing
         }
     }
 
+    @Test func `a row's number is bound as its digits are`() throws {
+        let key = ObjectKey(SecretBytes(randomCount: 32))
+        for number in [0, 7, 10, 99, 100, -1, -10, .max, .min] {
+            let text = Cell(table: "messages", column: "content", row: "\(number)")
+            let plain: [UInt8] = [1, 2, 3]
+            let sealed = try key.seal(plain.span, in: text, of: .red)
+            let same = Cell(table: "messages", column: "content", row: number)
+            #expect(try key.open(sealed, in: same, of: .red) == plain)
+            let other = Cell(table: "messages", column: "content", row: number ^ 1)
+            #expect(throws: KeyringFailure.self) { try key.open(sealed, in: other, of: .red) }
+        }
+    }
+
     @Test func `an erased object has no key, before a restart and after, and its id is not given again`() throws {
         let house = try KeyringHouse()
         var keyring = try house.open()

@@ -11,20 +11,22 @@ enum Work {
 /// First in, first out; both ends in constant time. A ring that grows by doubling and never shrinks.
 package struct Queue<Element> {
     /// Its length is zero or a power of two.
-    private var ring: [Element?] = []
-    private var head = 0
-    package private(set) var count = 0
+    @usableFromInline var ring: [Element?] = []
+    @usableFromInline var head = 0
+    @usableFromInline package internal(set) var count = 0
 
-    package init() {}
+    @inlinable package init() {}
 
-    package var isEmpty: Bool { count == 0 }
+    @inlinable package var isEmpty: Bool { count == 0 }
 
+    @inlinable
     package mutating func append(_ element: Element) {
         if count == ring.count { grow() }
         ring[(head &+ count) & (ring.count &- 1)] = element
         count &+= 1
     }
 
+    @inlinable
     package mutating func popFirst() -> Element? {
         guard count > 0 else { return nil }
         let element = ring[head].take()
@@ -33,7 +35,8 @@ package struct Queue<Element> {
         return element
     }
 
-    private mutating func grow() {
+    @inlinable
+    mutating func grow() {
         ring = Array(ring[head...]) + ring[..<head] + Array(repeating: nil, count: max(8, ring.count))
         head = 0
     }

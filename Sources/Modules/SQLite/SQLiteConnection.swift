@@ -108,7 +108,8 @@ package struct SQLiteOptions: Sendable {
     }
 
     /// Runs one statement and gives what `body` makes of each row.
-    @inlinable package func query<Result>(
+    /// Inlined, so that the array of results is one of known type.
+    @inlinable @inline(__always) package func query<Result>(
         _ sql: String, _ values: any SQLiteConvertible...,
         body: (borrowing SQLiteRow) throws(SQLiteError) -> Result
     ) throws(SQLiteError) -> [Result] {

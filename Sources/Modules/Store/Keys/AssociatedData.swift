@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Core
 import Crypto
 import Platform
 
@@ -28,7 +29,7 @@ struct AssociatedData {
             if let base = target.baseAddress {
                 // Together the two write all of it.
                 unsafe Self.write(label: label, tenant: tenant, table: table, column: column, to: base)
-                unsafe Self.write(row: row, version: version, keyID: keyID, to: base)
+                unsafe Self.write(row: .text(row), version: version, keyID: keyID, to: base)
             }
             count = Self.byteCount
         }
@@ -50,8 +51,11 @@ struct AssociatedData {
     }
 
     /// What differs from value to value.
-    static func write(row: String, version: Int, keyID: Int, to target: UnsafeMutableRawPointer) {
-        unsafe put(row, to: target + 112, width: 64)
+    static func write(row: Cell.Row, version: Int, keyID: Int, to target: UnsafeMutableRawPointer) {
+        switch row {
+        case .text(let text): unsafe put(text, to: target + 112, width: 64)
+        case .number(let number): unsafe put(number, to: target + 112, width: 64)
+        }
         unsafe target.storeBytes(of: version.bigEndian, toByteOffset: 176, as: Int.self)
         unsafe target.storeBytes(of: keyID.bigEndian, toByteOffset: 184, as: Int.self)
     }
@@ -67,6 +71,22 @@ struct AssociatedData {
         precondition(text.utf8CodeUnitCount < 32, "names of tables and columns are our own")
         unsafe target.storeBytes(of: UInt8(text.utf8CodeUnitCount), as: UInt8.self)
         unsafe put(text, to: target + 1)
+    }
+
+    /// What `put` writes for its digits as a text.
+    private static func put(_ number: Int, to target: UnsafeMutableRawPointer, width: Int) {
+        unsafe target.initializeMemory(as: UInt8.self, repeating: 0, count: width)
+        // 19 digits and a sign at most, which fit.
+        var (rest, count) = (number.magnitude, number < 0 ? 2 : 1)
+        while rest >= 10 { (rest, count) = (rest / 10, count + 1) }
+        unsafe target.storeBytes(of: UInt8(truncatingIfNeeded: count), as: UInt8.self)
+        if number < 0 { unsafe target.storeBytes(of: UInt8(ascii: "-"), toByteOffset: 1, as: UInt8.self) }
+        rest = number.magnitude
+        repeat {
+            let digit = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            unsafe target.storeBytes(of: digit, toByteOffset: count, as: UInt8.self)
+            (rest, count) = (rest / 10, count - 1)
+        } while rest > 0
     }
 
     private static func put(_ text: String, to target: UnsafeMutableRawPointer, width: Int) {

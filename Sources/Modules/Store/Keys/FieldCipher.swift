@@ -23,6 +23,9 @@ import Platform
     static let contentBytesMax = 1 << 30
     private static let nonceOffset = 6
     private static let headByteCount = nonceOffset + AES256GCM.nonceByteCount
+    /// Version and algorithm, and what is filled in behind them.
+    private static let emptyHead = [1, 1] + [UInt8](repeating: 0, count: headByteCount - 2)
+    private static let emptyTag = [UInt8](repeating: 0, count: AES256GCM.tagByteCount)
 
     let tenant: TenantID
     private let gcm = RepeatedAES256GCM()
@@ -55,24 +58,28 @@ import Platform
         let generation = key.newest.generation
         describe(cell, generation)
         let count = plain.count
-        var frame = [UInt8](repeating: 0, count: count + Self.overheadByteCount)
+        // Room for all of it, filled by copies: of all ways to make an array this one is specialised.
+        var frame: [UInt8] = []
+        frame.reserveCapacity(count + Self.overheadByteCount)
+        frame.append(contentsOf: Self.emptyHead)
+        unsafe plain.withUnsafeBufferPointer { plain in unsafe frame.append(contentsOf: plain) }
+        frame.append(contentsOf: Self.emptyTag)
         // Head, ciphertext and tag each get their part of it.
         let isSealed = unsafe frame.withUnsafeMutableBytes { frame in
             guard let base = frame.baseAddress else { return false }
-            unsafe base.storeBytes(of: 1, as: UInt8.self)
-            unsafe base.storeBytes(of: 1, toByteOffset: 1, as: UInt8.self)
             unsafe base.storeBytes(
                 of: UInt32(truncatingIfNeeded: generation).bigEndian, toByteOffset: 2, as: UInt32.self)
             unsafe NonceStock.take(to: base + Self.nonceOffset)
             unsafe gcm.beginSealing(nonce: base + Self.nonceOffset)
             unsafe gcm.associateSealing(associated, count: AssociatedData.byteCount)
             let text = unsafe base + Self.headByteCount
-            unsafe plain.withUnsafeBytes { plain in
-                if let plain = plain.baseAddress, count > 0 { unsafe gcm.seal(plain, to: text, count: count) }
-            }
+            if count > 0 { unsafe gcm.seal(text, to: text, count: count) }
             return unsafe gcm.finishSealing(tag: text + count)
         }
-        guard isSealed else { throw .refused("content cannot be sealed") }
+        guard isSealed else {
+            SecretBytes.wipe(&frame)
+            throw .refused("content cannot be sealed")
+        }
         return frame
     }
 
@@ -83,17 +90,20 @@ import Platform
         guard let generation = Self.generation(of: frame), schedule(key, generation) else { throw Self.damage(cell) }
         describe(cell, generation)
         let count = frame.count - Self.overheadByteCount
-        var plain = [UInt8](repeating: 0, count: count)
-        // The frame has the lengths its head and tag are read with; the text is as long as what it is opened from.
-        let isOpen = unsafe plain.withUnsafeMutableBytes { plain in
-            unsafe frame.withUnsafeBytes { frame in
-                guard let frame = frame.baseAddress else { return false }
-                let text = unsafe frame + Self.headByteCount
-                unsafe gcm.beginOpening(nonce: frame + Self.nonceOffset, tag: text + count)
-                unsafe gcm.associateOpening(associated, count: AssociatedData.byteCount)
-                if let plain = plain.baseAddress, count > 0 { unsafe gcm.open(text, to: plain, count: count) }
-                return gcm.finishOpening()
+        // A copy of the ciphertext, opened in place.
+        var plain: [UInt8] = []
+        plain.reserveCapacity(count)
+        // The frame has the lengths its head and tag are read with.
+        let isOpen = unsafe frame.withUnsafeBufferPointer { frame in
+            guard let base = unsafe UnsafeRawPointer(frame.baseAddress) else { return false }
+            let start = Self.headByteCount
+            unsafe plain.append(contentsOf: UnsafeBufferPointer(rebasing: frame[start..<(start + count)]))
+            unsafe gcm.beginOpening(nonce: base + Self.nonceOffset, tag: base + start + count)
+            unsafe gcm.associateOpening(associated, count: AssociatedData.byteCount)
+            unsafe plain.withUnsafeMutableBytes { plain in
+                if let plain = plain.baseAddress, count > 0 { unsafe gcm.open(plain, to: plain, count: count) }
             }
+            return gcm.finishOpening()
         }
         guard isOpen else {
             SecretBytes.wipe(&plain)

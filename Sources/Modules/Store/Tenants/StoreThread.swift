@@ -11,7 +11,8 @@ import SQLite
 /// waits for one tenant, up to a group: first the reads, then the writes in one commit.
 final class StoreThread: Sendable {
     private struct State {
-        var queues: [TenantID: Queue<Job>] = [:]
+        /// An array each: mostly all of it is taken at once.
+        var queues: [TenantID: [Job]] = [:]
         /// Tenants whose queue is not empty, in the order of their turns.
         var turns = Queue<TenantID>()
         var count = 0
@@ -47,11 +48,10 @@ final class StoreThread: Sendable {
             guard state.count < TenantLimit.jobs, state.queues[tenant]?.count ?? 0 < TenantLimit.jobsOfOne else {
                 return .busy
             }
-            if state.queues[tenant] == nil {
-                state.queues[tenant] = Queue()
+            if state.queues[tenant]?.append(job) == nil {
+                state.queues[tenant] = [job]
                 state.turns.append(tenant)
             }
-            state.queues[tenant]?.append(job)
             state.count += 1
             return nil
         }
@@ -66,8 +66,8 @@ final class StoreThread: Sendable {
                 state.retired.insert(tenant)
                 guard !state.isStopped else { return nil }
                 state.closings.append((tenant, { unsafe continuation.resume() }))
-                var jobs: [Job] = []
-                while let job = state.queues[tenant]?.popFirst() { jobs.append(job) }
+                // The tenant's turn comes, and finds nothing.
+                let jobs = state.queues.removeValue(forKey: tenant) ?? []
                 state.count -= jobs.count
                 return jobs
             }
@@ -116,14 +116,14 @@ final class StoreThread: Sendable {
 
     /// The next group of one tenant; if more waits, its turn comes again behind the others'.
     private static func take(_ state: inout State, _ tenant: TenantID) -> [Job] {
-        var jobs: [Job] = []
-        while jobs.count < TenantLimit.group, let job = state.queues[tenant]?.popFirst() { jobs.append(job) }
-        state.count -= jobs.count
-        if state.queues[tenant]?.isEmpty == false {
-            state.turns.append(tenant)
-        } else {
-            state.queues[tenant] = nil
+        guard let jobs = state.queues.removeValue(forKey: tenant) else { return [] }
+        guard jobs.count > TenantLimit.group else {
+            state.count -= jobs.count
+            return jobs
         }
-        return jobs
+        state.queues[tenant] = Array(jobs[TenantLimit.group...])
+        state.turns.append(tenant)
+        state.count -= TenantLimit.group
+        return Array(jobs[..<TenantLimit.group])
     }
 }
