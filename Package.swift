@@ -23,7 +23,7 @@ let release: [SwiftSetting] = [.unsafeFlags(["-cross-module-optimization"], .whe
 /// compiler where it sees both; what it cannot see (two methods of one object) is checked while the program runs, in
 /// every build that is tested, with and without sanitizers, and not once more for each request in delivery.
 let hot: [SwiftSetting] = [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
-let hotRooms = ["Crypto", "SQLite", "EventLoop", "TLS", "HTTP", "Core", "Store", "Auth", "Limiter", "Gateway"]
+let hotRooms = ["Crypto", "SQLite", "EventLoop", "TLS", "HTTP", "Core", "Store", "Auth", "Limiter", "Gateway", "Audit"]
 
 /// Targets of one layer below `Sources/Modules`, each with its tests in `Tests/<name>Tests`.
 struct Room {

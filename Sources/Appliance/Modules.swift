@@ -76,6 +76,8 @@ let moduleKinds: [ModuleKind] = [
                 database: database, vault: vault, salts: salts, tenants: tenants, directory: directory),
             log: roles.log)
         roles.joinPrices = { audit.join($0) }
+        // Who asks for a roll is recorded as an act; of one that comes by itself the log hears so.
+        roles.store?.onRoll { audit.note(epoch: $0) }
         roles.people = audit
         return audit
     },

@@ -25,21 +25,24 @@ struct UsageCommands {
             if let value = invocation.string(name) { query += "&\(name)=\(Percent.encode(value))" }
         }
         if invocation.has("current-prices") { query += "&prices=current" }
-        var (groups, total, after) = ([JSONValue](), JSONValue.null, "")
+        var (groups, total, rest, after) = ([JSONValue](), JSONValue.null, JSONValue?.none, "")
         while true {
             let page = try client.call(.get, "/admin/v1/usage?\(query)\(after)")
             groups += page["data"]?.array ?? []
-            total = page["total"] ?? .null
+            (total, rest) = (page["total"] ?? .null, page["ungrouped"])
             guard let next = page["next_cursor"]?.string else { break }
             after = "&after=\(Percent.encode(next))"
         }
         if invocation.has("json") {
-            return client.show(["object": "list", "data": .array(groups), "total": total])
+            var object: JSONObject = ["object": "list", "data": .array(groups), "total": total]
+            object["ungrouped"] = rest
+            return client.show(.object(object))
         }
         guard !groups.isEmpty else { return Terminal.print("nothing was used in that time") }
-        let rows = groups.map { group in
+        var rows = groups.map { group in
             row((group[grouping]?.string ?? "-").printable(max: 64), group)
         }
+        if let rest { rows.append(row("(all others)", rest)) }
         Terminal.print(
             Terminal.table(
                 [

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Core
+import Crypto
 import Glibc
 import Platform
 import SQLite
@@ -146,8 +147,10 @@ import Testing
         #expect(try eventually { try isWrittenByLoop() })
         #expect(
             try eventually {
-                live.disk.faults.withLock { $0.slownessMilliseconds = 50 }
-                _ = try isWrittenByLoop()
+                for _ in 0..<LogPen.slowMax {
+                    live.disk.faults.withLock { $0.slownessMilliseconds = 50 }
+                    _ = try isWrittenByLoop()
+                }
                 return try !isWrittenByLoop()
             })
         #expect(try eventually { try isWrittenByLoop() }, "a second later loops write again")
@@ -226,6 +229,53 @@ import Testing
         try AtomicFile.write(path: live.directory("checkpoint"), bytes: checkpoint, mode: 0o600)
         try live.open()
         live.stop()
+    }
+
+    @Test func `new segments stand in the log, and which log it was begun instead of`() throws {
+        let live = try LiveLog()
+        for _ in 0..<16 { _ = try live.write((0..<300).map { (LiveLog.outcome("req_\($0)", of: 1), .plain) }) }
+        live.stop()
+        let opened = try live.records().filter { $0.text(.action) == "segment.open" }.compactMap { $0.text(.file) }
+        let names = try live.files.segmentNumbers().map { SegmentHeader.name(number: $0) }
+        #expect(opened == names)
+        #expect(opened.count > 1)
+        #expect(try !live.records().contains { $0.text(.action) == "begin-anew" })
+
+        let note = try #require(try live.files.checkpoint())
+        let checkpoint = try #require(Checkpoint(note: note, signedBy: live.key))
+        try live.database.writeBlocking { connection throws(SQLiteError) in
+            // Twice: the second finds no note any more.
+            try AuditState.forget(connection)
+            try AuditState.forget(connection)
+        }
+        for name in try live.files.segmentNumbers().map({ SegmentHeader.name(number: $0) }) + ["checkpoint", "tile"] {
+            unsafe _ = rename(live.directory(name), live.directory("old-\(name)"))
+        }
+        try live.open()
+        live.stop()
+        try live.open()
+        live.stop()
+        let told = try live.records().filter { $0.text(.action) == "begin-anew" }
+        #expect(told.count == 1 && told.first?.number(.earlierSize) == checkpoint.size)
+        #expect(told.first?.digest(.earlierRoot) == checkpoint.root.bytes)
+    }
+
+    @Test func `a control database from before is not believed`() throws {
+        let live = try LiveLog()
+        let early = try live.database.writeBlocking { connection throws(SQLiteError) in
+            try AuditState.read(connection)
+        }
+        live.stop()
+        try live.open()
+        _ = try live.write(LiveLog.intent("req_1"), .intent)
+        live.stop()
+        // Its note is true of this log, and it is still not the last one.
+        try live.database.writeBlocking { connection throws(SQLiteError) in
+            try connection.execute(
+                "UPDATE audit_state SET size = ?, replay_from = ?, note = ?, generation = ?", early.size,
+                early.replayFrom, early.note, early.generation)
+        }
+        #expect(throws: StartFailure.self) { try live.open() }
     }
 
     @Test func `old segments go with the time, and what is left is proved`() throws {

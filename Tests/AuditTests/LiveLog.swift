@@ -77,7 +77,7 @@ final class LiveLog {
                 for (place, item) in entries.enumerated() {
                     group.addTask {
                         do throws(AuditRefusal) {
-                            return (place, .success(try await log.write(item.entry, item.claim, on: loop)))
+                            return (place, .success(try await log.desk(of: loop).write(item.entry, item.claim)))
                         } catch {
                             return (place, .failure(error))
                         }

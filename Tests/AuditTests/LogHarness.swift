@@ -105,6 +105,8 @@ final class FaultDisk: AuditDisk {
 
     func remove(_ path: String) { SystemDisk().remove(path) }
 
+    func flush(_ path: String) throws(Errno) { try SystemDisk().flush(path) }
+
     private struct FaultFile: AuditFile {
         let file: any AuditFile
         let disk: FaultDisk

@@ -115,6 +115,14 @@ struct LogTests {
         try AtomicFile.write(path: path, bytes: bytes, mode: 0o600)
         let (records, tail) = try log.records()
         #expect(records.count == 19 && tail.tornBytes > 0)
+        // The log goes on behind it, and says that it takes its place.
+        log.writer = LogWriter(
+            LogHarness.parts(log.directory.path, log.disk, log.segmentBytes), end: .init(edge: tail.edge),
+            lastNumber: tail.lastNumber, isTorn: tail.tornBytes > 0)
+        log.append(5)
+        try log.sign()
+        #expect(log.verify().isSound)
+        #expect(try log.records().records.map(\.place.sequence) == Array(0..<24))
     }
 
     @Test func `retention takes whole segments, and proofs over what stays hold`() throws {

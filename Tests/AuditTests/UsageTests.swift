@@ -197,6 +197,37 @@ private func newLedger() -> UsageLedger {
         #expect(try position() == UsagePosition(log: 1, sequence: 5))
     }
 
+    @Test func `a tenant whose file is full does not hold the log's reading back`() async throws {
+        let ledger = newLedger()
+        for number in 0..<900 {
+            ledger.apply(TestRecord.make(number, hour: number % 20, userBytes: [UInt8](withNumber: number)))
+        }
+        // As large as it may be: nothing of the tenant's own fits any more.
+        _ = try tenant.run { transaction throws(SQLiteError) in
+            let pages = try transaction.connection.first("PRAGMA page_count") { row throws(SQLiteError) in
+                try row.int(0)
+            }
+            try transaction.connection.execute("PRAGMA max_page_count = \(pages ?? 1)")
+        }
+        tenant.quota = true
+        #expect(throws: DatabaseFailure.self) {
+            try tenant.run { transaction throws(SQLiteError) in
+                try transaction.connection.execute("CREATE TABLE more (content)")
+                try transaction.connection.execute("INSERT INTO more VALUES (zeroblob(100000))")
+            }
+        }
+        await run(ledger)
+        #expect(try position() == UsagePosition(log: 0, sequence: 900))
+        #expect(try sums().values.reduce(0) { $0 + $1.requests } == 900)
+        #expect(try sums().keys.allSatisfy { $0.user.isEmpty })
+        #expect(throws: DatabaseFailure.self, "and what is the tenant's own is still refused") {
+            try tenant.run { transaction throws(SQLiteError) in
+                try transaction.connection.execute("CREATE TABLE more (content)")
+                try transaction.connection.execute("INSERT INTO more VALUES (zeroblob(100000))")
+            }
+        }
+    }
+
     @Test func `hours become days without end users, and no sum changes`() async throws {
         let ledger = newLedger()
         let records = (0..<300).map { TestRecord.make($0, hour: $0 % 72, user: UInt8($0 % 5)) }
@@ -319,6 +350,22 @@ private func newLedger() -> UsageLedger {
             asked.after = next
         }
         #expect(requests == facts.reduce(0) { $0 + $1.sums.requests })
+    }
+
+    @Test func `what has no group of its own is told apart`() throws {
+        var asked = try query([("from", "2026-01-01"), ("to", "2027-12-31")])
+        asked.grouping = .model
+        var report = UsageReport(asked, groupsMax: 2)
+        for number in 0..<10 {
+            let fact = try #require(UsageFact(TestRecord.make(number, model: "model\(number % 5)")))
+            report.add(fact.cell, fact.sums, prices: nil)
+        }
+        #expect(report.json["data"]?.array?.count == 2)
+        #expect(report.json["ungrouped"]?["requests"]?.int == 6 && report.json["total"]?["requests"]?.int == 10)
+        var small = UsageReport(asked)
+        let fact = try #require(UsageFact(TestRecord.make(0)))
+        small.add(fact.cell, fact.sums, prices: nil)
+        #expect(small.json["ungrouped"] == nil)
     }
 
     @Test func `a filter leaves out everything else`() throws {

@@ -310,6 +310,102 @@ def test_on_a_full_disk_nothing_is_asked_and_space_is_noticed(make_gateway, upst
     check(export(server), [])
 
 
+FAULT = r"""
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// The disk refuses to keep what the audit log has written, while a file of that name exists.
+int fdatasync(int file) {
+    char name[64], path[4096];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", file);
+    ssize_t count = readlink(name, path, sizeof path - 1);
+    path[count < 0 ? 0 : count] = 0;
+    if (strstr(path, "/audit/") && access(getenv("FAULT_FILE"), F_OK) == 0) {
+        errno = EIO;
+        return -1;
+    }
+    return syscall(SYS_fdatasync, file);
+}
+"""
+
+
+@pytest.mark.parametrize("sync", ["interval", "always"])
+def test_a_disk_that_keeps_nothing_poisons_the_segment(make_gateway, upstream, tmp_path, sync):
+    (tmp_path / "fault.c").write_text(FAULT)
+    library, fault = tmp_path / "fault.so", tmp_path / "fault"
+    try:
+        command = ["cc", "-shared", "-fPIC", "-o", str(library), str(tmp_path / "fault.c")]
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("there is no C compiler here")
+    server = make_gateway({"audit": {"sync": sync}})
+    server.environment |= {"LD_PRELOAD": str(library), "FAULT_FILE": str(fault)}
+    whole = []
+    with server:
+        key = server.create_key("load", SCOPES).key
+        with client(server, key) as http:
+
+            def ask():
+                answer = http.post(CHAT, json=body("hello"))
+                if answer.status_code == 200:
+                    whole.append((answer.headers["x-request-id"], 200, "whole", answer.json()["usage"]))
+                return answer
+
+            assert ask().status_code == 200
+            segments = len(list((server.data / "audit").glob("*.log")))
+            fault.touch()
+            for _ in range(200):
+                answer = ask()
+                if answer.status_code == 503:
+                    break
+                time.sleep(0.05)
+            assert answer.json()["error"]["code"] == "audit_unavailable", answer.text
+            time.sleep(2.5)
+            upstream.clear()
+            assert ask().status_code == 503 and not upstream.requests, "nothing is admitted"
+            assert len(list((server.data / "audit").glob("*.log"))) <= segments + 1, "and no attempt leaves a file"
+            fault.unlink()
+            for _ in range(100):
+                if ask().status_code == 200:
+                    break
+                time.sleep(0.1)
+            else:
+                raise AssertionError("a disk that works again was not noticed")
+            assert ask().status_code == 200
+    records = export(server)
+    check(records, whole)
+    report = json.loads(server.command("audit", "verify", "--json").stdout)
+    assert report["ok"] and report["records"] == len(records)
+
+
+def test_who_was_asked_in_vain_may_have_counted(make_gateway, upstream):
+    async def broken_first(exchange):
+        if exchange.record.json["model"] == "mock-small":
+            return await mock_behaviours.garbage(exchange)
+        await mock_behaviours.default(exchange)
+
+    server = make_gateway()
+    for model in server.tables["gateway.model"]:
+        if model["name"] == "openai-small":
+            model["fallback"] = ["mock-large"]
+    with server:
+        key = server.create_key("load", SCOPES).key
+        with client(server, key) as http, upstream.behave(broken_first):
+            answer = http.post(CHAT, json=body("hello"))
+            assert answer.status_code == 200, answer.text
+    usage = answer.json()["usage"]
+    mine = {record["kind"]: record for record in by_request(export(server))[answer.headers["x-request-id"]]}
+    intent, outcome = mine["intent"], mine["outcome"]
+    assert intent["reserved_output_tokens"] == 8000, "after a kill, both may have counted"
+    assert outcome["estimated"] is True and outcome["output_tokens"] == 4000 + usage["completion_tokens"]
+    assert outcome["provider"] == "openai" and outcome["upstream_model"] == "mock-large"
+
+
 def test_a_segment_that_is_removed_stops_the_service(make_gateway, upstream):
     server = make_gateway()
     with server:

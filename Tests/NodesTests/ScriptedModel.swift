@@ -32,8 +32,8 @@ final class ScriptedModel: ModelCaller {
     func requireModel(_ name: String, for principal: Principal) throws(Failure) {}
 
     func reservation(
-        model: String, inputBytes: Int, outputTokensMax: Int?
-    ) -> ExchangeFigures.Reservation? { nil }
+        model: String, _ demand: ExchangeFigures.Demand
+    ) -> (first: ExchangeFigures.Reservation, alternatives: ExchangeFigures.Reservation?)? { nil }
 
     func answer(_ task: ModelTask, receive: (ModelPiece) async -> Bool) async throws(Failure) -> ModelResult {
         tasks.withLock { $0.append(task) }

@@ -14,8 +14,15 @@ package final class TestTenant: TenantDatabase {
     package let fails = Mutex(false)
     private let state: Mutex<State>
 
+    /// Set by a test: a file that has no room is as large as it may be.
+    package var quota: Bool {
+        get { state.withLock { $0.quota } }
+        set { state.withLock { $0.quota = newValue } }
+    }
+
     private struct State {
         let connection: SQLiteConnection
+        var quota = false
         var keys: Set<ObjectID> = []
         var generation = 1
     }
@@ -69,7 +76,7 @@ package final class TestTenant: TenantDatabase {
         do throws(SQLiteError) {
             return try result.get()
         } catch {
-            throw .failed(error)
+            throw error.kind == .full && quota ? .quota(bytesMax: 0) : .failed(error)
         }
     }
 

@@ -47,9 +47,7 @@ package final class Audit: Module {
 
     /// What a started log holds.
     private struct Open: Sendable {
-        let log: AuditLog
-        let digests: Digests
-        let floods: Floods
+        let desk: RecordingStage.Desk
         let reader: AuditReader
         let key: NoteKey
     }
@@ -78,16 +76,18 @@ package final class Audit: Module {
         prices.withLock { $0 = book }
     }
 
+    /// Writes down that the keys of what was erased are out of reach: a new epoch has begun. Any thread.
+    package func note(epoch: Int) {
+        open.withLock { $0?.desk.log }?.note(.house("epoch.roll", generation: epoch))
+    }
+
     package func write(metrics: inout MetricsText) {
         UsageMetrics.write(usage.ledger.totals, to: &metrics)
     }
 
     package var stages: [any Stage] {
         [
-            RecordingStage(
-                desk: { [self] in
-                    open.withLock { $0 }.map { .init(log: $0.log, digests: $0.digests, floods: $0.floods) }
-                }, directory: roles.directory)
+            RecordingStage(desk: { [self] in open.withLock { $0?.desk } }, directory: roles.directory)
         ]
     }
 
@@ -95,19 +95,19 @@ package final class Audit: Module {
         let audit = AuditRoutes(
             desk: { [self] () throws(Failure) in
                 let open = try opened()
-                return .init(reader: open.reader, digests: open.digests, key: open.key)
+                return .init(reader: open.reader, digests: open.desk.digests, key: open.key)
             }, tenants: roles.tenants, directory: roles.directory)
         let usage = usage.routes(
             userDigest: { [self] tenant, name async throws(Failure) in
-                try await opened().digests.digester(of: tenant).endUser(name)
+                try await opened().desk.digests.digester(of: tenant).endUser(name)
             },
             prices: { [self] in prices.withLock { $0 } },
-            sync: { [self] () async throws(Failure) in try await opened().log.sync() })
+            sync: { [self] () async throws(Failure) in try await opened().desk.log.sync() })
         return audit.all + usage
     }
 
     /// While the log is open.
-    var digests: Digests? { open.withLock { $0?.digests } }
+    var digests: Digests? { open.withLock { $0?.desk.digests } }
 
     private func opened() throws(Failure) -> Open {
         guard let open = open.withLock({ $0 }) else { throw Failure(.disabled, "the audit log is not open") }
@@ -121,7 +121,7 @@ package final class Audit: Module {
 
     package func reload(_ section: Section) throws(ConfigurationError) -> ReloadReport {
         let new = try AuditSettings(section)
-        open.withLock { $0 }?.log.note("reload")
+        open.withLock { $0?.desk.log }?.note(.house("reload"))
         return ReloadReport(needsRestart: new == settings ? [] : ["audit"])
     }
 
@@ -157,7 +157,7 @@ package final class Audit: Module {
         open.withLock { $0 = started }
         try usage.start()
         try roles.tenants.register(AuditTables.migrations)
-        roles.tenants.onDeletion { [self] tenant in open.withLock { $0 }?.digests.forget(tenant) }
+        roles.tenants.onDeletion { [self] tenant in open.withLock { $0?.desk.digests }?.forget(tenant) }
     }
 
     private func run(
@@ -186,7 +186,7 @@ package final class Audit: Module {
                 return (entries, isEmpty)
             }
             return Open(
-                log: working, digests: digests, floods: floods, reader: reader,
+                desk: .init(log: working, digests: digests, floods: floods), reader: reader,
                 key: NoteKey(name: settings.origin, key: signer.publicKey))
         } catch {
             throw StartFailure("the audit log's threads cannot be started: \(error)")
@@ -203,11 +203,7 @@ package final class Audit: Module {
             destroyKey: { number in try? vault.destroyKey(label: Self.segmentLabel(number)) }, clock: WallTime.now,
             log: log
         ) { action, file in
-            var entry = AuditEntry(.house)
-            entry.set(.actorKind, "house")
-            entry.set(.action, action)
-            entry.set(.file, file)
-            try? mail.post([AuditMail.Entry(item: (entry, .act), answer: nil)])
+            try? mail.post([AuditMail.Entry(item: (.house(action, file: file), .act), answer: nil)])
         }
     }
 
@@ -216,9 +212,9 @@ package final class Audit: Module {
             defer { open = nil }
             return open
         }
-        old?.log.stop()
+        old?.desk.log.stop()
         usage.stop(by: deadline)
-        old?.digests.stop()
+        old?.desk.digests.stop()
         old?.reader.stop()
     }
 

@@ -17,6 +17,14 @@ package struct ExchangeFigures: Sendable {
     package var cost: Int64?
     /// The worst case, known before anything leaves the house.
     package var reservation: Reservation?
+    /// The same of all the models that are asked one after the other where that one fails: each of them may count.
+    package var alternatives: Reservation?
+    /// What the worst case is reckoned from, for each model that is asked.
+    package var demand: Demand?
+    /// The worst case of the model that is asked now.
+    package var asked: Reservation?
+    /// The worst cases of those asked before it that may have counted and never said what.
+    package var lost: Reservation?
     /// Whether a provider may have counted something although it gave no figure. The exchange is then settled at its
     /// reservation.
     package var mayHaveUsed = false
@@ -51,6 +59,34 @@ package struct ExchangeFigures: Sendable {
 
         package init(input: Int, output: Int, cost: Int64?) {
             (self.input, self.output, self.cost) = (input, output, cost)
+        }
+
+        /// Both together, saturated. One without a price adds nothing to the cost of the other.
+        package static func + (left: Reservation, right: Reservation?) -> Reservation {
+            guard let right else { return left }
+            let (input, output) = (
+                left.input.addingReportingOverflow(right.input), left.output.addingReportingOverflow(right.output)
+            )
+            var cost = left.cost ?? right.cost
+            if let one = left.cost, let other = right.cost {
+                let (sum, isOverflowing) = one.addingReportingOverflow(other)
+                cost = isOverflowing ? .max : sum
+            }
+            return Reservation(
+                input: input.overflow ? .max : input.partialValue,
+                output: output.overflow ? .max : output.partialValue, cost: cost)
+        }
+    }
+
+    package struct Demand: Equatable, Sendable {
+        /// Of all words that are sent: a token has at least one byte.
+        package let inputBytes: Int
+        /// Of one choice; `nil` where the caller set no limit.
+        package let outputTokensMax: Int?
+        package let choices: Int
+
+        package init(inputBytes: Int, outputTokensMax: Int?, choices: Int) {
+            (self.inputBytes, self.outputTokensMax, self.choices) = (inputBytes, outputTokensMax, choices)
         }
     }
 }

@@ -22,10 +22,11 @@ package protocol ModelCaller: Sendable {
         _ task: ModelTask, receive: (ModelPiece) async -> Bool
     ) async throws(Failure) -> ModelResult
 
-    /// The worst case of a call, for its record and its reservation; `nil` for a model that is not offered.
-    ///
-    /// - Parameter inputBytes: of all words that are sent: a token has at least one byte.
-    func reservation(model: String, inputBytes: Int, outputTokensMax: Int?) -> ExchangeFigures.Reservation?
+    /// The worst case of a call, for its record and its reservation, and that of the models that are asked where the first
+    /// fails; `nil` for a model that is not offered.
+    func reservation(
+        model: String, _ demand: ExchangeFigures.Demand
+    ) -> (first: ExchangeFigures.Reservation, alternatives: ExchangeFigures.Reservation?)?
 }
 
 /// One call to a model: for whom, which model, which words.

@@ -3,8 +3,8 @@
 package import HTTP
 
 /// The stage that writes down what happens: the intent when an exchange enters it, the outcome before the last byte of the
-/// answer. Played by Audit; a server without that section has none.
-package protocol RecordStage: Stage {
+/// answer; it has nothing to settle after that. Played by Audit; a server without that section has none.
+package protocol RecordStage: PromptStage {
     /// Writes down how an exchange ended. Called once for each exchange that came to a route, also for one that was refused
     /// before this stage; whether that is worth a record is decided here.
     ///
@@ -16,6 +16,11 @@ package protocol RecordStage: Stage {
 
     /// Notes a refusal at a door, before any route was found.
     func note(_ code: ErrorCode, requestID: String, peer: Peer)
+}
+
+extension RecordStage {
+    /// Records of a turn are written together, so each waits for its end.
+    package func enterNow(_ exchange: Exchange) throws(Failure) -> Bool { false }
 }
 
 extension Exchange {

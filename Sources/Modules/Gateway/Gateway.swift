@@ -206,7 +206,9 @@ package final class Gateway: Module, PriceBook {
         exchange.model = model.name
         // The body is checked for the model that was named before anything is reserved or recorded.
         let attempt = try attempt(call, model)
-        if exchange.wantsFigures { exchange.note(worstOf: call, model) }
+        if exchange.wantsFigures {
+            exchange.note(worstOf: call, model, fallbacks(of: model, for: exchange.principal))
+        }
         if try !exchange.advanceNow(through: .record) { try await exchange.advance(through: .record) }
         do throws(Fault) {
             return try await attempt.perform()
@@ -262,8 +264,11 @@ package final class Gateway: Module, PriceBook {
     /// The models to try behind one that failed. A key bound to some models is not taken to others by a fallback: the bond
     /// may be there for where they are.
     func fallbacks(of model: Model, for principal: Principal?) -> [Model] {
-        if model.settings.fallback.isEmpty { return [] }
-        return catalog.withLock { $0.fallbacks(of: model) }.filter { principal?.mayUse(model: $0.name) ?? false }
+        fallbacks(of: model).filter { principal?.mayUse(model: $0.name) ?? false }
+    }
+
+    func fallbacks(of model: Model) -> [Model] {
+        model.settings.fallback.isEmpty ? [] : catalog.withLock { $0.fallbacks(of: model) }
     }
 
     /// The loop's way to providers, and what must be kept out of their answers; `nil` until started.

@@ -88,12 +88,17 @@ final class OpenStore: Sendable {
 
     /// Starts the thread that minds the clock.
     ///
-    /// - Parameter renewWorn: changes page keys that have sealed as much as they may.
-    func keep(rollInterval: Duration, renewWorn: @escaping @Sendable () -> Void) throws(StartFailure) {
+    /// - Parameters:
+    ///   - rolled: told of a new epoch that nobody asked for.
+    ///   - renewWorn: changes page keys that have sealed as much as they may.
+    func keep(
+        rollInterval: Duration, rolled: @escaping @Sendable (_ epoch: Int) -> Void,
+        renewWorn: @escaping @Sendable () -> Void
+    ) throws(StartFailure) {
         mark()
         do throws(Errno) {
             let keeper = try KeyringKeeper(chores: [
-                { [weak self] in self?.mark() }, { [weak self] in self?.rollIfDue(rollInterval) }, renewWorn,
+                { [weak self] in self?.mark() }, { [weak self] in self?.rollIfDue(rollInterval, rolled) }, renewWorn,
             ])
             self.keeper.withLock { $0 = keeper }
         } catch {
@@ -138,10 +143,12 @@ final class OpenStore: Sendable {
         }
     }
 
-    private func rollIfDue(_ interval: Duration) {
+    private func rollIfDue(_ interval: Duration, _ rolled: (_ epoch: Int) -> Void) {
         do throws(KeyringFailure) {
             guard try keyring.isRollDue(interval: interval, now: .now()) else { return }
-            report(try keyring.roll())
+            let roll = try keyring.roll()
+            report(roll)
+            rolled(roll.epoch)
             mark()
         } catch {
             log.error("erased data is not out of reach yet: the roll failed", ["cause": .string(error.description)])

@@ -21,6 +21,7 @@ package final class Store: Module {
     private let state = Mutex(State.made)
 
     private let hooks = Mutex<[@Sendable (String) -> Void]>([])
+    private let rollHooks = Mutex<[@Sendable (Int) -> Void]>([])
     let work = StoreWork()
     private let wear: PageWear.Limits
 
@@ -47,7 +48,9 @@ package final class Store: Module {
         do throws(StartFailure) {
             try tenants.start(
                 database: store.database, keys: KeyringOfTenants(store.keyring, wear: wear), data: directory.path)
-            try store.keep(rollInterval: settings.rollInterval) { [weak self] in self?.renewWornPages() }
+            try store.keep(
+                rollInterval: settings.rollInterval, rolled: { [weak self] in self?.rolled($0) },
+                renewWorn: { [weak self] in self?.renewWornPages() })
         } catch {
             tenants.stop()
             store.stop()
@@ -102,6 +105,15 @@ package final class Store: Module {
     func keyring() throws(StartFailure) -> Keyring {
         guard case .open(let store) = state.withLock({ $0 }) else { throw StartFailure("the store is not open") }
         return store.keyring
+    }
+
+    /// Has somebody told of each epoch that begins by itself. Before the start.
+    package func onRoll(_ body: @escaping @Sendable (_ epoch: Int) -> Void) {
+        rollHooks.withLock { $0.append(body) }
+    }
+
+    private func rolled(_ epoch: Int) {
+        for hook in rollHooks.withLock({ $0 }) { hook(epoch) }
     }
 
     private func changed(_ secret: String) {

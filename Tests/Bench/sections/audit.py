@@ -4,11 +4,13 @@
 import dataclasses
 import json
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 from load import Sample, measure as run_load
-from report import Spread, Table, at_least, at_most
-from servers import BINARY, Bench, Gatehouse, Nginx
+from machine import LOAD_CORE
+from report import Spread, Table, at_least, at_most, percentile
+from servers import ANSWER, BINARY, Bench, Gatehouse, Nginx, NginxServer, escaped
 
 ORDER = 30
 CONNECTIONS = 32
@@ -17,6 +19,7 @@ THROUGHPUT_BAR = 0.8
 COLUMNS = [
     "32 connections", "CPU µs/request", "ratio to bare (range)", "bar ≤ 1.25×", "requests/s", "ratio to nginx (range)",
     "bar ≥ 0.8×", "records/s", "bytes/record", "p50 / p99 µs",
+    "added at 1 connection, p50 / p99 µs",
 ]  # fmt: skip
 
 
@@ -53,6 +56,23 @@ class Flushed(Recorded):
     name = "always"
 
 
+class Direct(NginxServer):
+    """The upstream's answer over TLS, with nothing in between."""
+
+    name = "direct"
+    core = LOAD_CORE
+
+    def body(self) -> str:
+        return f"""
+  ssl_certificate {self.bench.certificate};
+  ssl_certificate_key {self.bench.certificate_key};
+  ssl_protocols TLSv1.3;
+  server {{
+    listen 127.0.0.1:{self.ports[0]} ssl backlog=4096;
+    location / {{ return 200 '{escaped(ANSWER)}'; }}
+  }}"""
+
+
 def measure(bench: Bench) -> Table:
     kinds = [Bare, Recorded, Flushed, Nginx]
     samples: dict[str, list[Sample]] = {kind.name: [] for kind in kinds}
@@ -65,13 +85,29 @@ def measure(bench: Bench) -> Table:
                 samples[server.name].append(
                     run_load(bench, server, stream=False, connections=CONNECTIONS, seconds=bench.seconds)
                 )
+        with Direct(bench) as direct:
+            added = added_latency(bench, direct, [bare, recorded, flushed])
         sizes = {}
     for server in (recorded, flushed):
         sizes[server.name] = server.bytes_per_record()
-    rows = [row(server.name, samples, sizes.get(server.name)) for server in (bare, recorded, flushed)]
-    note = 'With `sync = "always"` an exchange waits twice for the disk, together with all others that wait.'
+    rows = [[*row(name, samples, sizes.get(name)), added[name]] for name in (bare.name, recorded.name, flushed.name)]
+    note = 'Added over calling the upstream directly over TLS; aim at most 100 / 235. With `sync = "always"` an exchange waits twice for the disk, together with all others that wait.'
     data = {name: [dataclasses.asdict(sample) for sample in found] for name, found in samples.items()}
     return Table("Records, usage and limits", COLUMNS, rows, note, data)
+
+
+def added_latency(bench: Bench, direct: Direct, servers: list[Gatehouse]) -> dict[str, str]:
+    """By how much p50 and p99 are later with one connection than without anything in between."""
+    seen = {server.name: Counter() for server in (direct, *servers)}
+    for _ in range(bench.pairs):
+        for server in (direct, *servers):
+            sample = run_load(bench, server, stream=False, connections=1, seconds=bench.seconds, histogram=True)
+            seen[server.name].update(dict(sample.histogram))
+
+    def added(name: str, part: float) -> int:
+        return percentile(seen[name], part) - percentile(seen[direct.name], part)
+
+    return {server.name: f"{added(server.name, 0.5):+,} / {added(server.name, 0.99):+,}" for server in servers}
 
 
 def row(name: str, samples: dict[str, list[Sample]], size: float | None) -> list[str]:

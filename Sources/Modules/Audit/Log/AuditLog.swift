@@ -31,25 +31,24 @@ final class AuditLog: Sendable {
             floods: floods)
         (self.mail, self.keeper) = (mail, keeper)
         desks = AuditDesks(pen, mail)
-        let tornBytes = opened.tornBytes
+        let (tornBytes, earlier) = (opened.tornBytes, opened.earlier)
         thread = try NamedThread.start(name: "audit") {
             // Before anything is taken out of the mailbox: what is open now is what a crash has left.
-            if tornBytes > 0 { office.note("torn_end", bytes: tornBytes) }
+            if let earlier { office.note(.followed(earlier)) }
+            if tornBytes > 0 { office.note(.house("torn_end", bytes: tornBytes)) }
             office.closeOpenIntents()
-            office.note("start")
+            office.note(.house("start"))
             office.checkpoint()
             office.work()
         }
     }
 
-    /// Writes an entry and waits until it stands in the log. On a loop.
-    func write(_ entry: AuditEntry, _ claim: LogWriter.Claim, on loop: EventLoop) async throws(AuditRefusal) -> Int {
-        try await desks.desk(of: loop).write(entry, claim)
-    }
+    /// Where the entries of a loop are written.
+    func desk(of loop: EventLoop) -> AuditDesk { desks.desk(of: loop) }
 
     /// Says something of the house itself. Any thread.
-    func note(_ action: String) {
-        try? mail.order { $0.note(action) }
+    func note(_ entry: AuditEntry) {
+        try? mail.order { $0.note(entry) }
     }
 
     /// Leaves an entry that nobody waits for. Any thread. Where the mailbox is full it is dropped.

@@ -44,6 +44,8 @@ final class AuditOffice: @unchecked Sendable {
     private var checkpointDue: Instant
     private var checkpointSize: Int
     private var retentionDue: Instant
+    /// The next segment whose opening has to be told.
+    private var toldNumber: Int
 
     init(
         _ settings: Settings, pen: LogPen, mail: AuditMail, intents: OpenIntents, projections: [any AuditProjection],
@@ -54,6 +56,7 @@ final class AuditOffice: @unchecked Sendable {
         checkpointDue = .now() + settings.checkpointInterval
         checkpointSize = -1
         retentionDue = .now()
+        toldNumber = pen.writer.nextNumber
     }
 
     /// Works until the mailbox is stopped and empty.
@@ -111,10 +114,8 @@ final class AuditOffice: @unchecked Sendable {
         _ items: [LogWriter.Item]
     ) -> (places: [Result<Int, AuditFailure>], unflushed: AuditFailure?) {
         if let broken { return (items.map { _ in .failure(broken) }, nil) }
-        let segment = pen.writer.nextNumber
         let results = pen.append(items)
-        // A segment that is full is signed for at once.
-        if pen.writer.nextNumber != segment { checkpointDue = .now() }
+        tellSegments()
         var unflushed: AuditFailure?
         if settings.sync == .always {
             do throws(AuditFailure) { try flush() } catch { unflushed = error }
@@ -164,6 +165,17 @@ final class AuditOffice: @unchecked Sendable {
         do throws(Errno) { try flush.wait() } catch { failure = error }
         pen.take()
         try pen.use { writer throws(AuditFailure) in try writer.end(flush, failure) }
+        tellSegments()
+    }
+
+    /// Writes down that segments were opened. Each that is full is signed for at once.
+    private func tellSegments() {
+        while toldNumber < pen.writer.nextNumber {
+            checkpointDue = .now()
+            _ = pen.append([(.house("segment.open", file: SegmentHeader.name(number: toldNumber)), .act)])
+            toldNumber += 1
+            expectFlush()
+        }
     }
 
     /// Tells what is made of the records of those that are on the disk.
@@ -263,13 +275,7 @@ final class AuditOffice: @unchecked Sendable {
     }
 
     /// Says something of the house itself.
-    func note(_ action: String, bytes: Int? = nil) {
-        var entry = AuditEntry(.house)
-        entry.set(.actorKind, "house")
-        entry.set(.action, action)
-        entry.set(.bytes, bytes)
-        _ = append([(entry, .act)])
-    }
+    func note(_ entry: AuditEntry) { _ = append([(entry, .act)]) }
 
     /// Closes the intents that a crash has left open.
     func closeOpenIntents() {
@@ -285,7 +291,7 @@ final class AuditOffice: @unchecked Sendable {
     private func close() {
         settleOwed()
         writeFloods(all: true)
-        note("stop")
+        note(.house("stop"))
         let isDone = Monitor(false)
         checkpoint {
             isDone.withLock { $0 = true }

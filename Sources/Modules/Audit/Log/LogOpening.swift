@@ -21,6 +21,8 @@ struct LogOpening {
         let tornBytes: Int
         /// ``Checkpoint/oldest``
         let oldest: Int
+        /// What the log before this one had signed, where this one was begun instead of it and has not said so yet.
+        let earlier: Checkpoint?
     }
 
     /// - Parameter projections: given every record from the first that one of them has not seen.
@@ -31,8 +33,10 @@ struct LogOpening {
         let first = projections.reduce(state.replayFrom) { min($0, $1.next) }
         let reader = LogReader(directory: directory, key: readKey)
         var tail: LogReader.Tail
+        var generation = 0
         do throws(LogReader.Failure) {
             tail = try reader.replay(from: first, checking: signed) { record in
+                generation = max(generation, record.place.generation)
                 let sequence = record.place.sequence
                 if sequence >= state.replayFrom { intents.apply(record) }
                 for projection in projections where sequence >= projection.next { projection.apply(record) }
@@ -40,6 +44,12 @@ struct LogOpening {
         } catch {
             throw StartFailure(
                 "the audit log cannot be continued: \(error.description)", hint: "gatehouse audit fsck says where")
+        }
+        // A record has the number of checkpoints that control.db knew of when its server started: no later one knows of fewer.
+        guard generation <= state.generation else {
+            throw StartFailure(
+                "control.db is older than the audit log: it knows of \(state.generation) checkpoints, and the log of \(generation)",
+                hint: "was an older copy of control.db put back? see gatehouse audit begin-anew --help")
         }
         for checkpoint in signed where checkpoint.size > tail.edge.size {
             throw StartFailure(
@@ -53,10 +63,26 @@ struct LogOpening {
                 hint: "put back what is missing, or see gatehouse audit verify --help")
         }
         let end = LogWriter.End(edge: tail.edge, outcomesOwed: intents.open.count)
+        try flush(tail.lastNumber)
+        let isNew = tail.edge.size == 0
         tail.edge = LogEdge()
         return Opened(
-            writer: LogWriter(parts, end: end, lastNumber: tail.lastNumber), intents: intents,
-            tornBytes: tail.tornBytes, oldest: oldest)
+            writer: LogWriter(parts, end: end, lastNumber: tail.lastNumber, isTorn: tail.tornBytes > 0),
+            intents: intents,
+            tornBytes: tail.tornBytes, oldest: oldest,
+            earlier: isNew ? Checkpoint(note: state.earlier, signedBy: key) : nil)
+    }
+
+    /// Brings the last segment to the disk: the process that wrote it may have been killed before it did, and what is made of
+    /// its records is kept.
+    private func flush(_ number: Int) throws(StartFailure) {
+        guard number > 0 else { return }
+        let name = SegmentHeader.name(number: number)
+        do throws(Errno) {
+            try parts.disk.flush("\(parts.directory)/\(name)")
+        } catch {
+            throw StartFailure("the audit log's last segment \(name) cannot be brought to the disk: \(error)")
+        }
     }
 
     /// The first record of the oldest segment; nil where there is none.

@@ -12,7 +12,9 @@ final class LogPen: @unchecked Sendable {
     /// What a write may take. The kernel's memory takes it in a few microseconds; where the disk is behind so far that a writer
     /// is made to wait, no loop shall be the one.
     static let patience = Duration.milliseconds(5)
-    /// For how long the thread writes after that.
+    /// Writes in a row that took longer, after which the thread writes: one may be a processor that others had meanwhile.
+    static let slowMax = 2
+    /// For how long it does.
     static let pause = Duration.seconds(1)
 
     private struct Gate {
@@ -20,6 +22,7 @@ final class LogPen: @unchecked Sendable {
         var isOpen = false
         /// Whether the thread knows that something waits to be flushed.
         var isFlushExpected = false
+        var slow = 0
         var slowUntil = Instant(nanoseconds: 0)
     }
 
@@ -52,7 +55,8 @@ final class LogPen: @unchecked Sendable {
                 return nil
             }
             let ended = Instant.now()
-            if ended - begun > Self.patience { gate.slowUntil = ended + Self.pause }
+            gate.slow = ended - begun > Self.patience ? gate.slow + 1 : 0
+            if gate.slow >= Self.slowMax { (gate.slow, gate.slowUntil) = (0, ended + Self.pause) }
             isFirst = !gate.isFlushExpected
             gate.isFlushExpected = true
             return sequence

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Crypto
+
 /// What a record is about.
 enum AuditKind: UInt8, CaseIterable, Sendable {
     /// Something is about to leave the house.
@@ -100,6 +102,31 @@ struct AuditEntry: Equatable, Sendable {
         bytes.append(contentsOf: digest.prefix(32))
     }
 
+    /// Something of the house itself.
+    ///
+    /// - Parameters:
+    ///   - file: of the data directory.
+    ///   - generation: of what was changed.
+    static func house(
+        _ action: String, file: String? = nil, bytes: Int? = nil, generation: Int? = nil
+    ) -> AuditEntry {
+        var entry = AuditEntry(.house)
+        entry.set(.actorKind, "house")
+        entry.set(.action, action)
+        entry.set(.file, file)
+        entry.set(.bytes, bytes)
+        entry.set(.generation, generation)
+        return entry
+    }
+
+    /// That this log was begun where another could not be continued, and what that one had signed for.
+    static func followed(_ earlier: Checkpoint) -> AuditEntry {
+        var entry = house("begin-anew")
+        entry.set(.earlierSize, earlier.size)
+        entry.set(.earlierRoot, digest: earlier.root.bytes)
+        return entry
+    }
+
     /// The outcome of an intent that a crash has left open: settled at what was reserved, since nobody knows better.
     static func interrupted(_ intent: AuditRecord) -> AuditEntry {
         outcome(of: intent.place.sequence, intent.entry) { entry in
@@ -172,6 +199,16 @@ struct AuditEntry: Equatable, Sendable {
 
     /// The text at a place that `forEachField` gave.
     func text(_ place: Range<Int>) -> String { String(decoding: bytes[place], as: UTF8.self) }
+
+    /// Whether a text stands at a place that `forEachField` gave.
+    func isText(_ place: Range<Int>, _ text: StaticString) -> Bool {
+        guard place.count == text.utf8CodeUnitCount else { return false }
+        // A literal lives as long as the program; the index is below its count.
+        for index in 0..<place.count where unsafe bytes[place.lowerBound + index] != text.utf8Start[index] {
+            return false
+        }
+        return true
+    }
 
     /// The number at a place that `forEachField` gave.
     func number(_ place: Range<Int>) -> Int {

@@ -76,6 +76,9 @@ enum AuditField: UInt8, CaseIterable, Sendable {
     case file = 60
     case bytes = 61
     case generation = 62
+    /// Of a log before this one: how many records its last checkpoint had, and their root.
+    case earlierSize = 63
+    case earlierRoot = 64
 
     /// As it stands in JSON.
     var name: String {
@@ -100,15 +103,18 @@ enum AuditField: UInt8, CaseIterable, Sendable {
         case .firstByte: "first_byte_ms"
         case .firstRequestID: "first_request_id"
         case .lastRequestID: "last_request_id"
+        case .earlierSize: "earlier_size"
+        case .earlierRoot: "earlier_root"
         default: "\(self)"
         }
     }
 
     var form: Form {
         switch self {
-        case .address, .endUser, .objectDigest, .before, .after, .reasonDigest, .parameters: .digest
+        case .address, .endUser, .objectDigest, .before, .after, .reasonDigest, .parameters, .earlierRoot: .digest
         case .isStreamed, .inputTokens, .outputTokens, .cachedTokens, .cost, .isEstimated, .reservedInputTokens,
-            .reservedOutputTokens, .reservedCost, .status, .latency, .firstByte, .intent, .count, .bytes, .generation:
+            .reservedOutputTokens, .reservedCost, .status, .latency, .firstByte, .intent, .count, .bytes, .generation,
+            .earlierSize:
             .number
         default: .text
         }

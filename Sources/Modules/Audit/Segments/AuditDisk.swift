@@ -11,6 +11,8 @@ protocol AuditDisk: Sendable {
     func make(_ path: String, capacity: Int) throws(Errno) -> any AuditFile
     /// Takes away a file that was made and could not be begun.
     func remove(_ path: String)
+    /// Brings to the disk what another process wrote. fdatasync(2).
+    func flush(_ path: String) throws(Errno)
 }
 
 /// One open file of the log. Written by one thread at a time, and flushed by another meanwhile.
@@ -27,6 +29,8 @@ protocol AuditFile: Sendable {
 /// The disk there is.
 struct SystemDisk: AuditDisk {
     func remove(_ path: String) { unsafe _ = unlink(path) }
+
+    func flush(_ path: String) throws(Errno) { try SystemAuditFile(path).flush() }
 
     func make(_ path: String, capacity: Int) throws(Errno) -> any AuditFile {
         guard try AtomicFile.makeEmpty(path: path, mode: 0o600) else { throw .fileExists }

@@ -63,6 +63,8 @@ struct LogWriter {
     private var leaves: [Digest] = []
     /// Set when nobody knows what the segment holds behind what is flushed.
     private var isPoisoned = false
+    /// Whether the last segment there is ends in part of a write: the next one takes the place of that.
+    private var followsTornEnd: Bool
 
     /// Where the log ends.
     struct End: Sendable {
@@ -71,13 +73,19 @@ struct LogWriter {
         var outcomesOwed = 0
     }
 
-    private struct Segment {
+    /// An object, since every batch takes it in its hand.
+    private final class Segment {
         let header: SegmentHeader
         let file: any AuditFile
         let sealer: SegmentSealer
-        var offset: Int
+        /// Where the next frame goes.
+        var offset = SegmentHeader.byteCount
 
         var free: Int { header.capacity - offset }
+
+        init(_ header: SegmentHeader, _ file: any AuditFile, _ sealer: SegmentSealer) {
+            (self.header, self.file, self.sealer) = (header, file, sealer)
+        }
     }
 
     private struct Written {
@@ -89,9 +97,10 @@ struct LogWriter {
     ///   - end: of the records that are there, all flushed.
     ///   - lastNumber: of the last segment there is, 0 for none. The first record opens a new one: nothing is appended to a
     ///     file whose end another process wrote.
-    init(_ parts: Parts, end: End, lastNumber: Int) {
+    ///   - isTorn: whether that one ends in part of a write.
+    init(_ parts: Parts, end: End, lastNumber: Int, isTorn: Bool = false) {
         (self.parts, self.end, self.flushed) = (parts, end, end)
-        nextNumber = lastNumber + 1
+        (nextNumber, followsTornEnd) = (lastNumber + 1, isTorn)
     }
 
     /// The path of the segment in use.
@@ -213,7 +222,7 @@ struct LogWriter {
             unflushed.removeLast(unflushed.count - before)
             throw error
         }
-        segment?.offset += buffer.count
+        current.offset += buffer.count
         // Only now, and in place: a copy of the edge for each batch would cost more than its records.
         for leaf in leaves { end.edge.append(leaf: leaf) }
         for item in batch { end.outcomesOwed = max(0, end.outcomesOwed + item.claim.owes) }
@@ -258,7 +267,7 @@ struct LogWriter {
         let number = nextNumber
         let header = SegmentHeader(
             number: number, firstSequence: edge.size, created: parts.clock(), capacity: parts.segmentBytes,
-            previous: edge.last, id: Random.bytes(SegmentHeader.idByteCount), replaces: replacing)
+            previous: edge.last, id: Random.bytes(SegmentHeader.idByteCount), replaces: replacing || followsTornEnd)
         let key = try parts.key(number)
         do throws(Errno) {
             let file = try parts.disk.make(path(of: number), capacity: header.capacity)
@@ -270,9 +279,9 @@ struct LogWriter {
                 throw error
             }
             guard let sealer = try? SegmentSealer(header, key: key) else { throw .invalidArgument }
-            segment = Segment(header: header, file: file, sealer: sealer, offset: SegmentHeader.byteCount)
+            segment = Segment(header, file, sealer)
             nextNumber += 1
-            refusedUntil = nil
+            (refusedUntil, followsTornEnd) = (nil, false)
         } catch {
             refusedUntil = parts.monotonic() + Self.retryAfter
             throw error.isWantOfSpace ? .full : .disk(path(of: number), error)
@@ -341,8 +350,21 @@ struct LogWriter {
     /// that was not flushed is written again into a new segment, which takes the place of that part of the old one.
     private mutating func writeAgain() throws(AuditFailure) {
         if let refusedUntil, parts.monotonic() < refusedUntil { throw .full }
-        try begin(after: flushed.edge, replacing: segment != nil)
+        let (old, followedTornEnd) = (segment, followsTornEnd)
+        try begin(after: flushed.edge, replacing: old != nil)
         guard let current = segment else { throw .full }
+        do throws(AuditFailure) {
+            try writeAgain(to: current)
+        } catch {
+            // It holds nothing that is not in memory too, and one more for each attempt would fill the disk.
+            parts.disk.remove(path(of: current.header.number))
+            (segment, nextNumber, followsTornEnd) = (old, current.header.number, followedTornEnd)
+            refusedUntil = parts.monotonic() + Self.retryAfter
+            throw error
+        }
+    }
+
+    private mutating func writeAgain(to current: Segment) throws(AuditFailure) {
         var (next, bytes, written) = (flushed, [UInt8](), [Written]())
         for var item in unflushed {
             item.record.place.previous = next.edge.last
@@ -354,10 +376,9 @@ struct LogWriter {
             try current.file.write(bytes, at: current.offset)
             try current.file.flush()
         } catch {
-            refusedUntil = parts.monotonic() + Self.retryAfter
             throw .disk(path(of: current.header.number), error)
         }
-        segment?.offset += bytes.count
+        current.offset += bytes.count
         (end, flushed, unflushed, isPoisoned) = (next, next, written, false)
         settle(written.count)
     }

@@ -12,7 +12,8 @@ import Platform
 ///     capacity         8   bytes of the file, allocated when it was made
 ///     previous        32   hash of the sealed record before its first; zeros where that is the first of all
 ///     id              16   random: part of what binds a record to its segment
-///     replaces         1   1 where it begins with records that the segment before it could not flush
+///     replaces         1   1 where it begins with records that the segment before it could not flush, or where that one
+///                          ends in part of a write, cut off by a kill
 ///     reserved        35   zeros
 ///     checksum         4   CRC-32 of the bytes above: a torn header is told from a forged one, which this does not stop
 ///

@@ -19,7 +19,9 @@ extension AuditEntry {
         entry.set(call: exchange)
         let headCount = entry.bytes.count
         entry.set(provider: exchange)
-        if let reservation = exchange.figures.reservation {
+        if let first = exchange.figures.reservation {
+            // After a kill nobody knows who was asked: each of them may have counted.
+            let reservation = first + exchange.figures.alternatives
             entry.set(.reservedInputTokens, reservation.input)
             entry.set(.reservedOutputTokens, reservation.output)
             entry.set(.reservedCost, reservation.cost.map(Int.init(clamping:)))
@@ -139,20 +141,20 @@ extension AuditEntry {
         if exchange.figures.isStreamed { set(.isStreamed, 1) }
     }
 
-    /// What the provider counted, or else what was reserved.
+    /// What the provider counted, or else what was reserved; and what others may have counted that were asked before it.
     private mutating func set(used figures: ExchangeFigures) {
+        var used = figures.lost
         if let tokens = figures.tokens {
-            set(.inputTokens, tokens.input)
-            set(.outputTokens, tokens.output)
-            set(.cachedTokens, tokens.cached > 0 ? tokens.cached : nil)
-            set(.cost, figures.cost.map(Int.init(clamping:)))
-            if tokens.isEstimated { set(.isEstimated, 1) }
-        } else if figures.mayHaveUsed, let reservation = figures.reservation {
-            set(.inputTokens, reservation.input)
-            set(.outputTokens, reservation.output)
-            set(.cost, reservation.cost.map(Int.init(clamping:)))
-            set(.isEstimated, 1)
+            used = ExchangeFigures.Reservation(input: tokens.input, output: tokens.output, cost: figures.cost) + used
+        } else if figures.mayHaveUsed, let asked = figures.asked ?? figures.reservation {
+            used = asked + used
         }
+        guard let used else { return }
+        set(.inputTokens, used.input)
+        set(.outputTokens, used.output)
+        if let cached = figures.tokens?.cached, cached > 0 { set(.cachedTokens, cached) }
+        set(.cost, used.cost.map(Int.init(clamping:)))
+        if figures.lost != nil || figures.tokens?.isEstimated != false { set(.isEstimated, 1) }
     }
 
     private mutating func set(end exchange: Exchange, _ outcome: Outcome, at now: Instant) {

@@ -13,10 +13,14 @@ final class RecordingStage: RecordStage {
     private let directory: any TenantDirectory
 
     /// What the stage works with while the log is open.
-    struct Desk: Sendable {
+    final class Desk: Sendable {
         let log: AuditLog
         let digests: Digests
         let floods: Floods
+
+        init(log: AuditLog, digests: Digests, floods: Floods) {
+            (self.log, self.digests, self.floods) = (log, digests, floods)
+        }
 
         func digester(of tenant: TenantID?) async -> Digester {
             if let digester = digests.cached(tenant) { return digester }
@@ -37,8 +41,8 @@ final class RecordingStage: RecordStage {
         let digester = await desk.digester(of: subject.tenant)
         let entry = AuditEntry.intent(exchange, subject, digester)
         do throws(AuditRefusal) {
-            exchange.intent = try await desk.log.write(
-                entry, exchange.act == nil ? .intent : .actIntent, on: exchange.request.loop)
+            exchange.intent = try await desk.log.desk(of: exchange.request.loop).write(
+                entry, exchange.act == nil ? .intent : .actIntent)
         } catch {
             throw Self.unavailable(error)
         }
@@ -65,17 +69,17 @@ final class RecordingStage: RecordStage {
         do throws(AuditRefusal) {
             if let intent = exchange.intent, exchange.act == nil {
                 let entry = AuditEntry.outcome(exchange, of: intent, outcome, at: .now())
-                _ = try await desk.log.write(entry, .outcome, on: exchange.request.loop)
+                _ = try await desk.log.desk(of: exchange.request.loop).write(entry, .outcome)
                 return
             }
             let subject = RecordSubject(of: exchange, directory)
             let digester = await desk.digester(of: subject.tenant)
             if let intent = exchange.intent {
                 let entry = AuditEntry.act(exchange, of: intent, outcome, subject, digester, at: .now())
-                _ = try await desk.log.write(entry, .outcome, on: exchange.request.loop)
+                _ = try await desk.log.desk(of: exchange.request.loop).write(entry, .outcome)
             } else {
                 let entry = AuditEntry.refusal(exchange, outcome, subject, digester, at: .now())
-                _ = try await desk.log.write(entry, .plain, on: exchange.request.loop)
+                _ = try await desk.log.desk(of: exchange.request.loop).write(entry, .plain)
             }
         } catch {
             // A refusal is a refusal, written down or not: nothing came of it.

@@ -6,7 +6,7 @@ import Core
 struct UsageFact: Sendable {
     let tenant: TenantID
     let sequence: Int
-    let cell: UsageCell
+    private(set) var cell: UsageCell
     /// Without its durations: sums hold histograms, and one of those for each fact would be an allocation.
     private var figures = UsageSums()
     /// Milliseconds.
@@ -15,14 +15,39 @@ struct UsageFact: Sendable {
 
     /// Nil for records that say nothing about it: intents, acts, the house's own, and refusals of callers nobody knows.
     init?(_ record: AuditRecord) {
-        guard let words = Words(record), let tenant = words.tenant else { return nil }
-        self.tenant = TenantID(tenant)
-        sequence = record.place.sequence
-        cell = UsageCell(
-            start: UsageCell.start(of: record.place.time, .hour), key: words.isKey ? words.actor : "",
-            node: words.node, model: words.model, provider: words.provider, user: words.user)
-        figures = words.sums
-        (latency, firstByte) = (words.latency, words.firstByte)
+        let entry = record.entry
+        guard entry.kind == .outcome || entry.kind == .refusal || entry.kind == .flood else { return nil }
+        var tenant: String?
+        var cell = UsageCell(start: UsageCell.start(of: record.place.time, .hour))
+        var isKey = false
+        entry.forEachField { number, place in
+            switch AuditField(rawValue: number) {
+            case .tenant: tenant = entry.text(place)
+            case .actorKind: isKey = entry.isText(place, "key")
+            case .actorID where isKey: cell.key = entry.text(place)
+            case .endUser: cell.user = Array(entry.bytes[place])
+            case .node: cell.node = entry.text(place)
+            case .model: cell.model = entry.text(place)
+            case .provider: cell.provider = entry.text(place)
+            default: break
+            }
+        }
+        guard let tenant else { return nil }
+        (self.tenant, self.cell, sequence) = (TenantID(tenant), cell, record.place.sequence)
+        figures.requests = 1
+        if entry.kind == .outcome {
+            take(outcome: entry)
+        } else {
+            if entry.kind == .flood { figures.requests = entry.number(.count) ?? 1 }
+            figures.refusals = figures.requests
+        }
+    }
+
+    /// The same of nobody in particular.
+    var withoutUser: UsageFact {
+        var fact = self
+        fact.cell.user = []
+        return fact
     }
 
     /// Adds it to what was used.
@@ -32,67 +57,25 @@ struct UsageFact: Sendable {
         if let firstByte { other.firstByte.add(milliseconds: firstByte) }
     }
 
-    /// The fields of a record, taken in one pass.
-    private struct Words {
-        var tenant: String?
-        var isKey = false
-        var actor = ""
-        var user: [UInt8] = []
-        var node = ""
-        var model = ""
-        var provider = ""
-        var sums = UsageSums()
-        var latency: Int?
-        var firstByte: Int?
-
-        init?(_ record: AuditRecord) {
-            let entry = record.entry
-            let isOutcome: Bool
-            switch entry.kind {
-            case .outcome: isOutcome = true
-            case .refusal, .flood: isOutcome = false
-            case .intent, .act, .house: return nil
-            }
-            sums.requests = 1
-            var hasCost = false
-            entry.forEachField { number, place in
-                switch AuditField(rawValue: number) {
-                case .tenant: tenant = entry.text(place)
-                case .actorKind: isKey = entry.text(place) == "key"
-                case .actorID: actor = entry.text(place)
-                case .endUser: user = Array(entry.bytes[place])
-                case .node: node = entry.text(place)
-                case .model: model = entry.text(place)
-                case .provider: provider = entry.text(place)
-                case .count where entry.kind == .flood: sums.requests = entry.number(place)
-                case let field? where isOutcome:
-                    if field == .cost { hasCost = true }
-                    take(field, entry, place)
-                default: break
-                }
-            }
-            if !isOutcome { sums.refusals = sums.requests }
-            if isOutcome, !hasCost, sums.inputTokens > 0 || sums.outputTokens > 0 { sums.unpriced = 1 }
-        }
-
-        private mutating func take(_ field: AuditField, _ entry: AuditEntry, _ place: Range<Int>) {
-            switch field {
+    private mutating func take(outcome entry: AuditEntry) {
+        var hasCost = false
+        entry.forEachField { number, place in
+            guard number >= AuditField.inputTokens.rawValue else { return }
+            switch AuditField(rawValue: number) {
+            case .inputTokens: figures.inputTokens = entry.number(place)
+            case .outputTokens: figures.outputTokens = entry.number(place)
+            case .cachedTokens: figures.cachedTokens = entry.number(place)
+            case .cost: (figures.cost, hasCost) = (Int64(clamping: entry.number(place)), true)
+            case .isEstimated: figures.estimated = entry.number(place) == 1 ? 1 : 0
             case .outcome:
-                switch entry.text(place) {
-                case "refused": sums.refusals = 1
-                case "failed": sums.errors = 1
-                case "abandoned", "interrupted": sums.abandoned = 1
-                default: break
-                }
-            case .inputTokens: sums.inputTokens = entry.number(place)
-            case .outputTokens: sums.outputTokens = entry.number(place)
-            case .cachedTokens: sums.cachedTokens = entry.number(place)
-            case .cost: sums.cost = Int64(clamping: entry.number(place))
-            case .isEstimated: sums.estimated = entry.number(place) == 1 ? 1 : 0
+                if entry.isText(place, "refused") { figures.refusals = 1 }
+                if entry.isText(place, "failed") { figures.errors = 1 }
+                if entry.isText(place, "abandoned") || entry.isText(place, "interrupted") { figures.abandoned = 1 }
             case .latency: latency = entry.number(place)
             case .firstByte: firstByte = entry.number(place)
             default: break
             }
         }
+        if !hasCost, figures.inputTokens > 0 || figures.outputTokens > 0 { figures.unpriced = 1 }
     }
 }

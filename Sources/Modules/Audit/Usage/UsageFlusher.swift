@@ -69,8 +69,17 @@ struct UsageFlusher: Sendable {
             return true
         }
         do throws(Failure) {
-            try await store.database(of: tenant, actor: "usage").change { transaction throws(SQLiteError) in
-                .success(try Self.write(batch, in: transaction))
+            let database = try store.database(of: tenant, actor: "usage")
+            do throws(Failure) {
+                try await database.change { transaction throws(SQLiteError) in
+                    .success(try Self.write(batch, in: transaction))
+                }
+            } catch {
+                // The tenant's file is as large as it may be.
+                guard error.code == .payloadTooLarge else { throw error }
+                try await database.change { transaction throws(SQLiteError) in
+                    .success(try Self.writeBeyond(batch.withoutUsers, in: transaction))
+                }
             }
             ledger.done(tenant)
             return true
@@ -82,6 +91,25 @@ struct UsageFlusher: Sendable {
             ledger.putBack(batch)
             throw error
         }
+    }
+
+    /// Pages that one batch may add to a file beyond its largest size.
+    private static let pagesBeyond = 256
+
+    /// What was used is the house's own to know: a tenant whose file is full is told that nothing more of its own fits, and its
+    /// usage is still written. Otherwise the log would have to be read from there on at every start, longer each time. Without
+    /// telling end users apart: those a tenant can invent.
+    private static func writeBeyond(
+        _ batch: UsageLedger.Batch, in transaction: any TenantTransaction
+    ) throws(SQLiteError) {
+        let connection = transaction.connection
+        let pages = try connection.first("PRAGMA max_page_count") { row throws(SQLiteError) in try row.int(0) } ?? 0
+        let count = try connection.first("PRAGMA page_count") { row throws(SQLiteError) in try row.int(0) } ?? 0
+        // Only SQLite's own statements: these numbers come from it.
+        try connection.execute("PRAGMA max_page_count = \(max(pages, count) + pagesBeyond)")
+        try write(batch, in: transaction)
+        // Not below what the file has now.
+        try connection.execute("PRAGMA max_page_count = \(pages)")
     }
 
     /// One transaction: rows, and the position that says which records they tell of.

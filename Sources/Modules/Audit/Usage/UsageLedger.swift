@@ -23,6 +23,19 @@ final class UsageLedger: AuditProjection {
         /// The first record in it, and the one behind the last record that the log had then.
         var first: Int
         var end: Int
+
+        /// The same with the end users of each cell counted together.
+        var withoutUsers: Batch {
+            var batch = self
+            batch.recovered = recovered.map { $0.withoutUser }
+            batch.cells = [:]
+            for (cell, sums) in cells {
+                var cell = cell
+                cell.user = []
+                batch.cells[cell, default: UsageSums()].add(sums)
+            }
+            return batch
+        }
     }
 
     private struct State {

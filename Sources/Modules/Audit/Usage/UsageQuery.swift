@@ -99,14 +99,17 @@ struct UsageQuery: Sendable {
 
 /// Sums by group, as they are added up from cells.
 struct UsageReport: Sendable {
-    /// Groups that one report can have; what comes beyond is in its total alone.
+    /// Groups that one report can have; what comes beyond is in its total alone, and the report says that there is such.
     static let groupsMax = 100_000
 
     let query: UsageQuery
+    private let groupsMax: Int
+    /// What is in the total and in no group.
+    private(set) var ungrouped = UsageSums()
     private(set) var groups: [String: UsageSums] = [:]
     private(set) var total = UsageSums()
 
-    init(_ query: UsageQuery) { self.query = query }
+    init(_ query: UsageQuery, groupsMax: Int = groupsMax) { (self.query, self.groupsMax) = (query, groupsMax) }
 
     /// - Parameter prices: what tokens cost today; asked only where the query wants it.
     mutating func add(_ cell: UsageCell, _ sums: UsageSums, prices: (any PriceBook)?) {
@@ -124,7 +127,11 @@ struct UsageReport: Sendable {
         }
         total.add(sums)
         let name = query.group(of: cell)
-        if groups[name] != nil || groups.count < Self.groupsMax { groups[name, default: UsageSums()].add(sums) }
+        if groups[name] != nil || groups.count < groupsMax {
+            groups[name, default: UsageSums()].add(sums)
+        } else {
+            ungrouped.add(sums)
+        }
     }
 
     /// A page of the groups: days and hours in their order, everything else by name.
@@ -137,11 +144,13 @@ struct UsageReport: Sendable {
             for (member, value) in (groups[name] ?? UsageSums()).json.members { object[member] = value }
             return .object(object)
         }
-        return [
+        var object: JSONObject = [
             "object": "list", "data": .array(data), "has_more": .bool(names.count > page.count),
             "next_cursor": names.count > page.count ? page.last.map(JSONValue.string) ?? .null : .null,
             "from": .string(WallTime(seconds: query.times.lowerBound).rfc3339),
             "to": .string(WallTime(seconds: query.times.upperBound).rfc3339), "total": .object(total.json),
         ]
+        if ungrouped.requests > 0 { object["ungrouped"] = .object(ungrouped.json) }
+        return object
     }
 }

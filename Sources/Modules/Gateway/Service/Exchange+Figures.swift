@@ -10,6 +10,8 @@ extension Exchange {
     func note(_ model: Model) {
         figures.provider = model.provider.name
         figures.upstreamModel = model.settings.upstream
+        if figures.mayHaveUsed, let asked = figures.asked { figures.lost = asked + figures.lost }
+        figures.asked = figures.demand.map(model.reservation) ?? figures.reservation
         figures.mayHaveUsed = true
     }
 
@@ -27,21 +29,33 @@ extension Exchange {
     }
 
     /// Notes the worst case of a call, before anything is reserved or recorded.
-    func note(worstOf call: ModelCall, _ model: Model) {
+    ///
+    /// - Parameter fallbacks: asked one after the other where the model fails.
+    func note(worstOf call: ModelCall, _ model: Model, _ fallbacks: [Model]) {
         let facts = RequestFacts(call.document, call.route)
         figures.isStreamed = call.isStreamed
         figures.endUser = request.head.fields["x-end-user"] ?? facts.user
-        figures.reservation = model.reservation(
+        let demand = ExchangeFigures.Demand(
             inputBytes: facts.inputBytes, outputTokensMax: facts.outputTokensMax, choices: facts.choices)
+        figures.demand = demand
+        figures.reservation = model.reservation(demand)
+        figures.alternatives = fallbacks.reservation(demand)
+    }
+}
+
+extension [Model] {
+    /// The most that a call can use that asks all of them; nil for none.
+    func reservation(_ demand: ExchangeFigures.Demand) -> ExchangeFigures.Reservation? {
+        reduce(nil) { $1.reservation(demand) + $0 }
     }
 }
 
 extension Model {
     /// The most that a call can use: a token has at least one byte, and each choice may be as long as is allowed.
-    func reservation(inputBytes: Int, outputTokensMax: Int?, choices: Int) -> ExchangeFigures.Reservation {
-        let most = max(outputTokensMax ?? settings.outputTokensMax, 0)
-        let (output, isOverflowing) = most.multipliedReportingOverflow(by: choices)
-        let usage = TokenUsage(input: inputBytes, output: isOverflowing ? .max : output)
+    func reservation(_ demand: ExchangeFigures.Demand) -> ExchangeFigures.Reservation {
+        let most = max(demand.outputTokensMax ?? settings.outputTokensMax, 0)
+        let (output, isOverflowing) = most.multipliedReportingOverflow(by: demand.choices)
+        let usage = TokenUsage(input: demand.inputBytes, output: isOverflowing ? .max : output)
         return ExchangeFigures.Reservation(
             input: usage.input, output: usage.output, cost: settings.price?.cost(of: usage))
     }

@@ -26,10 +26,11 @@ extension Gateway: ModelCaller {
     }
 
     package func reservation(
-        model name: String, inputBytes: Int, outputTokensMax: Int?
-    ) -> ExchangeFigures.Reservation? {
+        model name: String, _ demand: ExchangeFigures.Demand
+    ) -> (first: ExchangeFigures.Reservation, alternatives: ExchangeFigures.Reservation?)? {
         guard let model = try? offered(model: name) else { return nil }
-        return model.reservation(inputBytes: inputBytes, outputTokensMax: outputTokensMax, choices: 1)
+        // All of them: who may ask which is known when it comes to that.
+        return (model.reservation(demand), fallbacks(of: model).reservation(demand))
     }
 
     private func answer(

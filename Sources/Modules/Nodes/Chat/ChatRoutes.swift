@@ -154,9 +154,12 @@ struct TurnCall: Sendable {
         exchange.model = plan.node.configuration.model
         exchange.figures.isStreamed = request.isStreamed
         exchange.figures.endUser = request.endUser
-        exchange.figures.reservation = models.reservation(
-            model: plan.node.configuration.model, inputBytes: plan.textBytes + request.content.utf8.count,
-            outputTokensMax: plan.node.configuration.limits.outputTokens)
+        let demand = ExchangeFigures.Demand(
+            inputBytes: plan.textBytes + request.content.utf8.count,
+            outputTokensMax: plan.node.configuration.limits.outputTokens, choices: 1)
+        let worst = models.reservation(model: plan.node.configuration.model, demand)
+        exchange.figures.demand = demand
+        (exchange.figures.reservation, exchange.figures.alternatives) = (worst?.first, worst?.alternatives)
         return Turn(
             context: context, request: request, plan: plan, database: database, principal: principal,
             requestID: exchange.id, exchange: exchange)
