@@ -18,7 +18,7 @@ STAMPS := .build/stamps
 CLIENTS := Tests/Clients
 PYTHON := .venv-clients/bin/python
 
-.PHONY: help run build release test test-swift test-clients prove bench check format clean packages packages-test shims
+.PHONY: help run build release deb test test-swift test-clients prove bench check format clean packages packages-test packages-deb shims
 .PHONY: fuzz fuzz-build fuzz-merge sanitize store-bench
 
 help: ## What can be made
@@ -36,6 +36,9 @@ release: packages shims ## Build for delivery: .build/gatehouse, one stripped fi
 	strip .build/gatehouse.new
 	mv .build/gatehouse.new .build/gatehouse
 	@ls -l .build/gatehouse
+
+deb: packages-deb release ## Build the Debian package: .build/deb/gatehouse_VERSION_ARCHITECTURE.deb
+	packaging/build.sh
 
 test: packages-test shims venvs ## All tests: Swift's, and real clients against the real binary
 	$(BUILD) --build-tests
@@ -65,9 +68,9 @@ check: packages-test shims venv-clients ## Format, direction of imports, warning
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
 	python3 Tests/Tools/imports.py
 	$(BUILD) --build-tests
-	$(PYTHON) -m compileall -q $(CLIENTS) Tests/Tools Tests/Bench
-	$(PYTHON) -m pyflakes $(CLIENTS) Tests/Tools Tests/Bench
-	for script in Tests/Tools/*.sh .ci/run; do bash -n "$$script"; done
+	$(PYTHON) -m compileall -q $(CLIENTS) Tests/Tools Tests/Bench packaging
+	$(PYTHON) -m pyflakes $(CLIENTS) Tests/Tools Tests/Bench packaging
+	for script in Tests/Tools/*.sh packaging/*.sh .ci/run; do bash -n "$$script"; done
 
 # SwiftPM hands over one sanitizer as a second, which the compiler takes for the only one: both are named again in one.
 fuzz-build: packages shims
@@ -97,6 +100,9 @@ packages:
 
 packages-test:
 	@Tests/Tools/packages.sh build test
+
+packages-deb:
+	@Tests/Tools/packages.sh build deb
 
 packages-bench:
 	@Tests/Tools/packages.sh build test bench

@@ -18,6 +18,7 @@ final class Appliance {
     private let policy: DoorPolicy
     private let loops: [EventLoop]
     private let server: Server
+    private let pulse: LoopPulse
     private var certificate: (files: TLSSettings, watch: CertificateWatch)
 
     /// Starts everything in order: the data directory and its modules, the certificate, the addresses, the loops. What was
@@ -39,6 +40,7 @@ final class Appliance {
             loops = try Self.makeLoops(settings.http.loops)
             server = try Server(Self.plan(composition, context.context, policy, loops, inherited, log))
             try Self.run(loops)
+            pulse = LoopPulse(of: loops)
         } catch {
             for (_, module) in composition.modules.reversed() { module.stop(by: .now()) }
             throw error
@@ -48,6 +50,12 @@ final class Appliance {
     /// The address of the TLS listener, with the port the kernel chose if 0 was asked for.
     var address: SocketAddress? { server.address }
     var redirectAddress: SocketAddress? { server.redirectAddress }
+
+    /// A line for whoever asks how the service is.
+    var status: String { "Serving on \(address?.description ?? "the admin socket")" }
+
+    /// Whether every loop has turned since this was last asked.
+    func doLoopsTurn() -> Bool { pulse.beat() }
 
     // MARK: Start
 

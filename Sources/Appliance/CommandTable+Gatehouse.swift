@@ -27,6 +27,7 @@ let commandTable = CommandTable(
                 """,
             options: [CommandOption(flag: "print", "print the embedded configuration and do nothing")],
             examples: ["gatehouse dev", "gatehouse dev --print > gatehouse.toml"]),
+        setupCommand,
         Command(
             "check", "read the configuration, say what is wrong, start nothing", examples: ["gatehouse check"]),
         Command(
@@ -52,7 +53,7 @@ let commandTable = CommandTable(
             operands: [CommandOperand("id", "the key's id: key_…")], options: [jsonOption],
             examples: ["gatehouse key revoke key_01JD0000000000000000000000"]),
     ] + providerCommands + tenantCommands + planCommands + nodeCommands + usageCommands + storeCommands
-        + storeFileCommands + backupCommands + auditCommands,
+        + storeFileCommands + backupCommands + auditCommands + shellCommands,
     examples: ["gatehouse dev", "gatehouse check", "gatehouse serve", "gatehouse key create --name laptop"])
 
 let jsonOption = CommandOption(flag: "json", "print JSON instead of text for people")

@@ -10,7 +10,9 @@ struct ConfigurationFile {
     /// `nil` for the embedded one.
     private let path: String?
 
-    static let searched = ["./gatehouse.toml", "/etc/gatehouse/gatehouse.toml"]
+    /// Where the Debian package's service looks for it.
+    static let packaged = "/etc/gatehouse/gatehouse.toml"
+    static let searched = ["./gatehouse.toml", packaged]
 
     /// - Throws: if there is none.
     init(_ invocation: Invocation) throws(CommandFailure) {

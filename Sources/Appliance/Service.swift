@@ -11,7 +11,7 @@ import Platform
 ///     SIGTERM, SIGINT   drain, then stop; a second one stops at once
 ///     SIGHUP            read the configuration again
 ///
-/// Between signals it looks after the certificate's files.
+/// Between signals it looks after the certificate's files, and tells systemd that the loops turn.
 enum Service {
     /// Runs until a signal ends it.
     ///
@@ -23,6 +23,10 @@ enum Service {
         // Before the first thread, so that every thread inherits the mask and signals come to the descriptor only.
         Signals.ignoreBrokenPipe()
         let inherited = try inheritedSockets()
+        let manager = ServiceManager(processID: getpid()) { name in
+            // SAFETY: there is one thread yet, so that nobody changes the environment meanwhile.
+            unsafe getenv(name).map { unsafe String(cString: $0) }
+        }
         let signals = try descriptor(of: [SIGTERM, SIGINT, SIGHUP])
         let sink: LogSink
         let printed: PrintedErrors
@@ -60,7 +64,8 @@ enum Service {
                 "redirect": .string(appliance.redirectAddress?.description ?? "-"),
             ])
         ready(appliance)
-        mind(signals, appliance, log, read)
+        manager?.ready(appliance.status)
+        mind(signals, appliance, manager, log, read)
         appliance.stop()
         log.notice("stopped")
     }
@@ -82,24 +87,30 @@ enum Service {
     }
 
     private static func mind(
-        _ signals: borrowing FileDescriptor, _ appliance: Appliance, _ log: Logger,
+        _ signals: borrowing FileDescriptor, _ appliance: Appliance, _ manager: ServiceManager?, _ log: Logger,
         _ read: () throws(ConfigurationError) -> Configuration
     ) {
         while true {
             switch next(signals, timeoutMilliseconds: CInt(CertificateWatch.interval.milliseconds)) {
             case SIGHUP:
+                manager?.reloading()
                 do throws(ConfigurationError) {
                     appliance.reload(try read())
                 } catch {
                     log.error(
                         "not reloaded; the old configuration stays in force", ["cause": .string(error.description)])
                 }
+                manager?.ready(appliance.status)
             case SIGTERM, SIGINT:
                 log.notice("draining")
+                manager?.stopping()
                 drain(signals, appliance)
                 return
             default: appliance.lookAfterCertificate()
             }
+            // One loop that hangs leaves its connections without an answer: then the manager hears nothing any more, and
+            // starts the service anew.
+            if let manager, manager.watchdogInterval != nil, appliance.doLoopsTurn() { manager.isAlive() }
         }
     }
 

@@ -17,6 +17,12 @@ enum Terminal {
         write(text, to: 1)
     }
 
+    /// A question to standard output, with the answer behind it on the same line.
+    static func prompt(_ text: String) {
+        // SAFETY: the bytes live through the call; a question that does not arrive is asked in vain.
+        _ = unsafe Glibc.write(1, text, text.utf8.count)
+    }
+
     /// One text to standard error.
     static func complain(_ text: String) {
         write(text, to: 2)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# packages.sh build [test] [bench]: makes sure that what a build (and the tests) need is there, and installs what is missing.
+# packages.sh build [test] [deb] [bench]: makes sure that what a build (and the tests) need is there, and installs what is
+# missing.
 # Looks for the things themselves, not for package names, so that what came from elsewhere counts too.
 set -euo pipefail
 
@@ -39,6 +40,15 @@ for group in "$@"; do
         want openssl command -v openssl
         want curl command -v curl
         want testssl.sh command -v testssl
+        want groff-base command -v groff
+        want zsh command -v zsh
+        want fish command -v fish
+        ;;
+    deb)
+        want dpkg-dev command -v dpkg-buildpackage
+        want debhelper command -v dh_installsysusers
+        want lintian command -v lintian
+        want python3 command -v python3
         ;;
     bench)
         want nginx command -v nginx

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import EventLoop
+import Platform
+import Support
+import Testing
+
+@testable import Appliance
+
+struct LoopPulseTests {
+    @Test func `a loop that does not turn is noticed, and noticed to turn again`() throws {
+        let turns = try EventLoop(name: "turns")
+        let hangs = try EventLoop(name: "hangs")
+        try turns.start()
+        try hangs.start()
+        defer {
+            for loop in [turns, hangs] {
+                loop.stop()
+                loop.join()
+            }
+        }
+        let pulse = LoopPulse(of: [turns, hangs])
+        let gate = Monitor(false)
+        #expect(pulse.beat())
+        #expect(eventually { pulse.beat() })
+        hangs.post { gate.wait { $0 ? true : nil } }
+        // The one question that may still have been answered before the closure, then none.
+        _ = pulse.beat()
+        _ = eventually(within: .milliseconds(200)) { !pulse.beat() }
+        for _ in 0..<20 { #expect(!pulse.beat()) }
+        gate.withLock { $0 = true }
+        gate.signal()
+        #expect(eventually { pulse.beat() })
+    }
+
+    private func eventually(within time: Duration = .seconds(10), _ condition: () -> Bool) -> Bool {
+        let end = Instant.now() + time
+        while Instant.now() < end { if condition() { return true } }
+        return false
+    }
+}
