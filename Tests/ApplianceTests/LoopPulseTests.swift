@@ -23,7 +23,7 @@ struct LoopPulseTests {
         let gate = Monitor(false)
         #expect(pulse.beat())
         #expect(eventually { pulse.beat() })
-        hangs.post { gate.wait { $0 ? true : nil } }
+        hangs.post { _ = gate.wait { $0 ? true : nil } }
         // The one question that may still have been answered before the closure, then none.
         _ = pulse.beat()
         _ = eventually(within: .milliseconds(200)) { !pulse.beat() }
