@@ -148,7 +148,7 @@ import Testing
         #expect(
             try eventually {
                 for _ in 0..<LogPen.slowMax {
-                    live.disk.faults.withLock { $0.slownessMilliseconds = 50 }
+                    live.disk.faults.withLock { $0.slownessMilliseconds = 150 }
                     _ = try isWrittenByLoop()
                 }
                 return try !isWrittenByLoop()

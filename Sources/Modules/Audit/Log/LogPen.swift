@@ -9,10 +9,11 @@ import Platform
 /// flush, another segment, a log that is in trouble, a disk that was slow lately. It takes the pen for as long as it
 /// needs; loops then leave their entries to it.
 final class LogPen: @unchecked Sendable {
-    /// What a write may take. The kernel's memory takes it in a few microseconds; where the disk is behind so far that a writer
-    /// is made to wait, no loop shall be the one.
-    static let patience = Duration.milliseconds(5)
-    /// Writes in a row that took longer, after which the thread writes: one may be a processor that others had meanwhile.
+    /// What a write may take. The kernel's memory takes it in a few microseconds; where the disk is so far behind that a writer
+    /// is made to wait, no loop shall be the one. Longer than others may have the processor meanwhile: on a busy machine a
+    /// write that is interrupted is no slow disk.
+    static let patience = Duration.milliseconds(50)
+    /// Writes in a row that took longer, after which the thread writes.
     static let slowMax = 2
     /// For how long it does.
     static let pause = Duration.seconds(1)
