@@ -24,6 +24,7 @@ package final class Gateway: Module, PriceBook {
     private let catalog: Mutex<Catalog>
     private let clients = Mutex<UpstreamClients?>(nil)
     private let nodes = Mutex<(any NodeDirectory)?>(nil)
+    let breakers = Breakers()
     private let bodyBytesMax: Int
     private let secrets: any SecretSource
     private let log: Logger
@@ -121,8 +122,15 @@ package final class Gateway: Module, PriceBook {
         Route(
             .get, "/admin/v1/providers", guard: .operator, summary: "Providers, and where the key of each comes from"
         ) { _ throws(Failure) in
-            let providers = self.catalog.withLock { $0.providers }
-            return .json(["object": "list", "data": .array(providers.map { .object($0.json) })])
+            let catalog = self.catalog.withLock { $0 }
+            let now = Instant.now()
+            let providers = catalog.providers.map { provider -> JSONValue in
+                var json = provider.json
+                let models = catalog.models.filter { $0.provider.name == provider.name }
+                json["models"] = .array(models.map { self.breakers.json(of: $0, at: now) })
+                return .object(json)
+            }
+            return .json(["object": "list", "data": .array(providers)])
         }
     }
 
@@ -211,9 +219,26 @@ package final class Gateway: Module, PriceBook {
         }
         if try !exchange.advanceNow(through: .record) { try await exchange.advance(through: .record) }
         do throws(Fault) {
-            return try await attempt.perform()
+            return try await perform(attempt)
         } catch {
             return try await fallBack(from: model, error, call)
+        }
+    }
+
+    /// Has a call answered through the breaker of its model.
+    private func perform(_ attempt: ModelAttempt) async throws(Fault) -> Reply {
+        let exchange = attempt.call.exchange
+        let pass = try breakers.enter(attempt.model, at: .now())
+        do throws(Fault) {
+            let reply = try await attempt.perform()
+            let isUnwanted = exchange.request.cancellation.isFired
+            let broken = exchange.figures.brokenOff.map { Breaker.Outcome(Fault($0, ""), isUnwanted: isUnwanted) }
+            breakers.report(broken ?? .succeeded, of: pass, attempt.model, at: .now())
+            return reply
+        } catch {
+            let outcome = Breaker.Outcome(error, isUnwanted: exchange.request.cancellation.isFired)
+            breakers.report(outcome, of: pass, attempt.model, at: .now())
+            throw error
         }
     }
 
@@ -223,7 +248,7 @@ package final class Gateway: Module, PriceBook {
         var fallbacks = fallbacks(of: model, for: call.exchange.principal)[...]
         while let attempt = next(after: fault, call, &fallbacks) {
             do throws(Fault) {
-                return try await attempt.perform()
+                return try await perform(attempt)
             } catch {
                 fault = error
             }
@@ -316,7 +341,7 @@ extension Fault {
     /// Whether another model may succeed where this one failed: the provider failed, not the request.
     var permitsFallback: Bool {
         switch code {
-        case .upstreamError, .upstreamTimeout, .upstreamInterrupted, .overloaded, .rateLimitExceeded: true
+        case .upstreamError, .upstreamTimeout, .upstreamInterrupted, .overloaded, .rateLimitExceeded, .circuitOpen: true
         default: false
         }
     }

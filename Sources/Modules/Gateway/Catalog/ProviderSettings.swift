@@ -22,6 +22,8 @@ struct ProviderSettings: Sendable {
     let dialect: UpstreamModel.Dialect
     /// `tell_store`: whether it is told `store: false`; off for servers that refuse the field.
     let tellsStore: Bool
+    /// `breaker_failures`, `breaker_calls`, `breaker_pause`
+    let breaker: BreakerRules
     /// `connect_timeout`, `first_byte_timeout`, `idle_timeout`, `total_timeout`, `answer_bytes`
     let limits: ClientLimits
 
@@ -35,6 +37,11 @@ struct ProviderSettings: Sendable {
         pass = Set(try section.takeStrings("pass", bytes: 1...128, count: 0...256, default: []))
         dialect = try section.takeEnum("dialect", default: isOpenAI ? .openai : .compatible)
         tellsStore = try section.takeBool("tell_store", default: true)
+        breaker = BreakerRules(
+            failurePercent: try section.takeInt("breaker_failures", in: 0...100, default: 50),
+            callsMin: try section.takeInt("breaker_calls", in: 1...10_000, default: 20),
+            pause: try section.takeDuration(
+                "breaker_pause", in: .milliseconds(10) ... .seconds(300), default: .seconds(5)))
         limits = ClientLimits(
             connect: try section.takeDuration("connect_timeout", in: Self.times, default: .seconds(10)),
             firstByte: try section.takeDuration("first_byte_timeout", in: Self.times, default: .seconds(120)),

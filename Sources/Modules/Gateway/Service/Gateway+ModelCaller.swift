@@ -3,6 +3,7 @@
 package import Core
 import EventLoop
 import Log
+import Platform
 
 extension Gateway: ModelCaller {
     package func requireModel(_ name: String, for principal: Principal) throws(Failure) {
@@ -43,6 +44,7 @@ extension Gateway: ModelCaller {
             request: ChatRequest(task, model), model: model, client: client, needles: needles, loop: task.loop,
             cancellation: task.cancellation)
         var result = ModelResult(model: model.name, provider: model.provider.name)
+        let pass = try breakers.enter(model, at: .now())
         task.exchange?.note(model)
         do throws(Fault) {
             try await call.perform { event in
@@ -62,8 +64,12 @@ extension Gateway: ModelCaller {
             }
         } catch {
             task.exchange?.figures.mayHaveUsed = error.mayHaveCounted
+            let outcome = Breaker.Outcome(error, isUnwanted: task.cancellation.isFired)
+            breakers.report(outcome, of: pass, model, at: .now())
             throw error
         }
+        let broken = result.failure.map { Breaker.Outcome(Fault($0.code, ""), isUnwanted: task.cancellation.isFired) }
+        breakers.report(broken ?? .succeeded, of: pass, model, at: .now())
         return result
     }
 }

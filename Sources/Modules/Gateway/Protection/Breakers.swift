@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import JSON
+import Platform
+import Synchronization
+
+/// The breakers of all models, shared by all loops. They outlive a reload: a provider that is down stays down.
+final class Breakers: Sendable {
+    private struct Name: Hashable {
+        let provider: String
+        let model: String
+    }
+
+    // Guards the table; there are as many as the configuration has had models.
+    private let breakers = Mutex<[Name: Breaker]>([:])
+
+    /// A call that was let through. ``Breakers/report(_:of:_:at:)`` must follow.
+    struct Pass: Sendable {
+        let decision: Breaker.Decision
+    }
+
+    /// - Throws: `circuit_open`, with when to come back.
+    func enter(_ model: Model, at now: Instant) throws(Fault) -> Pass {
+        guard model.provider.settings.breaker.failurePercent > 0 else { return Pass(decision: .pass) }
+        let decision = breakers.withLock { $0[name(model), default: Breaker()].admit(at: now) }
+        guard case .refuse(let wait) = decision else { return Pass(decision: decision) }
+        let milliseconds = max(1, wait.milliseconds)
+        throw Fault(
+            .circuitOpen, "The model's provider has been failing, and is not asked for a while.",
+            retryAfterMilliseconds: milliseconds)
+    }
+
+    func report(_ outcome: Breaker.Outcome, of pass: Pass, _ model: Model, at now: Instant) {
+        let rules = model.provider.settings.breaker
+        guard rules.failurePercent > 0 else { return }
+        let chance = Double.random(in: 0...1)
+        breakers.withLock {
+            $0[name(model), default: Breaker()].report(outcome, of: pass.decision, at: now, rules, chance: chance)
+        }
+    }
+
+    private func name(_ model: Model) -> Name { Name(provider: model.provider.name, model: model.settings.upstream) }
+
+    /// How a model is doing, as the operator sees it.
+    func json(of model: Model, at now: Instant) -> JSONValue {
+        let breaker = breakers.withLock { $0[name(model)] } ?? Breaker()
+        let (calls, failures) = breaker.counted(at: now)
+        var json: JSONObject = [
+            "name": .string(model.name), "state": "closed", "calls": .int(calls), "failures": .int(failures),
+        ]
+        switch breaker.state {
+        case .closed: break
+        case .halfOpen: json["state"] = "half_open"
+        case .open(let until):
+            json["state"] = "open"
+            json["asked_again_in_ms"] = .int(max(0, (until - now).milliseconds))
+        }
+        return .object(json)
+    }
+}
+
+extension Breaker.Outcome {
+    /// What a fault says about the provider. What a client asked wrongly, or gave up, trips nothing for others.
+    init(_ fault: Fault, isUnwanted: Bool) {
+        guard !isUnwanted else {
+            self = .neither
+            return
+        }
+        if let status = fault.upstreamStatus {
+            self = status >= 500 || status == 408 ? .failed : .neither
+            return
+        }
+        switch fault.code {
+        case .upstreamError, .upstreamTimeout, .upstreamInterrupted: self = .failed
+        default: self = .neither
+        }
+    }
+}
