@@ -6,6 +6,7 @@ import concurrent.futures
 import json
 import random
 import threading
+import time
 
 import httpx2
 import pytest
@@ -220,8 +221,14 @@ def test_metrics_are_for_the_operator_and_name_no_tenant(house, upstream):
         assert caller.client.get("/metrics").status_code == 403
         assert httpx2.get(f"{house.base}/metrics", verify=house.trust).status_code == 401
         transport = httpx2.HTTPTransport(uds=str(house.data / "admin.sock"))
-        text = httpx2.Client(transport=transport).get("http://localhost/metrics").text
+        operator = httpx2.Client(transport=transport)
         labels = '{gen_ai_provider_name="openai",gen_ai_request_model="openai-small",gen_ai_token_type="input"}'
+        # Counted is what is on the disk: at most [audit] sync_interval later.
+        for _ in range(100):
+            text = operator.get("http://localhost/metrics").text
+            if f"gen_ai_client_token_usage_total{labels}" in text:
+                break
+            time.sleep(0.05)
         assert f"gen_ai_client_token_usage_total{labels} {usage['prompt_tokens']}" in text
         assert "process_resident_memory_bytes " in text
         assert caller.key.id not in text and "ten_" not in text
