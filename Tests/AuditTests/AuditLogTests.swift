@@ -260,6 +260,20 @@ import Testing
         #expect(told.first?.digest(.earlierRoot) == checkpoint.root.bytes)
     }
 
+    @Test func `a segment that a kill left without its first byte does not stand in the way`() throws {
+        let live = try LiveLog()
+        _ = try live.write(LiveLog.intent("req_1"), .intent).get()
+        live.stop()
+        let next = (try live.files.segmentNumbers().last ?? 0) + 1
+        try AtomicFile.write(
+            path: live.directory(SegmentHeader.name(number: next)), bytes: [UInt8](repeating: 0, count: 4096),
+            mode: 0o600)
+        try live.open()
+        #expect(throws: Never.self) { try live.write(LiveLog.intent("req_2"), .intent).get() }
+        live.stop()
+        #expect(LogVerifier(directory: live.files).verify(key: live.key).isSound)
+    }
+
     @Test func `a control database from before is not believed`() throws {
         let live = try LiveLog()
         let early = try live.database.writeBlocking { connection throws(SQLiteError) in

@@ -63,6 +63,7 @@ struct LogOpening {
                 hint: "put back what is missing, or see gatehouse audit verify --help")
         }
         let end = LogWriter.End(edge: tail.edge, outcomesOwed: intents.open.count)
+        try removeUnbegun(directory)
         try flush(tail.lastNumber)
         let isNew = tail.edge.size == 0
         tail.edge = LogEdge()
@@ -71,6 +72,16 @@ struct LogOpening {
             intents: intents,
             tornBytes: tail.tornBytes, oldest: oldest,
             earlier: isNew ? Checkpoint(note: state.earlier, signedBy: key) : nil)
+    }
+
+    /// A kill between the making of a segment and its first byte has left a file of zeros where the next one is to be.
+    private func removeUnbegun(_ directory: LogDirectory) throws(StartFailure) {
+        do throws(LogDirectory.Damage) {
+            guard let number = try directory.unbegunNumber() else { return }
+            parts.disk.remove("\(parts.directory)/\(SegmentHeader.name(number: number))")
+        } catch {
+            throw StartFailure("the audit log cannot be continued: \(error.description)")
+        }
     }
 
     /// Brings the last segment to the disk: the process that wrote it may have been killed before it did, and what is made of

@@ -28,6 +28,19 @@ struct LogDirectory: Sendable {
 
     /// The numbers of the segments there are, ascending.
     func segmentNumbers() throws(Damage) -> [Int] {
+        var numbers = try fileNumbers()
+        // The process ended between making the newest file and beginning it.
+        if let last = numbers.last, try isUnbegun(last) { numbers.removeLast() }
+        return numbers
+    }
+
+    /// The newest file, where it was made and never begun: nothing stands in it, and it stands in the way of the next.
+    func unbegunNumber() throws(Damage) -> Int? {
+        guard let last = try fileNumbers().last, try isUnbegun(last) else { return nil }
+        return last
+    }
+
+    private func fileNumbers() throws(Damage) -> [Int] {
         guard let directory = unsafe opendir(path) else {
             if Errno.last == .noSuchFile { return [] }
             throw Damage(file: path, what: "cannot be read: \(Errno.last)")
@@ -41,10 +54,7 @@ struct LogDirectory: Sendable {
             }
             if let number = SegmentHeader.number(inName: name) { numbers.append(number) }
         }
-        numbers.sort()
-        // The process ended between making the newest file and beginning it.
-        if let last = numbers.last, try isUnbegun(last) { numbers.removeLast() }
-        return numbers
+        return numbers.sorted()
     }
 
     private func isUnbegun(_ number: Int) throws(Damage) -> Bool {
