@@ -18,7 +18,7 @@ STAMPS := .build/stamps
 CLIENTS := Tests/Clients
 PYTHON := .venv-clients/bin/python
 
-.PHONY: help run build release deb test test-swift test-clients prove bench check format clean packages packages-test packages-deb shims
+.PHONY: help run build release deb prove-deb test test-swift test-clients prove bench check format clean packages packages-test packages-deb shims
 .PHONY: fuzz fuzz-build fuzz-merge sanitize store-bench
 
 help: ## What can be made
@@ -39,6 +39,10 @@ release: packages shims ## Build for delivery: .build/gatehouse, one stripped fi
 
 deb: packages-deb release ## Build the Debian package: .build/deb/gatehouse_VERSION_ARCHITECTURE.deb
 	packaging/build.sh
+
+prove-deb: deb ## The package in a virtual machine with a real systemd, as root: some ten minutes
+	Tests/Tools/packages.sh machine
+	Tests/Tools/package-machine.sh
 
 test: packages-test shims venvs ## All tests: Swift's, and real clients against the real binary
 	$(BUILD) --build-tests

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# packages.sh build [test] [deb] [bench]: makes sure that what a build (and the tests) need is there, and installs what is
+# packages.sh build [test] [deb] [machine] [bench]: makes sure that what a build (and the tests) need is there, and installs what is
 # missing.
 # Looks for the things themselves, not for package names, so that what came from elsewhere counts too.
 set -euo pipefail
@@ -49,6 +49,11 @@ for group in "$@"; do
         want debhelper command -v dh_installsysusers
         want lintian command -v lintian
         want python3 command -v python3
+        ;;
+    machine)
+        want mmdebstrap command -v mmdebstrap
+        want qemu-system-x86 command -v qemu-system-x86_64
+        want e2fsprogs command -v mkfs.ext4
         ;;
     bench)
         want nginx command -v nginx
