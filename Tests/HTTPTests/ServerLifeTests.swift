@@ -353,16 +353,39 @@ import Testing
             try await response.send(200, [:], body: [])
         }
         let idle = try harness.connect()
+        try idle.send(get)
+        #expect(try idle.read(through: "\r\n\r\n").hasPrefix("HTTP/1.1 200"))
         let working = try harness.connect()
         try working.send(get)
-        #expect(harness.notes.wait(for: "working") != nil)
         #expect(try harness.connections(becoming: 2) == 2)
+        for _ in 0..<5_000 where harness.notes.all.count(where: { $0 == "working" }) < 2 { pause() }
         let server = harness.server
-        let isClean = try onLoop(harness.loop) { loop in await server.drain(until: loop.now + .seconds(5)) }
+        let start = Instant.now()
+        let isClean = try onLoop(harness.loop) { loop in await server.drain(until: loop.now + .seconds(30)) }
         #expect(isClean)
+        // Nobody waits for the idle one.
+        #expect(Instant.now() - start < .seconds(20))
         #expect(try idle.readAll() == "")
         #expect(try working.readAll().contains("\r\nconnection: close\r\n"))
         #expect(throws: RawClient.Failure.self) { try harness.connect() }
+    }
+
+    @Test func `drains: who has come and not asked yet is answered, once`() throws {
+        let harness = try ServerHarness(TestResponder.echo)
+        let early = try harness.connect()
+        let silent = try harness.connect()
+        #expect(try harness.connections(becoming: 2) == 2)
+        let server = harness.server
+        harness.loop.spawn { await server.drain(until: .now() + .seconds(60)) }
+        // It drains once nobody gets in any more.
+        while let late = try? harness.connect() { _ = late }
+        try early.send(get)
+        let answer = try early.readAll()
+        #expect(answer.hasPrefix("HTTP/1.1 200"))
+        #expect(answer.contains("\r\nconnection: close\r\n"))
+        // Who says nothing is waited for no longer than the grace.
+        #expect(try silent.readAll() == "")
+        #expect(try harness.connections(becoming: 0) == 0)
     }
 
     @Test func `drains: what is not finished at the deadline is cut off`() throws {

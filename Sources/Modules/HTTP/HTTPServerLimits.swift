@@ -78,6 +78,9 @@ package enum HTTPMaxima {
     /// How long a handshake or a head may take while all places are taken; beyond that the connection gives way to
     /// another.
     static let openingGrace = Duration.seconds(1)
+    /// How long a server that drains waits for the handshake, and then for the first request, of a connection that it has
+    /// accepted already.
+    static let drainGrace = Duration.seconds(3)
     /// Idle connections of a loop that are closed when there is no descriptor left for another.
     static let closedWhenExhausted = 32
     /// Levels of a routed path.

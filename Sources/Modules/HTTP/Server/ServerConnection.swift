@@ -138,12 +138,24 @@ final class ServerConnection: @unchecked Sendable {
         if phase == .idle { transport.readDeadline = loop.now } else { abort() }
     }
 
-    /// Ends the connection if it waits for a request or a handshake; otherwise it ends behind its answer.
+    /// Ends the connection if it waits for another request; otherwise it ends behind its answer. Whoever has come and not
+    /// asked yet is still owed one: a client asks again where a connection ends that has served it, but takes the end of one
+    /// that has not for a failure.
     func drain() {
-        if phase == .handshake { return transport.abort(.cancelled) }
+        let latest = loop.now + HTTPMaxima.drainGrace
+        switch phase {
+        case .handshake: transport.deadline = transport.readDeadline.map { min($0, latest) } ?? latest
+        case .idle where requests == 0:
+            idleDeadline = min(idleDeadline, latest)
+            transport.readDeadline = idleDeadline
         // The waiting read ends at once, and finds that the server drains.
-        if phase == .idle { transport.readDeadline = loop.now }
+        case .idle: transport.readDeadline = loop.now
+        case .head, .active, .closing: break
+        }
     }
+
+    /// Whether no further request is wanted.
+    private var isDone: Bool { isLeaving || (server.isDraining && requests > 0) }
 
     /// Breaks the connection off, and tells whoever works for it.
     func abort(_ cause: Cancellation.Cause = .unwanted) {
@@ -178,6 +190,7 @@ extension ServerConnection {
         scanner = HeadScanner(limits)
         phase = .idle
         idleDeadline = loop.now + (requests == 0 ? limits.headTimeout : limits.idleTimeout)
+        if server.isDraining { idleDeadline = min(idleDeadline, loop.now + HTTPMaxima.drainGrace) }
         transport.readDeadline = min(idleDeadline, loop.now + limits.restAfter)
     }
 
@@ -202,7 +215,7 @@ extension ServerConnection {
                     return .defect(error, isHEAD: Self.isHEAD(bytes[place]))
                 }
             }
-            if server.isDraining || isLeaving, !hasBegun { return .over }
+            if isDone, !hasBegun { return .over }
             guard let new = try transport.readNow(upTo: HTTPMaxima.readBytes) else { return .waiting }
             guard !new.isEmpty else { return .over }
             input.append(new)
@@ -224,7 +237,7 @@ extension ServerConnection {
     /// What it means that nothing came in time. `.waiting`: only that the connection is quiet.
     private func late() -> Arrival {
         if hasBegun { return .defect(.headTimeout, isHEAD: Self.isHEAD(input.bytes[input.range])) }
-        return server.isDraining || isLeaving || loop.now >= idleDeadline ? .over : .waiting
+        return isDone || loop.now >= idleDeadline ? .over : .waiting
     }
 
     /// Reads more of a body.
