@@ -44,8 +44,9 @@ struct SetupCommand {
     init(_ invocation: Invocation) {
         self.invocation = invocation
         directory = invocation.string("directory") ?? ""
+        // Only root can give a file to a group that is not its own.
         // SAFETY: the entry is read at once, before anybody asks again; there is one thread.
-        group = unsafe getgrnam("gatehouse").map { unsafe $0.pointee.gr_gid }
+        group = getuid() == 0 ? unsafe getgrnam("gatehouse").map { unsafe $0.pointee.gr_gid } : nil
     }
 
     private var file: String { directory + "/gatehouse.toml" }
@@ -73,7 +74,8 @@ struct SetupCommand {
         try perform("\(file) cannot be written") { () throws(Errno) in
             try AtomicFile.write(path: file, bytes: Array(text.utf8), mode: 0o644)
         }
-        Terminal.print(answers.nextSteps(file: file, isServiceInstalled: group != nil))
+        let isForService = group != nil && file == ConfigurationFile.packaged
+        Terminal.print(answers.nextSteps(file: file, isServiceInstalled: isForService))
     }
 
     private func answers() throws(CommandFailure) -> SetupAnswers {
