@@ -107,24 +107,6 @@ private struct NaiveWindow {
         #expect(!admit(&window, rate, at: 900_000_000_000))
     }
 
-    @Test func `what is put back after a restart counts at least as long as it would have`() {
-        let rate = Rate(10, .requests, per: .hour)
-        let start: UInt64 = 9_000_000_000_000
-        var window = RollingWindow()
-        for minute in 0..<10 as Range<UInt64> { #expect(admit(&window, rate, at: start + minute * 60_000_000_000)) }
-        let saved = Instant(nanoseconds: start + 600_000_000_000)
-        let counts = window.counted.map { (age: rate.age(of: $0.granule, at: saved), count: $0.count) }
-        // A minute later, on a machine that has just been started: its clock has begun anew.
-        let now = Instant(nanoseconds: 5_000_000_000)
-        var restored = RollingWindow()
-        restored.restore(counts.map { ($0.age + .seconds(60), $0.count) }, at: now, rate)
-        #expect(restored.total == 10)
-        #expect(!admit(&restored, rate, at: now.nanoseconds))
-        // The first was admitted 11 minutes before, and is free 49 minutes from now, and three granules at most.
-        #expect(!admit(&restored, rate, at: now.nanoseconds + 48 * 60_000_000_000))
-        #expect(admit(&restored, rate, at: now.nanoseconds + 51 * 60_000_000_000))
-    }
-
     @Test func `what is corrected is free where it was counted`() {
         let rate = Rate(1000, .tokens, per: .minute)
         var window = RollingWindow()

@@ -5,7 +5,7 @@
 package struct Cell: Sendable {
     package let table: StaticString
     package let column: StaticString
-    /// The row's id.
+    /// The id of a row.
     package enum Row: Sendable, CustomStringConvertible {
         case text(String)
         /// Stands for its decimal digits: there is no text to be made for each of many rows.

@@ -78,6 +78,7 @@ package struct ExchangeFigures: Sendable {
         }
     }
 
+    /// What a call asks for at most.
     package struct Demand: Equatable, Sendable {
         /// Of all words that are sent: a token has at least one byte.
         package let inputBytes: Int

@@ -14,6 +14,7 @@ package protocol Hold: AnyObject, Sendable {
 package struct Reservation: ~Copyable, Sendable {
     private let hold: any Hold
 
+    /// Takes over `hold`, which nobody else settles.
     package init(_ hold: any Hold) { self.hold = hold }
 
     /// - Parameter tokens: what was used of input and output together; `nil` where nobody knows.

@@ -20,8 +20,6 @@ final class Account: @unchecked Sendable {
     var holds = 0
     /// True once the table has forgotten it: whoever still has it must ask for the one that counts.
     var isForgotten = false
-    /// Whether something was counted since that was last written down.
-    var isFresh = false
 
     init(_ subject: Subject, tenant: TenantID?, _ rules: Rules, generation: Int) {
         (self.subject, self.tenant, self.rules, self.generation) = (subject, tenant, rules, generation)
@@ -86,15 +84,13 @@ final class Account: @unchecked Sendable {
     /// Counts a request in every window, which ``fits(requests:tokens:at:)`` has brought to the time.
     func countRequest() {
         for index in requests.indices { requests[index].count(1) }
-        isFresh = true
     }
 
     /// The same for tokens.
     ///
     /// - Returns: where they are counted, to be put right later.
     func count(tokens amount: Int) -> [TokenPlace] {
-        isFresh = true
-        return rules.tokens.indices.map { TokenPlace(rules.tokens[$0].period, tokens[$0].count(amount)) }
+        rules.tokens.indices.map { TokenPlace(rules.tokens[$0].period, tokens[$0].count(amount)) }
     }
 
     struct TokenPlace: Sendable {
@@ -107,7 +103,6 @@ final class Account: @unchecked Sendable {
     /// Puts right what was counted as tokens.
     func correct(_ places: [TokenPlace], by amount: Int) {
         guard amount != 0 else { return }
-        isFresh = true
         for place in places {
             guard let index = rules.tokens.firstIndex(where: { $0.period == place.period }) else { continue }
             tokens[index].correct(place.granule, by: amount)

@@ -98,7 +98,7 @@ final class AccountTable: Sendable {
             let (keyFits, tenantFits) = (
                 key.fits(requests: 1, tokens: 0, at: now), tenant.fits(requests: 1, tokens: 0, at: now)
             )
-            guard keyFits, tenantFits else { return .refused(Self.refusal(of: [key, tenant], tokens: 0, at: now)) }
+            guard keyFits, tenantFits else { return .refused(Self.refusal(of: [key, tenant], at: now)) }
             guard key.underWay < key.rules.concurrentMax else { return .refused(key.concurrency) }
             guard tenant.underWay < tenant.rules.concurrentMax else { return .refused(tenant.concurrency) }
             key.countRequest()
@@ -118,9 +118,15 @@ final class AccountTable: Sendable {
     }
 
     /// Of the limits of all that refuse, the one that refuses longest.
-    private static func refusal(of accounts: [Account], tokens: Int, at now: Instant) -> Standing {
-        let standings = accounts.compactMap {
-            $0.refusal(requests: 1, tokens: tokens, at: now)
+    ///
+    /// - Parameters:
+    ///   - counted: how many of the accounts, from the first, have counted the request already.
+    ///   - tokens: at the worst case.
+    private static func refusal(
+        of accounts: [Account], counted: Int = 0, tokens: Int = 0, at now: Instant
+    ) -> Standing {
+        let standings = accounts.enumerated().compactMap { index, account in
+            account.refusal(requests: index < counted ? 0 : 1, tokens: tokens, at: now)
         }
         return standings.max { $0.nextAfter < $1.nextAfter } ?? accounts[0].concurrency
     }
@@ -171,7 +177,7 @@ final class AccountTable: Sendable {
                 // Their own requests were counted before.
                 if !account.fits(requests: index < 2 ? 0 : 1, tokens: call.tokens, at: now) { fits = false }
             }
-            guard fits else { return .refused(Self.refusal(ofCall: accounts, call, at: now)) }
+            guard fits else { return .refused(Self.refusal(of: accounts, counted: 2, tokens: call.tokens, at: now)) }
             return Self.count(call, accounts, locked, at: now)
         }
     }
@@ -195,13 +201,6 @@ final class AccountTable: Sendable {
         return .admitted(
             CallHold(shard, held, tokens: call.tokens),
             tightest: tightest.map { $0.account.tokenStanding($0.index, at: now) })
-    }
-
-    private static func refusal(ofCall accounts: [Account], _ call: Call, at now: Instant) -> Standing {
-        let standings = accounts.enumerated().compactMap { index, account in
-            account.refusal(requests: index < 2 ? 0 : 1, tokens: call.tokens, at: now)
-        }
-        return standings.max { $0.nextAfter < $1.nextAfter } ?? accounts[0].concurrency
     }
 
     /// What a call holds back until it is known what it used.
@@ -235,9 +234,7 @@ final class AccountTable: Sendable {
 
     // MARK: Addresses
 
-    /// Counts one request for an address.
-    ///
-    /// - Returns: the limit that is reached, if it was not counted; `nil` where it was.
+    /// Counts one request for an address, or does not.
     func admit(_ address: AddressBlock, at now: Instant) -> Decision {
         let locked = addressShards[Self.index(of: address)]
         return locked.shard.withLock { shard in
@@ -245,7 +242,7 @@ final class AccountTable: Sendable {
             let account = shard.account(of: .address(address), nil, book)
             account.refresh(from: book)
             guard account.fits(requests: 1, tokens: 0, at: now) else {
-                return .refused(Self.refusal(of: [account], tokens: 0, at: now))
+                return .refused(Self.refusal(of: [account], at: now))
             }
             account.countRequest()
             return .admitted(tightest: account.tightest.map { account.requestStanding($0.index, at: now) })
@@ -275,16 +272,6 @@ final class AccountTable: Sendable {
     /// How many accounts are held.
     var count: Int {
         (shards + addressShards).reduce(0) { $0 + $1.shard.withLock { $0.accounts.count } }
-    }
-
-    /// Forgets a tenant that is being deleted, with everything of it.
-    func forget(_ tenant: TenantID) {
-        shard(of: tenant).shard.withLock { shard in
-            for (subject, account) in shard.accounts where account.tenant == tenant {
-                account.isForgotten = true
-                shard.accounts[subject] = nil
-            }
-        }
     }
 
     private func shard(of tenant: TenantID) -> Locked { shards[Self.index(of: tenant)] }

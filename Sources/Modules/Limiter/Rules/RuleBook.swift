@@ -36,9 +36,6 @@ final class RuleBook: Sendable {
         state.withLock { $0.overrides[subject] ?? $0.standard[subject.kind] ?? .none }
     }
 
-    /// Whether there are rules for subjects of a kind.
-    func rules(forEach kind: SubjectKind) -> Rules { state.withLock { $0.standard[kind] ?? .none } }
-
     func setStandard(_ standard: [SubjectKind: Rules]) {
         change { $0.standard = standard }
     }
@@ -47,8 +44,6 @@ final class RuleBook: Sendable {
     func set(_ rules: Rules?, for subject: Subject) {
         change { $0.overrides[subject] = rules }
     }
-
-    func override(of subject: Subject) -> Rules? { state.withLock { $0.overrides[subject] } }
 
     private func change(_ body: (inout State) -> Void) {
         state.withLock { body(&$0) }
