@@ -79,7 +79,7 @@ struct ListeningSockets {
                 continue
             }
             var row = [first]
-            for _ in 1..<max(1, loops) { try SocketBox(first.address, sharesPort: true).map { row.append($0) } }
+            for _ in 1..<max(1, loops) { row.append(try first.sibling()) }
             rows.append(row)
         }
         return rows
@@ -130,6 +130,16 @@ final class SocketBox: @unchecked Sendable {
     private init(address: SocketAddress, _ socket: consuming ListeningSocket) {
         self.address = address
         self.socket = consume socket
+    }
+
+    /// Another queue on the same port, for another loop. Before `open`.
+    func sibling() throws(StartFailure) -> SocketBox {
+        do throws(Errno) {
+            guard let other = try socket?.sibling() else { throw .badDescriptor }
+            return SocketBox(address: address, other)
+        } catch {
+            throw StartFailure("cannot listen on \(address) a second time: \(error)")
+        }
     }
 
     /// The same queue for another loop. Before `open`.

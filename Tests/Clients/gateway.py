@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -26,10 +27,17 @@ def binary() -> Path:
     return Path(os.environ.get("GATEHOUSE_BINARY", ROOT / ".build/debug/gatehouse"))
 
 
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody listens on, all different: each is held until the last is found."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_ports(1)[0]
 
 
 def toml(value: Any) -> str:
@@ -83,7 +91,7 @@ class Gateway:
         environment: dict[str, str] | None = None,
     ) -> None:
         self.directory = directory
-        self.port, self.redirect_port = free_port(), free_port()
+        self.port, self.redirect_port = free_ports(2)
         self.base = f"https://localhost:{self.port}"
         self.trust = ssl.create_default_context(cafile=str(authority))
         self.data = directory / "data"

@@ -181,6 +181,23 @@ def test_development_listens_on_loopback_only(make_gateway):
     assert done.returncode == 1 and "loopback" in done.stderr
 
 
+def test_one_address_for_two_doors_is_refused(make_gateway):
+    server = make_gateway()
+    server.tables["http"]["redirect"] = [f"127.0.0.1:{server.port}"]
+    server.write()
+    done = server.command("check", check=False)
+    assert done.returncode == 1 and "named twice" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("door, other", [("listen", "listen"), ("redirect", "listen"), ("listen", "redirect")])
+def test_a_port_of_another_server_is_taken(make_gateway, door, other):
+    """Both are of one user, whom the kernel lets share a port: each would get a part of the other's connections."""
+    server, second = make_gateway(), make_gateway()
+    second.tables["http"][door] = server.tables["http"][other]
+    with server, pytest.raises(Refused, match="is in use"):
+        second.start()
+
+
 def test_the_impossible_is_refused_by_check(make_gateway):
     for absent, named in (("auth", "auth"), ("store", "store")):
         server = make_gateway({absent: None})

@@ -111,12 +111,16 @@ static inline void clinux_no_delay(int fd) {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-static inline int clinux_prepare_listening(int fd, int family, int shares_port) {
+static inline int clinux_prepare_listening(int fd, int family) {
     int on = 1, off = 0;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) return -1;
-    if (shares_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) return -1;
     if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) != 0) return -1;
     return 0;
+}
+
+static inline int clinux_share_port(int fd) {
+    int on = 1;
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
 }
 
 // Accepted sockets inherit it (tcp(7), TCP_NOTSENT_LOWAT): the kernel takes no more for a peer that does not read, instead

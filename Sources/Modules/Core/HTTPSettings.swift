@@ -51,6 +51,13 @@ package struct HTTPSettings: Sendable {
                     hint: "use 127.0.0.1 or [::1], or set mode = \"production\"")
             }
         }
+        var seen: Set<SocketAddress> = []
+        for (key, addresses) in [("listen", listen), ("redirect", redirect)] {
+            for address in addresses where address.port != 0 && !seen.insert(address).inserted {
+                throw section.error(
+                    at: key, "\(address) is named twice", hint: "listen and redirect need a port each")
+            }
+        }
         guard !names.hosts.isEmpty else {
             throw section.error(
                 at: "hosts", "hosts must name the host names this server answers to",

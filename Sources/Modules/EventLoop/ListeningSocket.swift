@@ -14,10 +14,31 @@ package struct ListeningSocket: ~Copyable, Sendable {
 
     /// Binds and listens.
     ///
-    /// TCP: SO_REUSEADDR always; with `sharesPort`, SO_REUSEPORT, so that each loop has a queue of its own on the same
-    /// address. `::` takes IPv4 connections as well. A local socket's file has mode 0600 from its first moment; a file
-    /// left behind by a process that is gone is replaced, one that somebody listens on is EADDRINUSE.
+    /// TCP: SO_REUSEADDR, so that a port on which only old connections end is free. `::` takes IPv4 connections as well.
+    /// An address on which anybody listens is EADDRINUSE; with `sharesPort`, `sibling` may join afterwards. A local
+    /// socket's file has mode 0600 from its first moment; a file left behind by a process that is gone is replaced, one
+    /// that somebody listens on is EADDRINUSE.
     package init(on address: SocketAddress, backlog: Int = 1_024, sharesPort: Bool = false) throws(Errno) {
+        try self.init(on: address, backlog: backlog, port: sharesPort ? .opened : .alone)
+    }
+
+    /// Another queue on the same port (SO_REUSEPORT), for another loop. Of a socket made with `sharesPort`.
+    package borrowing func sibling(backlog: Int = 1_024) throws(Errno) -> ListeningSocket {
+        try ListeningSocket(on: address, backlog: backlog, port: .joined)
+    }
+
+    /// Who may listen on the port of a TCP socket.
+    private enum Port {
+        /// This socket alone.
+        case alone
+        /// This socket, which must be the first, and then its siblings. With SO_REUSEPORT from the start, another server of
+        /// the same user on this port would not be noticed, and the kernel would give it a share of the connections.
+        case opened
+        /// This socket beside those that are there.
+        case joined
+    }
+
+    private init(on address: SocketAddress, backlog: Int, port: Port) throws(Errno) {
         let descriptor = FileDescriptor(owning: try Errno.check { clinux_stream_socket(address.family) })
         let number = descriptor.rawValue
         var file: LocalSocketFile?
@@ -26,13 +47,15 @@ package struct ListeningSocket: ~Copyable, Sendable {
             // The file is made with the mode of the socket's own inode (unix(7)), so there is no moment without it.
             try Errno.check { fchmod(number, 0o600) }
         } else {
-            try Errno.check { clinux_prepare_listening(number, address.family, sharesPort ? 1 : 0) }
+            try Errno.check { clinux_prepare_listening(number, address.family) }
+            if port == .joined { try Errno.check { clinux_share_port(number) } }
             try Self.boundUnsent(number)
         }
         try unsafe address.withSystem { (pointer, length) throws(Errno) in
             _ = try Errno.check { unsafe bind(number, pointer, length) }
         }
         if case .unix(let path) = address { file = LocalSocketFile(path) }
+        if port == .opened { try Errno.check { clinux_share_port(number) } }
         try Errno.check { listen(number, CInt(clamping: backlog)) }
         self.address = try Self.address(of: number)
         self.file = file
