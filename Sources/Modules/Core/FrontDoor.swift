@@ -228,25 +228,3 @@ extension Exchange {
         return "validate"
     }
 }
-
-/// The one place in which a route's guard is enforced.
-enum GuardCheck {
-    /// - Throws: 401 if nobody was identified, 403 if the principal is of another kind or lacks the scope.
-    static func enforce(_ guard: RouteGuard, on principal: Principal?) throws(Failure) {
-        if case .public = `guard` { return }
-        guard let principal else {
-            throw Failure(
-                .missingCredential, "no credential was sent; use the field authorization: Bearer, a space, your key")
-        }
-        switch (`guard`, principal.kind) {
-        case (.key(let scope), .key):
-            guard principal.scopes.contains(scope) else {
-                throw Failure(.insufficientScope, "this key lacks the scope \(scope.rawValue)")
-            }
-        case (.anyKey, .key), (.operator, .socketPeer):
-            return
-        default:
-            throw Failure(.insufficientScope, "this kind of credential does not open this route")
-        }
-    }
-}

@@ -29,6 +29,7 @@ package enum OpenAPI {
                     "bearer": ["type": "http", "scheme": "bearer"],
                     "x-api-key": ["type": "apiKey", "in": "header", "name": "x-api-key"],
                     "api-key": ["type": "apiKey", "in": "header", "name": "api-key"],
+                    "cookie": ["type": "apiKey", "in": "cookie", "name": .string(SessionCookie.access)],
                 ],
                 "schemas": ["Error": houseError, "AnthropicError": anthropicError],
             ],
@@ -45,7 +46,9 @@ package enum OpenAPI {
             operation["x-guard-reason"] = .string(why)
             operation["security"] = []
         } else {
-            operation["security"] = [["bearer": []], ["x-api-key": []], ["api-key": []]]
+            operation["security"] = .array(
+                [["bearer": []]] + (route.guard.takesKeys ? [["x-api-key": []], ["api-key": []]] : [])
+                    + (route.guard.takesSessions ? [["cookie": []]] : []))
         }
         let names = parameterNames(path(of: route.pattern))
         if !names.isEmpty {

@@ -34,6 +34,34 @@ package struct KeyID: Hashable, Sendable {
     package func hash(into hasher: inout Hasher) { hasher.combine(id: text) }
 }
 
+/// The id of a person (`usr_` and a ULID): somebody of a tenant, or an operator of the appliance.
+package struct UserID: Hashable, Sendable {
+    package let text: String
+
+    package init(_ text: String) {
+        self.text = text
+    }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(id: text) }
+}
+
+/// What a person may do in a tenant. The order of the cases is the order of the rights: each has those of the ones before.
+package enum Role: String, CaseIterable, Comparable, Sendable {
+    case member
+    case admin
+    case owner
+
+    package static func < (left: Role, right: Role) -> Bool { left.rank < right.rank }
+
+    private var rank: Int {
+        switch self {
+        case .member: 0
+        case .admin: 1
+        case .owner: 2
+        }
+    }
+}
+
 /// What the limiter counts of a principal; its own business.
 package protocol Counters: AnyObject, Sendable {}
 
@@ -44,6 +72,10 @@ package final class Principal: Sendable {
     package enum Kind: Sendable, Equatable {
         /// A program with an API key.
         case key(KeyID, prefix: String)
+        /// Somebody of a tenant who has logged in.
+        case person(UserID, role: Role)
+        /// An operator of the appliance who has logged in; of no tenant.
+        case `operator`(UserID)
         /// A process at the admin socket, by the user id the kernel vouches for (`SO_PEERCRED`, unix(7)).
         case socketPeer(userID: UInt32)
     }
@@ -55,26 +87,41 @@ package final class Principal: Sendable {
     package let scopes: Scopes
     /// The models it may name; `nil` for all.
     package let models: Set<String>?
+    /// Whether this is somebody who must set up a second factor before anything else.
+    package let mustEnroll: Bool
     /// What counts its requests, once found: an authenticator that makes a principal once spares the limiter two look-ups
     /// with each request. The limiter's alone; guards the reference.
     package let counters = Mutex<(any Counters)?>(nil)
 
-    package init(kind: Kind, tenant: TenantID?, scopes: Scopes, models: Set<String>? = nil) {
+    package init(kind: Kind, tenant: TenantID?, scopes: Scopes, models: Set<String>? = nil, mustEnroll: Bool = false) {
         self.kind = kind
         self.tenant = tenant
         self.scopes = scopes
         self.models = models
+        self.mustEnroll = mustEnroll
     }
+
+    /// The person's id, if one is calling.
+    package var userID: UserID? {
+        switch kind {
+        case .person(let id, _), .operator(let id): id
+        case .key, .socketPeer: nil
+        }
+    }
+
+    /// Under which id its requests are counted: its key's, or the person's.
+    package var accountID: KeyID? { keyID ?? userID.map { KeyID($0.text) } }
 
     /// The key's id, if a key is calling.
     package var keyID: KeyID? {
         if case .key(let id, _) = kind { id } else { nil }
     }
 
-    /// What the log calls it: the shown prefix of its key, which opens nothing.
+    /// What the log calls it: the shown prefix of its key, which opens nothing, or a person's id, which says no name.
     package var name: String {
         switch kind {
         case .key(_, let prefix): prefix
+        case .person(let id, _), .operator(let id): id.text
         case .socketPeer(let userID): "uid \(userID)"
         }
     }

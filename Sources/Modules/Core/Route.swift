@@ -42,12 +42,12 @@ package final class Route: Sendable {
         self.shape = shape
         self.summary = summary
         action = Self.action(method, pattern)
-        isAct = `guard` == .operator && method != .get && method != .head
+        isAct = `guard`.isAdministration && method != .get && method != .head
         self.requestBody = requestBody
         self.handler = handler
     }
 
-    /// Whether it is an act of the operator: it may change something, so it is recorded as such.
+    /// Whether it is an act of administration: it may change something, so it is recorded as such.
     package let isAct: Bool
 
     private static func action(_ method: Method, _ pattern: String) -> String {

@@ -8,8 +8,16 @@ package enum RouteGuard: Sendable, Equatable {
     case key(Scope)
     /// Any valid API key, whatever its scopes: for what every key may know about itself.
     case anyKey
-    /// The operator of the appliance: a peer of the admin socket.
+    /// Somebody of a tenant with this role or a higher one, in a session. Never a key: what a person has to answer for.
+    case session(Role)
+    /// Either: a key with this scope, or somebody with this role or a higher one.
+    case keyOrSession(Scope, Role)
+    /// Any session, an operator's too, and also of somebody who has still to set up a second factor: one's own account.
+    case anySession
+    /// An operator of the appliance: in a session, or a peer of the admin socket.
     case `operator`
+    /// A peer of the admin socket alone: what must not be reachable from the network, whoever asks.
+    case socket
 
     /// The value of `x-guard` in `/openapi.json`.
     package var name: String {
@@ -17,7 +25,35 @@ package enum RouteGuard: Sendable, Equatable {
         case .public: "public"
         case .key(let scope): "key(\(scope.rawValue))"
         case .anyKey: "key"
+        case .session(let role): "session(\(role.rawValue))"
+        case .keyOrSession(let scope, let role): "keyOrSession(\(scope.rawValue), \(role.rawValue))"
+        case .anySession: "session"
         case .operator: "operator"
+        case .socket: "socket"
+        }
+    }
+
+    /// Whether a program's key can open it.
+    package var takesKeys: Bool {
+        switch self {
+        case .key, .anyKey, .keyOrSession: true
+        case .public, .session, .anySession, .operator, .socket: false
+        }
+    }
+
+    /// Whether a session can open it, of some person.
+    package var takesSessions: Bool {
+        switch self {
+        case .session, .keyOrSession, .anySession, .operator: true
+        case .public, .key, .anyKey, .socket: false
+        }
+    }
+
+    /// Whether what it guards is administration, of a tenant or of the appliance.
+    package var isAdministration: Bool {
+        switch self {
+        case .operator, .socket, .session: true
+        case .public, .key, .anyKey, .keyOrSession, .anySession: false
         }
     }
 }

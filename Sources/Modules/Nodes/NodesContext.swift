@@ -89,6 +89,7 @@ extension Principal {
     var actor: String {
         switch kind {
         case .key(let id, _): id.text
+        case .person(let id, _), .operator(let id): id.text
         case .socketPeer(let userID): "uid:\(userID)"
         }
     }

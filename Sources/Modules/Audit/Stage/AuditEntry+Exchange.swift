@@ -108,6 +108,12 @@ extension AuditEntry {
             set(.actorKind, "key")
             set(.actorID, id.text)
             set(.keyPrefix, prefix)
+        case .person(let id, _):
+            set(.actorKind, "person")
+            set(.actorID, id.text)
+        case .operator(let id):
+            set(.actorKind, "operator")
+            set(.actorID, id.text)
         case .socketPeer(let userID):
             set(.actorKind, "socket")
             set(.actorID, "uid \(userID)")

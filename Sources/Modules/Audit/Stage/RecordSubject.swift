@@ -27,19 +27,20 @@ struct RecordSubject: Sendable {
         let reply = act.reply.isEmpty ? nil : try? JSONValue(parsing: act.reply)
         let body = act.parameters.isEmpty ? nil : try? JSONValue(parsing: act.parameters)
         let query = exchange.request.head.queryItems.first { $0.name == "tenant" }?.value
-        if let name = parameters["tenant"] ?? query ?? body?["tenant"]?.string {
+        // Only an operator names a tenant; anybody else's acts belong to their own, whatever the request says.
+        if tenant == nil, let name = parameters["tenant"] ?? query ?? body?["tenant"]?.string {
             tenant = directory.find(name)?.id ?? act.tenant
         }
         if let id = reply?["id"]?.string {
             object = Self.object(id, exchange.route)
-            if id.hasPrefix("ten_") { tenant = TenantID(id) }
+            if tenant == nil, id.hasPrefix("ten_") { tenant = TenantID(id) }
         }
     }
 
-    /// Ids of keys, tenants, backups and plans say nothing of anybody; threads, nodes and files can be erased, and names may
+    /// Ids of keys, tenants, people, sessions, backups and plans say nothing of anybody; threads, nodes and files can be erased, and names may
     /// be a person's.
     private static func object(_ id: String, _ route: Route) -> Object {
-        let known = ["ten_", "key_", "bak_", "trg_"].contains {
+        let known = ["ten_", "key_", "bak_", "trg_", "usr_", "ses_"].contains {
             id.hasPrefix($0) && id.utf8.count == $0.utf8.count + 26
         }
         let isHouse = ["/admin/v1/plans", "/admin/v1/store", "/admin/v1/providers"].contains {

@@ -69,7 +69,7 @@ final class AccountTable: Sendable {
             if case .admitted = decision { pair = known }
             return decision
         }
-        guard let key = principal.keyID, let tenant = principal.tenant else { return nil }
+        guard let key = principal.accountID, let tenant = principal.tenant else { return nil }
         guard let found = self.pair(key, of: tenant, at: now) else { return .full }
         principal.counters.withLock { $0 = found }
         let decision = admit(found, at: now) ?? .full
