@@ -36,7 +36,8 @@ final class Appliance {
             let context = try CertificateFiles.load(
                 settings.http.tls, hosts: settings.http.names.hosts, dataDirectory: settings.dataDirectory)
             certificate = (settings.http.tls, CertificateWatch(using: context.pair))
-            policy = DoorPolicy(kind: .network, names: settings.http.names)
+            policy = DoorPolicy(
+                kind: .network, names: settings.http.names, keyOrigins: composition.roles.keyOrigins)
             loops = try Self.makeLoops(settings.http.loops)
             server = try Server(Self.plan(composition, context.context, policy, loops, inherited, log))
             try Self.run(loops)

@@ -40,6 +40,10 @@ struct ModuleKind: Sendable {
         var people: (any EndUserDigests)?
         var consents: (any Consents)?
         var developmentKeys: (any DevelopmentKeys)?
+        /// The origins of keys that are meant for pages.
+        var keyOrigins = OriginBook()
+        /// Where the limits of single keys are in force.
+        var joinKeyLimits: (@Sendable (any KeyLimits) -> Void)?
         var socketPath: String?
     }
 }
@@ -64,6 +68,8 @@ let moduleKinds: [ModuleKind] = [
         let auth = try Auth(
             section, database: database, vault: vault, directory: directory, tenants: tenants, log: roles.log)
         roles.developmentKeys = auth
+        roles.keyOrigins = auth.keyOrigins
+        roles.joinKeyLimits = { auth.join($0) }
         return auth
     },
     ModuleKind(section: "audit", requires: ["store"]) { section, roles throws(ConfigurationError) in

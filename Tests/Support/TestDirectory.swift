@@ -39,6 +39,7 @@ package final class TestDirectory: TenantDirectory {
     package func setStatus(_ status: TenantStatus, of tenant: TenantID) async throws(Failure) -> Tenant {
         throw Failure(.disabled, "")
     }
+    package func onStatus(_ body: @escaping @Sendable (TenantID, TenantStatus) -> Void) {}
     package func setPlan(_ plan: String?, of tenant: TenantID) async throws(Failure) -> Tenant {
         throw Failure(.disabled, "")
     }

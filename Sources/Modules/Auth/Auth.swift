@@ -19,6 +19,9 @@ package final class Auth: Module {
     private let directory: any TenantDirectory
     private let tenants: any TenantStore
     private let log: Logger
+    private let limits = Mutex<(any KeyLimits)?>(nil)
+    /// Where last uses are written down.
+    private let background = Mutex<EventLoop?>(nil)
     /// `nil` until started: before that nobody is let in.
     private let keys = Mutex<Keys?>(nil)
 
@@ -33,18 +36,54 @@ package final class Auth: Module {
         self.log = log
     }
 
+    /// Lets the limits of single keys be in force. Before the start.
+    package func join(_ limits: any KeyLimits) { self.limits.withLock { $0 = limits } }
+
+    /// The origins of keys that are meant for pages; empty until started.
+    package let keyOrigins = OriginBook()
+
     package func start() throws(StartFailure) {
         guard let peppers = Peppers(try vault.keys(label: "api-key-pepper")) else {
             throw StartFailure("the pepper of the API keys has too many generations")
         }
         _ = try directory.ensureBlocking(name: Self.defaultTenant)
         do throws(DatabaseFailure) {
-            let loaded = try Keys.load(from: database, directory: directory, peppers: peppers)
+            let loaded = try Keys.load(
+                from: database, directory: directory, index: KeyIndex(peppers: peppers, origins: keyOrigins),
+                limits: limits.withLock { $0 })
             keys.withLock { $0 = loaded }
         } catch {
             throw StartFailure("the keys cannot be read: \(error)")
         }
         tenants.onDeletion { [self] tenant in keys.withLock { $0 }?.index.removeAll(of: tenant) }
+        directory.onStatus { [self] tenant, status in keys.withLock { $0 }?.index.setStreams(status, of: tenant) }
+        try startBackground()
+    }
+
+    /// How often last uses are written down.
+    private static let usesInterval = Duration.seconds(30)
+
+    private func startBackground() throws(StartFailure) {
+        let loop: EventLoop
+        do throws(Errno) {
+            loop = try EventLoop(name: "keys")
+            try loop.start()
+        } catch {
+            throw StartFailure("the thread of the keys cannot be started: \(error)")
+        }
+        background.withLock { $0 = loop }
+        loop.spawn { [self] in
+            while true {
+                await loop.sleep(Self.usesInterval)
+                do throws(Failure) {
+                    try await keys.withLock { $0 }?.storeUses()
+                } catch {
+                    log.warning(
+                        "the last uses of keys could not be written down",
+                        ["cause": .string(error.cause ?? error.message)])
+                }
+            }
+        }
     }
 
     package var schemas: [Schema] { [KeyTables.schema] }
@@ -65,12 +104,18 @@ package final class Auth: Module {
     }
 
     package func stop(by deadline: Instant) {
+        let loop = background.withLock { loop in
+            defer { loop = nil }
+            return loop
+        }
+        loop?.stop()
+        loop?.join()
         let keys = keys.withLock { keys in
             defer { keys = nil }
             return keys
         }
         do {
-            try keys?.storeUses()
+            try keys?.storeUsesBlocking()
         } catch {
             log.warning("the last uses of keys are not written down", ["cause": .string("\(error)")])
         }
@@ -79,6 +124,6 @@ package final class Auth: Module {
 
 extension Auth: DevelopmentKeys {
     package func mintDevelopmentKey() -> String? {
-        keys.withLock { $0 }?.mintInMemory()
+        keys.withLock { $0 }?.mintForDevelopment()
     }
 }

@@ -30,9 +30,11 @@ final class IdentifyStage: ImmediateStage {
         case nil: throw Failure(.disabled, "auth is not started")
         case .valid(let principal):
             if let tenant = principal.tenant { try requireActive(tenant) }
+            if let places = principal.places { try places.admit(exchange) }
             exchange.principal = principal
         case .expired: throw Failure(.expired, "this key has expired")
         case .revoked: throw Failure(.revoked, "this key has been revoked")
+        case .blocked: throw Failure(.blocked, "this key is blocked")
         case .unknown: throw Failure(.invalidAPIKey, "this key is not valid")
         }
     }

@@ -23,6 +23,12 @@ package final class Answer {
         policy.appendCrossOriginFields(for: head, to: &fields)
     }
 
+    /// Lets the page of an origin read the answer, if that is not allowed yet.
+    func allow(origin: String) {
+        guard fields.count(of: "access-control-allow-origin") == 0 else { return }
+        DoorPolicy.appendAllowed(origin, to: &fields)
+    }
+
     private static let requestIDLabel = FieldLabel("x-request-id: ")
 
     /// What most answers have at most, so that room is made once.

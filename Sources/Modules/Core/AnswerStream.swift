@@ -9,10 +9,22 @@ import Platform
 package final class AnswerStream {
     private let exchange: Exchange
     package private(set) var hasBegun = false
+    /// What the answer hangs on, once it has begun.
+    private var lifeline: (Lifeline, Lifeline.Token)?
 
     package init(_ exchange: Exchange) {
         self.exchange = exchange
     }
+
+    deinit {
+        if let (lifeline, token) = lifeline { lifeline.release(token) }
+    }
+
+    /// Whether the credential was revoked, or its tenant suspended, since the answer began.
+    package var isRevoked: Bool { lifeline?.0.isEnded ?? false }
+
+    /// What the client is told where it ends for that.
+    package static let revocation = Failure(.revoked, "this credential was revoked while it was being answered")
 
     /// Sends bytes and waits until the kernel has them, so that a slow client slows down its provider.
     ///
@@ -20,6 +32,7 @@ package final class AnswerStream {
     package func write(_ bytes: [UInt8]) async -> Bool {
         do {
             try begin()
+            guard hangs() else { return false }
             try await exchange.response.write(bytes)
             return true
         } catch {
@@ -43,6 +56,14 @@ package final class AnswerStream {
         }
     }
 
+    /// Has the answer end with its credential. False where that has ended since the request came in.
+    private func hangs() -> Bool {
+        guard lifeline == nil, let wanted = exchange.principal?.lifeline else { return true }
+        guard let token = wanted.hold(exchange.request.cancellation, on: exchange.request.loop) else { return false }
+        lifeline = (wanted, token)
+        return true
+    }
+
     private func begin() throws(IOFailure) {
         guard !hasBegun else { return }
         hasBegun = true
@@ -53,6 +74,7 @@ package final class AnswerStream {
 
     /// How it ended. A client that goes away cuts its provider off, which is no failure of the provider's.
     private var outcome: Outcome {
+        if isRevoked { return .failed(.revoked) }
         if exchange.request.cancellation.isFired { return .abandoned }
         return exchange.figures.brokenOff.map { .failed($0) } ?? .answered(status: 200)
     }

@@ -50,9 +50,13 @@ package final class DoorPolicy: Sendable {
     private let lists: Mutex<Lists>
     /// Whether any origin is allowed.
     private let hasOrigins: Atomic<Bool>
+    /// The origins of keys that are meant for pages.
+    private let keyOrigins: OriginBook
 
-    package init(kind: Kind, names: Names = Names(hosts: [], origins: [])) {
-        self.kind = kind
+    package init(
+        kind: Kind, names: Names = Names(hosts: [], origins: []), keyOrigins: OriginBook = OriginBook()
+    ) {
+        (self.kind, self.keyOrigins) = (kind, keyOrigins)
         lists = Mutex(Lists(names))
         hasOrigins = Atomic(!names.origins.isEmpty)
     }
@@ -81,18 +85,19 @@ package final class DoorPolicy: Sendable {
 
     // MARK: Cross-origin requests (the Fetch standard, "CORS protocol")
 
-    /// A preflight of an origin on the list. Any other OPTIONS goes to the router like every method.
+    /// A preflight of an origin on the list, or on that of some key, which is not known yet: a preflight carries none. Any
+    /// other OPTIONS goes to the router like every method.
     func isPreflight(_ head: RequestHead) -> Bool {
         head.method == .options && head.fields["access-control-request-method"] != nil && allowedOrigin(head) != nil
     }
 
-    /// Appends the fields an allowed origin gets; all others, `null` among them, get no cross-origin field at all.
+    /// Appends the fields an allowed origin gets; all others, `null` among them, get no cross-origin field at all. An origin
+    /// of a key gets them with that key only (``CallPlaces``).
     func appendCrossOriginFields(for head: RequestHead, to fields: inout Fields) {
-        guard case .network = kind, hasOrigins.load(ordering: .relaxed) else { return }
+        guard case .network = kind, hasOrigins.load(ordering: .relaxed) || !keyOrigins.isEmpty else { return }
         fields.append("vary", "origin")
         guard let origin = allowedOrigin(head) else { return }
-        fields.append("access-control-allow-origin", origin)
-        fields.append("access-control-expose-headers", "x-request-id, retry-after, retry-after-ms")
+        Self.appendAllowed(origin, to: &fields)
         if head.method == .options {
             fields.append("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE")
             fields.append(
@@ -103,11 +108,17 @@ package final class DoorPolicy: Sendable {
         }
     }
 
+    static func appendAllowed(_ origin: String, to fields: inout Fields) {
+        fields.append("access-control-allow-origin", origin)
+        fields.append("access-control-expose-headers", "x-request-id, retry-after, retry-after-ms")
+    }
+
     private func allowedOrigin(_ head: RequestHead) -> String? {
         // Two of them are nobody's: which one a browser meant cannot be known.
         guard head.fields.count(of: .origin) == 1, let origin = head.fields[.origin], origin != "null" else {
             return nil
         }
-        return lists.withLock { $0.names.origins.contains(origin) } ? origin : nil
+        if lists.withLock({ $0.names.origins.contains(origin) }) { return origin }
+        return head.method == .options && keyOrigins.contains(origin) ? origin : nil
     }
 }

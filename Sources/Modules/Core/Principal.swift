@@ -89,16 +89,28 @@ package final class Principal: Sendable {
     package let models: Set<String>?
     /// Whether this is somebody who must set up a second factor before anything else.
     package let mustEnroll: Bool
+    /// The nodes it may use, by id or alias; `nil` for all.
+    package let nodes: Set<String>?
+    /// From where it may call; `nil` for anywhere. An authenticator asks them.
+    package let places: CallPlaces?
+    /// What its streamed answers hang on; `nil` for one that nobody revokes.
+    package let lifeline: Lifeline?
     /// What counts its requests, once found: an authenticator that makes a principal once spares the limiter two look-ups
     /// with each request. The limiter's alone; guards the reference.
     package let counters = Mutex<(any Counters)?>(nil)
 
-    package init(kind: Kind, tenant: TenantID?, scopes: Scopes, models: Set<String>? = nil, mustEnroll: Bool = false) {
+    package init(
+        kind: Kind, tenant: TenantID?, scopes: Scopes, models: Set<String>? = nil, nodes: Set<String>? = nil,
+        places: CallPlaces? = nil, lifeline: Lifeline? = nil, mustEnroll: Bool = false
+    ) {
         self.kind = kind
         self.tenant = tenant
         self.scopes = scopes
         self.models = models
         self.mustEnroll = mustEnroll
+        self.nodes = nodes
+        self.places = places
+        self.lifeline = lifeline
     }
 
     /// The person's id, if one is calling.
@@ -130,5 +142,13 @@ package final class Principal: Sendable {
     /// models outside its list.
     package func mayUse(model: String) -> Bool {
         models?.contains(model) ?? true
+    }
+
+    /// Whether this principal may use a node: one bound to nodes those, one bound to models what stands among them as clients
+    /// name nodes.
+    package func mayUse(node id: String, alias: String) -> Bool {
+        if let nodes, nodes.contains(alias) || nodes.contains(id) { return true }
+        guard nodes == nil || models != nil else { return false }
+        return mayUse(model: "node/\(alias)")
     }
 }

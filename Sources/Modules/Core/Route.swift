@@ -31,10 +31,12 @@ package final class Route: Sendable {
     package let requestBody: JSONValue?
     package let handler: Handler
 
-    /// - Parameter guard: has no default, on purpose: a route cannot be registered without one.
+    /// - Parameters:
+    ///   - guard: has no default, on purpose: a route cannot be registered without one.
+    ///   - isAct: whether it is an act of administration, where its guard alone does not tell.
     package init(
         _ method: Method, _ pattern: String, guard: RouteGuard, shape: ErrorShape = .house, summary: String,
-        requestBody: JSONValue? = nil, handler: @escaping Handler
+        requestBody: JSONValue? = nil, isAct: Bool? = nil, handler: @escaping Handler
     ) {
         self.method = method
         self.pattern = pattern
@@ -42,7 +44,7 @@ package final class Route: Sendable {
         self.shape = shape
         self.summary = summary
         action = Self.action(method, pattern)
-        isAct = `guard`.isAdministration && method != .get && method != .head
+        self.isAct = isAct ?? (`guard`.isAdministration && method != .get && method != .head)
         self.requestBody = requestBody
         self.handler = handler
     }

@@ -31,6 +31,9 @@ package protocol TenantDirectory: Sendable {
     /// Suspends a tenant or lets it go on; in force on every loop when this returns. Throws `not_found`.
     func setStatus(_ status: TenantStatus, of tenant: TenantID) async throws(Failure) -> Tenant
 
+    /// Runs behind each change of a tenant's status, once that is in force. Modules say so when they start.
+    func onStatus(_ body: @escaping @Sendable (TenantID, TenantStatus) -> Void)
+
     /// Puts a tenant on a plan, or on none. Throws `not_found`, and `invalid_parameter` for an unknown plan.
     func setPlan(_ plan: String?, of tenant: TenantID) async throws(Failure) -> Tenant
 

@@ -185,7 +185,9 @@ package final class Gateway: Module, PriceBook {
         alias: String, model: NodeModel
     )? {
         guard NodePrompt.isNode(name) else { return nil }
-        guard let nodes = nodes.withLock({ $0 }), let principal, principal.mayUse(model: name) else {
+        // Whether one that is bound to nodes may use this one is known when its id is.
+        guard let nodes = nodes.withLock({ $0 }), let principal, principal.nodes != nil || principal.mayUse(model: name)
+        else {
             throw Failure(.modelNotFound, "this key knows no model of that name", param: "model")
         }
         let alias = String(name.dropFirst(NodePrompt.prefix.count))

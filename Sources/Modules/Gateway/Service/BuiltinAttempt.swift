@@ -43,7 +43,14 @@ struct BuiltinAttempt {
         let overhead = overhead
         var collected: [ChatEvent] = []
         while true {
-            switch try await steps.next() {
+            let next: ChatEvent?
+            do throws(Fault) {
+                next = try await steps.next()
+            } catch {
+                guard output.isRevoked else { throw error }
+                next = .failed(.revoked)
+            }
+            switch next {
             case .some(let event) where !call.isStreamed:
                 collected.append(event)
             case .some(let event):
@@ -51,6 +58,10 @@ struct BuiltinAttempt {
                 if let fault = events.summary.fault, !output.hasBegun { throw fault }
                 guard !bytes.isEmpty else { continue }
                 if !output.hasBegun { attempt.note(nil, overhead) }
+                if output.isRevoked {
+                    await output.finish(bytes)
+                    return .streamed
+                }
                 guard await output.write(bytes) else { return .streamed }
             case .none where call.isStreamed:
                 let bytes = events.end()

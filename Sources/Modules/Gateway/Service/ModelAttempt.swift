@@ -180,7 +180,7 @@ final class ModelAttempt {
                     bytes = relay.end()
                 }
             } catch {
-                bytes = relay.fail(Fault(error))
+                bytes = relay.fail(output.isRevoked ? .revoked : Fault(error))
             }
             // Nothing sent yet: then a failure is an answer with a status, and another model may be tried.
             if !output.hasBegun, let fault = relay.summary.fault {
@@ -226,4 +226,9 @@ final class ModelAttempt {
     var conversation: (request: ChatRequest, strict: StrictAnswer?)? {
         demand.flatMap { demand in demand.request.map { ($0, demand.strict) } }
     }
+}
+
+extension Fault {
+    /// The credential was revoked in the middle of a stream.
+    static var revoked: Fault { Fault(.revoked, AnswerStream.revocation.message) }
 }

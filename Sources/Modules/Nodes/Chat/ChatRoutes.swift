@@ -80,6 +80,7 @@ struct TurnCall: Sendable {
             await output.finish(TurnFrames.end(outcome.answer))
         } catch {
             guard output.hasBegun else { throw error }
+            let error = output.isRevoked ? AnswerStream.revocation : error
             exchange.figures.brokenOff = error.code
             await output.finish(TurnFrames.end(error, requestID: exchange.id))
         }

@@ -179,9 +179,8 @@ extension TurnAnswer {
 }
 
 extension Principal {
-    /// Whether this key may use a node: a key bound to some models names nodes among them, as clients do.
     func mayUse(node: NodeRecord) -> Bool {
-        mayUse(model: "node/\(node.configuration.alias)")
+        mayUse(node: node.id, alias: node.configuration.alias)
     }
 }
 

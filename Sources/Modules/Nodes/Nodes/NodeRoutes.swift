@@ -57,7 +57,12 @@ struct NodeRoutes: Sendable {
             let slice = try await context.database(of: exchange).look { transaction throws(SQLiteError) in
                 .success(try NodeTables.list(page, in: transaction))
             }
-            return .json(.object(slice.json(cursor: \.id, \.json)))
+            guard let principal = exchange.principal, principal.nodes != nil else {
+                return .json(.object(slice.json(cursor: \.id, \.json)))
+            }
+            var json = slice.json(cursor: \.id, \.json)
+            json["data"] = .array(slice.elements.filter { principal.mayUse(node: $0) }.map { .object($0.json) })
+            return .json(.object(json))
         }
     }
 
@@ -68,6 +73,7 @@ struct NodeRoutes: Sendable {
             let record = try await context.database(of: exchange).look { transaction throws(SQLiteError) in
                 try NodeTables.find(name, in: transaction).map(Verdict.success) ?? .failure(.absent)
             }
+            try requireNode(record.id, record.configuration.alias, exchange)
             return .json(.object(record.json))
         }
     }
@@ -138,12 +144,21 @@ struct NodeRoutes: Sendable {
             let name = exchange.parameters["id"] ?? ""
             let page = try Page(Query(exchange, known: Page.names))
             let bound = try page.placeBound()
+            try requireNode(name, name, exchange)
             let slice = try await context.database(of: exchange).look {
                 transaction throws(SQLiteError) -> Verdict<Slice<NodeVersion>> in
                 guard let id = try NodeTables.id(of: name, in: transaction) else { return .failure(.absent) }
                 return .success(try NodeTables.versions(of: id, page, after: bound, in: transaction))
             }
             return .json(.object(slice.json(cursor: { String($0.version) }, \.json)))
+        }
+    }
+
+    /// A key that is bound to nodes reads of no other. (It has no scope that changes any.)
+    private func requireNode(_ id: String, _ alias: String, _ exchange: Exchange) throws(Failure) {
+        guard let principal = exchange.principal, principal.nodes != nil else { return }
+        guard principal.mayUse(node: id, alias: alias) else {
+            throw Failure(.nodeNotAllowed, "this key may not use this node")
         }
     }
 

@@ -44,8 +44,12 @@ extension Tenants: TenantDirectory {
     }
 
     package func setStatus(_ status: TenantStatus, of tenant: TenantID) async throws(Failure) -> Tenant {
-        try await alter(tenant) { $0.status = status }
+        let changed = try await alter(tenant) { $0.status = status }
+        for hook in statusHooks { hook(tenant, status) }
+        return changed
     }
+
+    package func onStatus(_ body: @escaping @Sendable (TenantID, TenantStatus) -> Void) { addStatusHook(body) }
 
     package func setPlan(_ plan: String?, of tenant: TenantID) async throws(Failure) -> Tenant {
         try await change { services throws(Failure) in

@@ -24,6 +24,7 @@ package final class Tenants: Sendable {
         /// Once a file has been opened, no further tables are taken.
         var isFrozen = false
         var hooks: [@Sendable (TenantID) async -> Void] = []
+        var statusHooks: [@Sendable (TenantID, TenantStatus) -> Void] = []
         var renewals: [ContentRenewal] = []
         var restoreHooks: [@Sendable (any TenantTransaction) throws(SQLiteError) -> Void] = []
     }
@@ -136,6 +137,13 @@ package final class Tenants: Sendable {
 
     /// What modules asked to run before a tenant is destroyed.
     var deletionHooks: [@Sendable (TenantID) async -> Void] { state.withLock { $0.hooks } }
+
+    /// What modules asked to run when a tenant is suspended or resumed.
+    var statusHooks: [@Sendable (TenantID, TenantStatus) -> Void] { state.withLock { $0.statusHooks } }
+
+    func addStatusHook(_ body: @escaping @Sendable (TenantID, TenantStatus) -> Void) {
+        state.withLock { $0.statusHooks.append(body) }
+    }
 }
 
 extension Tenants: TenantStore {
