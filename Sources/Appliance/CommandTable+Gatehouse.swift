@@ -33,26 +33,7 @@ let commandTable = CommandTable(
         Command(
             "routes", "list every route and its guard", options: [jsonOption], examples: ["gatehouse routes --json"]),
         Command("version", "say which version this is"),
-        Command(
-            "key create", "make an API key; it is shown once",
-            options: [
-                CommandOption("name", .text("NAME"), "what people call it", isRequired: true),
-                CommandOption(
-                    "scope", .text("SCOPE"), "what it may do (default: chat and embeddings)", isRepeatable: true),
-                CommandOption("model", .text("MODEL"), "a model it may name (default: all)", isRepeatable: true),
-                CommandOption("tenant", .text("NAME"), "the tenant it belongs to, made if there is none"),
-                CommandOption("expires", .duration, "when it ends, from now: 24h, 30d"),
-                jsonOption,
-            ],
-            examples: [
-                "gatehouse key create --name laptop", "gatehouse key create --name ci --model fast --expires 30d",
-            ]),
-        Command("key list", "list API keys, by prefix", options: [jsonOption], examples: ["gatehouse key list"]),
-        Command(
-            "key revoke", "refuse an API key from the next request on",
-            operands: [CommandOperand("id", "the key's id: key_…")], options: [jsonOption],
-            examples: ["gatehouse key revoke key_01JD0000000000000000000000"]),
-    ] + providerCommands + tenantCommands + planCommands + nodeCommands + usageCommands + storeCommands
+    ] + keyCommands + providerCommands + tenantCommands + planCommands + nodeCommands + usageCommands + storeCommands
         + storeFileCommands + backupCommands + auditCommands + shellCommands,
     examples: ["gatehouse dev", "gatehouse check", "gatehouse serve", "gatehouse key create --name laptop"])
 

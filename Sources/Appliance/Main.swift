@@ -42,9 +42,6 @@ struct Main {
         case "setup": try SetupCommand(invocation).run()
         case "completion": try ShellCommands.printCompletion(invocation)
         case "manual": ShellCommands.printManual()
-        case "key create": try KeyCommands(invocation).create()
-        case "key list": try KeyCommands(invocation).list()
-        case "key revoke": try KeyCommands(invocation).revoke()
         default: try runStore(invocation)
         }
     }
@@ -86,6 +83,13 @@ struct Main {
 
     private static func runKeys(_ invocation: Invocation) throws(CommandFailure) {
         switch invocation.command.name {
+        case "key create": try KeyCommands(invocation).create()
+        case "key list": try KeyCommands(invocation).list()
+        case "key show": try KeyCommands(invocation).show()
+        case "key rotate": try KeyCommands(invocation).rotate()
+        case "key block": try KeyCommands(invocation).setBlocked(true)
+        case "key unblock": try KeyCommands(invocation).setBlocked(false)
+        case "key revoke": try KeyCommands(invocation).revoke()
         case "provider list": try ProviderCommands(invocation).list()
         case "provider set-key": try ProviderCommands(invocation).setKey()
         case "provider remove-key": try ProviderCommands(invocation).removeKey()

@@ -58,6 +58,9 @@ import Testing
         "POST /v1/threads/{id}/messages": .object(body: #"{"content":"planted"}"#),
         "POST /v1/files": .own(upload: true), "GET /v1/files": .own(queries: page + ["purpose=user_data"]),
         "GET /v1/files/{id}": .object(), "DELETE /v1/files/{id}": .object(), "GET /v1/files/{id}/content": .object(),
+        "POST /v1/keys": .own(body: #"{"name":"another"}"#), "GET /v1/keys": .own(queries: page),
+        "GET /v1/keys/{id}": .object(), "PATCH /v1/keys/{id}": .object(body: #"{"name":"stolen"}"#),
+        "POST /v1/keys/{id}/rotate": .object(body: #"{"grace_seconds":0}"#), "DELETE /v1/keys/{id}": .object(),
         "GET /v1/audit": .own(
             queries: page + ["object=ID", "node=ID", "key=ID", "actor=ID", "request=ID", "action=threads.create"]),
         "GET /v1/refusals": .own(queries: page + ["request=ID"]),
@@ -147,7 +150,10 @@ import Testing
         if mustBeAbsent, answer.status != 404 { found.append("\(name): \(answer.status) for a foreign object") }
         if answer.status >= 500 { found.append("\(name): \(answer.status)") }
         if text.contains(victim.marker) { found.append("\(name): shows the victim's words") }
-        for (kind, id) in victim.ids where text.contains(id) && !path.contains(id) && body?.contains(id) != true {
+        // The thief's own records say which key it tried to reach: an id is no secret, and nothing is erased with it.
+        let isOwnRecord = route.pattern == "/v1/audit" || route.pattern == "/v1/refusals"
+        for (kind, id) in victim.ids
+        where text.contains(id) && !path.contains(id) && body?.contains(id) != true && !(isOwnRecord && kind == "key") {
             found.append("\(name): shows the victim's \(kind)")
         }
         return found

@@ -15,6 +15,7 @@ final class TwoTenants {
     struct Belongings {
         let tenant: String
         let key: String
+        let keyID: String
         /// Stands in every title, name, prompt, message and file of this tenant and nowhere else.
         let marker: String
         var node = ""
@@ -24,7 +25,7 @@ final class TwoTenants {
 
         /// Every id, by kind.
         var ids: [(kind: String, id: String)] {
-            [("node", node), ("thread", thread), ("message", message), ("file", file)]
+            [("node", node), ("thread", thread), ("message", message), ("file", file), ("key", keyID)]
         }
     }
 
@@ -41,8 +42,9 @@ final class TwoTenants {
         house = try House(Self.configuration, altering: altering)
         let client = AdminClient(socketPath: try #require(house.socketPath))
         self.client = client
-        victim = Belongings(tenant: "acme", key: try Self.key(of: "acme", client), marker: "heron-5127")
-        thief = Belongings(tenant: "globex", key: try Self.key(of: "globex", client), marker: "otter-9063")
+        let (acme, globex) = (try Self.key(of: "acme", client), try Self.key(of: "globex", client))
+        victim = Belongings(tenant: "acme", key: acme.text, keyID: acme.id, marker: "heron-5127")
+        thief = Belongings(tenant: "globex", key: globex.text, keyID: globex.id, marker: "otter-9063")
         try fill(&victim)
         try fill(&thief)
     }
@@ -65,11 +67,11 @@ final class TwoTenants {
         provider = "builtin"
         """
 
-    private static func key(of tenant: String, _ client: AdminClient) throws -> String {
+    private static func key(of tenant: String, _ client: AdminClient) throws -> (text: String, id: String) {
         let scopes = Scope.allCases.map { JSONValue.string($0.rawValue) }
         let answer = try client.call(
             .post, "/admin/v1/keys", body: ["name": "k", "tenant": .string(tenant), "scopes": .array(scopes)])
-        return try #require(answer["key"]?.string)
+        return (try #require(answer["key"]?.string), try #require(answer["id"]?.string))
     }
 
     private func fill(_ belongings: inout Belongings) throws {

@@ -95,14 +95,89 @@ import Testing
         let (text, record) = mint()
         let (other, _) = mint()
         #expect(index.revoke(record.id, at: now)?.revokedAt == now)
-        #expect(index.revoke(record.id, at: now + .seconds(5))?.revokedAt == now)
-        #expect(index.revoke(KeyID("key_none"), at: now) == nil)
+        let stranger = KeyRecord(
+            id: KeyID("key_none"), tenant: tenant, name: "x", prefix: record.prefix, digest: record.digest,
+            pepperGeneration: 1, scopes: record.scopes, createdAt: now)
+        #expect(!index.replace(with: stranger))
         if case .revoked(let found) = index.authenticate(text, at: now) {
             #expect(found == record.id)
         } else {
             Issue.record("a revoked key was not refused as such")
         }
         if case .valid = index.authenticate(other, at: now) {} else { Issue.record("revoked another key too") }
+    }
+
+    @Test func `a change that comes late changes nothing`() {
+        let (text, record) = mint()
+        var (first, second) = (record, record)
+        (first.name, first.version) = ("first", 2)
+        (second.name, second.version, second.revokedAt) = ("second", 3, now)
+        #expect(index.replace(with: second) && index.replace(with: first))
+        #expect(index.record(record.id)?.name == "second")
+        if case .revoked = index.authenticate(text, at: now) {} else { Issue.record("a late change revived a key") }
+    }
+
+    @Test func `both texts of a rotated key open it until the grace is over, and it is one key`() {
+        let (oldText, record) = mint()
+        let (key, digest, generation) = index.makeText()
+        var rotated = record
+        rotated.former = FormerKey(
+            prefix: record.prefix, digest: record.digest, pepperGeneration: record.pepperGeneration,
+            until: now + .seconds(60))
+        (rotated.prefix, rotated.digest, rotated.pepperGeneration) = (key.prefix, digest, generation)
+        rotated.version += 1
+        #expect(index.replace(with: rotated) && index.count == 1)
+        for (text, prefix) in [(oldText, record.prefix), (key.text, key.prefix)] {
+            guard case .valid(let principal) = index.authenticate(text, at: now) else {
+                Issue.record("refused \(prefix)")
+                continue
+            }
+            #expect(principal.kind == .key(record.id, prefix: prefix))
+        }
+        if case .revoked = index.authenticate(oldText, at: now + .seconds(60)) {
+        } else {
+            Issue.record("the old text outlived its grace")
+        }
+        if case .valid = index.authenticate(key.text, at: now + .seconds(60)) {
+        } else {
+            Issue.record("lost the new one")
+        }
+        index.revoke(record.id, at: now)
+        for text in [oldText, key.text] {
+            if case .revoked = index.authenticate(text, at: now) {} else { Issue.record("a text outlived its key") }
+        }
+    }
+
+    @Test func `a blocked key is refused as such, and let in again`() {
+        let (text, record) = mint()
+        var blocked = record
+        (blocked.blockedAt, blocked.version) = (now, 2)
+        index.replace(with: blocked)
+        if case .blocked(record.id) = index.authenticate(text, at: now) {} else { Issue.record("let a blocked key in") }
+        (blocked.blockedAt, blocked.version) = (nil, 3)
+        index.replace(with: blocked)
+        if case .valid = index.authenticate(text, at: now) {} else { Issue.record("kept a key out") }
+    }
+
+    @Test func `what a key's streams hang on ends with it, with a block and with a suspension`() {
+        func lifeline(_ text: String) -> Lifeline? {
+            guard case .valid(let principal) = index.authenticate(text, at: now) else { return nil }
+            return principal.lifeline
+        }
+        let (text, record) = mint()
+        let first = lifeline(text)
+        #expect(first?.isEnded == false)
+        index.setStreams(.suspended, of: tenant)
+        #expect(first?.isEnded == true)
+        index.setStreams(.active, of: tenant)
+        let second = lifeline(text)
+        #expect(second?.isEnded == false)
+        index.revoke(record.id, at: now)
+        #expect(second?.isEnded == true)
+        let (other, _) = mint()
+        let third = lifeline(other)
+        index.removeAll(of: tenant)
+        #expect(third?.isEnded == true)
     }
 
     @Test func `still knows keys of an older pepper`() throws {
@@ -184,12 +259,40 @@ import Testing
         bad.append(KeyRequest(tenant: tenant, name: "x", scopes: Scopes([.chat]), models: ["a\nb"]))
         bad.append(
             KeyRequest(tenant: tenant, name: "x", scopes: Scopes([.chat]), models: Set((0...256).map(String.init))))
+        func wrong(_ alter: (inout KeyRequest) -> Void) {
+            var request = request()
+            alter(&request)
+            bad.append(request)
+        }
+        wrong { $0.nodes = [] }
+        wrong { $0.origins = ["https://app.example.org"] }
+        wrong { ($0.nodes, $0.scopes) = (["desk"], Scopes([.chat, .threadsRead])) }
+        wrong { ($0.nodes, $0.scopes) = (["desk"], Scopes([.keysWrite])) }
+        wrong { ($0.kind, $0.nodes, $0.models) = (.publishable, ["desk"], nil) }
+        wrong { ($0.kind, $0.origins, $0.models) = (.publishable, ["https://a.example"], nil) }
+        wrong { ($0.kind, $0.nodes, $0.origins) = (.publishable, ["desk"], ["https://a.example"]) }
+        wrong {
+            ($0.kind, $0.nodes, $0.origins, $0.models) = (.publishable, ["desk"], ["https://a.example"], nil)
+            $0.scopes = Scopes([.chat, .files])
+        }
+        wrong { $0.metadata = String(repeating: "x", count: AuthLimits.metadataBytesMax + 1) }
+        var page = request()
+        (page.kind, page.nodes, page.origins, page.models) = (.publishable, ["desk"], ["https://a.example"], nil)
+        #expect(page.problem(at: now) == nil)
         for request in bad { #expect(request.problem(at: now) != nil, "\(request)") }
         #expect(request("Laptop of Zoë 🦊", expiresAt: now + .seconds(1)).problem(at: now) == nil)
     }
 }
 
 extension KeyIndex {
+    @discardableResult
+    fileprivate func revoke(_ id: KeyID, at now: WallTime) -> KeyRecord? {
+        guard var record = record(id) else { return nil }
+        (record.revokedAt, record.version) = (now, record.version + 1)
+        replace(with: record)
+        return self.record(id)
+    }
+
     fileprivate func authenticate(_ text: String, at now: WallTime) -> Authentication {
         authenticate(text.utf8.span, at: now)
     }

@@ -45,6 +45,23 @@ import Testing
             try KeyTables.keys(in: database).sorted { $0.id.text < $1.id.text }
                 == records.sorted { $0.id.text < $1.id.text })
         #expect(try KeyTables.key(records[1].id, in: database) == records[1])
+        var full = records[1]
+        (full.kind, full.nodes, full.origins) = (
+            .publishable, ["desk", "node_1"], ["https://a.example", "https://b.example"]
+        )
+        full.addresses = [try #require(AddressRange("10.0.0.0/8")), try #require(AddressRange("2001:db8::/32"))]
+        (full.limits, full.metadata) = (["5 concurrent", "100 requests/minute"], #"{"team":"a\nb"}"#)
+        (full.blockedAt, full.rotatedAt, full.exposedAt) = (now, now + .seconds(1), now + .seconds(2))
+        (full.exposure, full.revokedAt, full.end, full.version) = (.report, now + .seconds(3), .exposed, 7)
+        full.former = FormerKey(
+            prefix: "ghk_former12", digest: full.digest, pepperGeneration: 2, until: now + .seconds(60))
+        full.name = "renamed"
+        try KeyTables.update(full, in: database)
+        #expect(try KeyTables.key(full.id, in: database) == full)
+        try KeyTables.forgetFormer(at: now + .seconds(59), in: database)
+        #expect(try KeyTables.key(full.id, in: database)?.former == full.former)
+        try KeyTables.forgetFormer(at: now + .seconds(60), in: database)
+        #expect(try KeyTables.key(full.id, in: database)?.former == nil)
         #expect(try KeyTables.key(KeyID("key_none"), in: database) == nil)
     }
 
@@ -52,9 +69,9 @@ import Testing
         let kept = issue()
         let revoked = issue()
         for record in [kept.record, revoked.record] { try KeyTables.insert(record, in: database) }
-        #expect(try KeyTables.revoke(revoked.record.id, at: now, in: database))
-        #expect(try KeyTables.revoke(revoked.record.id, at: now + .seconds(9), in: database))
-        #expect(try !KeyTables.revoke(KeyID("key_none"), at: now, in: database))
+        var record = revoked.record
+        (record.revokedAt, record.end, record.version) = (now, .exposed, 2)
+        try KeyTables.update(record, in: database)
         let reopened = try SQLiteConnection(path: directory("control.db"))
         for record in try KeyTables.keys(in: reopened) { #expect(index.add(record)) }
         if case .valid = index.authenticate(kept.key.text.utf8.span, at: now) {} else { Issue.record("lost a key") }

@@ -51,7 +51,8 @@ struct KeyPatch: Sendable {
             addresses = try (body.strings("ip_ranges") ?? []).map { text throws(Failure) in
                 guard let range = AddressRange(text) else {
                     throw body.refusal(
-                        "ip_ranges", "\"\(text.prefix(64))\" is no range of addresses; 10.0.0.0/8 or 2001:db8::/32 is one")
+                        "ip_ranges",
+                        "\"\(text.prefix(64))\" is no range of addresses; 10.0.0.0/8 or 2001:db8::/32 is one")
                 }
                 return range
             }

@@ -17,17 +17,21 @@ struct KeyRoutes: Sendable {
     private var own: [Route] {
         [
             Route(
-                .post, "/v1/keys", guard: .keyOrSession(.keysWrite, .admin), summary: "Make an API key; its text is in this answer only",
+                .post, "/v1/keys", guard: .keyOrSession(.keysWrite, .admin),
+                summary: "Make an API key; its text is in this answer only",
                 requestBody: KeySchema.creation, isAct: true
             ) { exchange async throws(Failure) in try await create(exchange) },
-            Route(.get, "/v1/keys", guard: .keyOrSession(.keysRead, .admin), summary: "The tenant's API keys, by prefix") {
+            Route(
+                .get, "/v1/keys", guard: .keyOrSession(.keysRead, .admin), summary: "The tenant's API keys, by prefix"
+            ) {
                 exchange async throws(Failure) in try await list(exchange, Query(exchange, known: Page.names))
             },
             Route(.get, "/v1/keys/{id}", guard: .keyOrSession(.keysRead, .admin), summary: "An API key, by its id") {
                 exchange async throws(Failure) in try show(exchange)
             },
             Route(
-                .patch, "/v1/keys/{id}", guard: .keyOrSession(.keysWrite, .admin), summary: "Change what an API key may do",
+                .patch, "/v1/keys/{id}", guard: .keyOrSession(.keysWrite, .admin),
+                summary: "Change what an API key may do",
                 requestBody: KeySchema.change, isAct: true
             ) { exchange async throws(Failure) in try await change(exchange) },
             Route(
@@ -124,7 +128,7 @@ struct KeyRoutes: Sendable {
             .object(
                 try await keys.change(record.id, of: authority.tenant) { record throws(Failure) in
                     try record.requireAlive()
-                    try authority.allow(record.scopes, until: nil)
+                    try authority.allow(record.scopes)
                     patch.apply(to: &record)
                     try authority.allow(record.scopes, until: record.expiresAt)
                     if let isBlocked { record.blockedAt = isBlocked ? record.blockedAt ?? now : nil }
@@ -188,15 +192,20 @@ struct KeyAuthority: Sendable {
     ///
     /// - Throws: `insufficient_scope`.
     func allow(_ wanted: Scopes, until end: WallTime?) throws(Failure) {
+        try allow(wanted)
+        if let expiresAt, end.map({ $0 > expiresAt }) ?? true {
+            throw Failure(.insufficientScope, "this key ends, and what it makes has to end by then")
+        }
+    }
+
+    /// The same without looking at its end.
+    func allow(_ wanted: Scopes) throws(Failure) {
         guard let scopes else { return }
         guard !isBound else {
             throw Failure(.insufficientScope, "a key that is narrowed itself makes and changes no keys")
         }
         if let scope = wanted.list.first(where: { !scopes.contains($0) }) {
             throw Failure(.insufficientScope, "this key lacks the scope \(scope.rawValue), so it cannot give it away")
-        }
-        if let expiresAt, let end, end > expiresAt {
-            throw Failure(.insufficientScope, "this key ends earlier than that")
         }
     }
 }

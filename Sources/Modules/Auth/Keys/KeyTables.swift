@@ -52,7 +52,8 @@ package enum KeyTables {
 
     /// What a change may change, behind what it may not.
     private static let changeable = [
-        "name", "prefix", "digest", "pepper_generation", "scopes", "models", "expires_at", "revoked_at", "kind", "nodes",
+        "name", "prefix", "digest", "pepper_generation", "scopes", "models", "expires_at", "revoked_at", "kind",
+        "nodes",
         "origins", "addresses", "limits", "metadata", "blocked_at", "rotated_at", "former_prefix", "former_digest",
         "former_generation", "former_until", "exposed_at", "exposure", "revoked_for", "version",
     ]
@@ -158,7 +159,8 @@ package enum KeyTables {
             addresses: addresses.compactMap(\.self), limits: try lines(17, row) ?? [], metadata: try row.text(18),
             createdBy: try row.text(3), blockedAt: try row.optionalTime(19), rotatedAt: try row.optionalTime(20),
             former: try former(row, id), exposedAt: try row.optionalTime(25),
-            exposure: try row.optionalText(26).flatMap(KeyExposure.init), end: try row.optionalText(27).flatMap(KeyEnd.init),
+            exposure: try row.optionalText(26).flatMap(KeyExposure.init),
+            end: try row.optionalText(27).flatMap(KeyEnd.init),
             version: try row.int(28))
     }
 
