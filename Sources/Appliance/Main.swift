@@ -70,6 +70,11 @@ struct Main {
     private static func runNodes(_ invocation: Invocation) throws(CommandFailure) {
         switch invocation.command.name {
         case "usage": try UsageCommands(invocation).show()
+        case "limit show": try LimitCommands(invocation).show()
+        case "limit set": try LimitCommands(invocation).setLimits()
+        case "limit reset": try LimitCommands(invocation).resetLimits()
+        case "budget set": try LimitCommands(invocation).setBudgets()
+        case "budget reset": try LimitCommands(invocation).resetBudgets()
         case "node list": try NodeCommands(invocation).listNodes()
         case "thread list": try NodeCommands(invocation).listThreads()
         case "thread delete": try NodeCommands(invocation).deleteThread()

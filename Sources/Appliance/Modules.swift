@@ -36,6 +36,8 @@ struct ModuleKind: Sendable {
         var joinNodes: (@Sendable (any NodeDirectory) -> Void)?
         /// Where usage is reckoned by today's prices.
         var joinPrices: (@Sendable (any PriceBook) -> Void)?
+        /// Whom every record tells what was spent.
+        var joinSpending: (@Sendable (any SpendingBook) -> Void)?
         /// Who tells end users apart.
         var people: (any EndUserDigests)?
         var consents: (any Consents)?
@@ -85,11 +87,19 @@ let moduleKinds: [ModuleKind] = [
         // Who asks for a roll is recorded as an act; of one that comes by itself the log hears so.
         roles.store?.onRoll { audit.note(epoch: $0) }
         roles.people = audit
+        roles.joinSpending = { audit.join($0) }
         return audit
     },
     ModuleKind(section: "limiter", requires: ["store"]) { section, roles throws(ConfigurationError) in
-        let limiter = try Limiter(section)
-        if let people = roles.people { limiter.join(people) }
+        guard let database = roles.database, let tenants = roles.tenants, let directory = roles.directory else {
+            throw section.error("[limiter] needs [store]")
+        }
+        let limiter = try Limiter(
+            section,
+            roles: Limiter.Roles(
+                database: database, tenants: tenants, directory: directory, people: roles.people),
+            log: roles.log)
+        roles.joinSpending?(limiter.book)
         return limiter
     },
     ModuleKind(section: "gateway", requires: ["auth"]) { section, roles throws(ConfigurationError) in

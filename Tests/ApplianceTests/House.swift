@@ -128,6 +128,22 @@ final class House {
         }
     }
 
+    /// Sends a chat when it is called, from whatever thread, and gives the answer's body.
+    func caller(body: JSONValue) throws -> @Sendable () throws -> JSONValue {
+        let request = ClientRequest(
+            method: .post, origin: origin, target: "/v1/chat/completions",
+            fields: ["authorization": "Bearer \(key)", "content-type": "application/json"], body: body.serialized(),
+            addresses: .configured, tls: trust)
+        return {
+            try onLoop(within: .seconds(60)) { loop in
+                let client = HTTPClient(on: loop, resolver: try Resolver())
+                defer { client.close() }
+                return try JSONValue(
+                    parsing: try await client.send(request, cancellation: nil).collect(max: 1 << 20))
+            }
+        }
+    }
+
     /// The statuses of the same request sent so many times at once.
     func statuses(_ count: Int, _ path: String, key: String, body: JSONValue) throws -> [Int] {
         let request = ClientRequest(

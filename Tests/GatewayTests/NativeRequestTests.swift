@@ -59,7 +59,7 @@ struct NativeRequestTests {
         )
         let facts = RequestFacts(body, .chat)
         #expect(facts.model == "m" && facts.isStreamed && facts.showsUsage && facts.user == "u")
-        #expect(facts.outputTokensMax == 7 && facts.choices == 3)
+        #expect(facts.outputTokensMax == 9 && facts.choices == 3)
         #expect(facts.media.images == 1 && facts.media.documents == 1 && facts.media.sounds == 1)
         // Each with its quotation marks.
         #expect(facts.media.bytes == 34 + 10 + 6)

@@ -16,7 +16,11 @@ import Testing
         return [.key: rules, .tenant: rules]
     }
 
-    private func table(_ limit: Int) -> AccountTable { AccountTable(RuleBook(rules(limit))) }
+    private func table(_ limit: Int) -> AccountTable {
+        AccountTable(RuleBook(rules(limit)), accountsPerShardMax: perShardMax)
+    }
+
+    private let perShardMax = 1024
 
     private func isAdmitted(_ decision: AccountTable.Decision) -> Bool {
         if case .admitted = decision { true } else { false }
@@ -56,9 +60,9 @@ import Testing
         let table = table(1)
         let victim = KeyID("key_victim")
         #expect(isAdmitted(table.admit(victim, of: tenant, at: start)))
-        let bound = AccountTable.shardCount * AccountTable.accountsPerShardMax
+        let bound = AccountTable.shardCount * perShardMax
         var refused = 0
-        for number in 0..<(bound / 2 + 20_000) {
+        for number in 0..<(bound / 2 + 10_000) {
             let decision = table.admit(KeyID("key_\(number)"), of: TenantID("ten_\(number)"), at: start)
             if decision == .full { refused += 1 }
         }
@@ -76,7 +80,7 @@ import Testing
         let principal = Principal(kind: .key(victim, prefix: "ghk_victim"), tenant: tenant, scopes: Scopes())
         #expect(table.admit(principal, at: start, &pair).map(isAdmitted) == true)
         if let pair { table.leave(pair) }
-        for number in 0..<AccountTable.accountsPerShardMax {
+        for number in 0..<perShardMax {
             _ = table.admit(KeyID("key_\(number)"), of: tenant, at: start)
         }
         #expect(table.admit(KeyID("key_late"), of: tenant, at: start) == .full)
@@ -103,10 +107,60 @@ import Testing
         #expect(!isAdmitted(table.admit(KeyID("key_a"), of: tenant, at: start)))
     }
 
+    @Test func `a storm of addresses and keys stays within its bound, and a client that behaves is let in all along`() {
+        let rules = Rules(requests: [Rate(100_000, .requests, per: .hour)])
+        let table = AccountTable(RuleBook([.key: rules, .tenant: rules, .address: rules]))
+        let (good, home) = (KeyID("key_good"), AddressBlock(.v4(0x0A00_0001)))
+        var storm = 0
+        for number in 0..<60_000 {
+            let now = start + .milliseconds(number)
+            storm += isAdmitted(table.admit(AddressBlock(.v4(0x2000_0000 + UInt32(number))), at: now)) ? 1 : 0
+            if number < 10_000 {
+                _ = table.admit(KeyID("key_\(number)"), of: TenantID("ten_\(number % 100)"), at: now)
+            }
+            guard number.isMultiple(of: 100) else { continue }
+            #expect(isAdmitted(table.admit(home, at: now)) && isAdmitted(table.admit(good, of: tenant, at: now)))
+        }
+        #expect(storm == 60_000)
+        for number in 0..<300_000 { _ = table.admit(AddressBlock(.v4(0x4000_0000 + UInt32(number))), at: start) }
+        let addressesMax = AccountTable.shardCount * AccountTable.addressesPerShardMax
+        #expect(table.count > addressesMax * 9 / 10 && table.count <= addressesMax + 10_200)
+        // The addresses have filled their own shards, and nothing of those who are known.
+        #expect(isAdmitted(table.admit(KeyID("key_late"), of: TenantID("ten_late"), at: start)))
+    }
+
+    @Test func `a tenant may have ten thousand keys at once, and what somebody forgotten has spent is kept`() throws {
+        let rules = Rules(requests: [Rate(5, .requests, per: .second)], budgets: [try Budget("$1 total")])
+        let table = AccountTable(RuleBook([.key: rules]))
+        for number in 0..<10_000 {
+            #expect(isAdmitted(table.admit(KeyID("key_\(number)"), of: tenant, at: start)))
+        }
+        let spent = Spending(
+            sequence: 1, time: .now(), tenant: tenant, key: KeyID("key_3"), node: nil, endUser: nil, tokens: 1,
+            cost: 400_000_000)
+        table.tell(spent, isNew: true)
+        // Room is needed, and all of these have been idle for a minute.
+        for number in 10_000..<2 * AccountTable.accountsPerShardMax {
+            _ = table.admit(KeyID("key_\(number)"), of: tenant, at: start + .seconds(60))
+        }
+        #expect(table.count <= AccountTable.accountsPerShardMax)
+        let left = { table.budgetStandings(of: [.key(KeyID("key_3"))], of: self.tenant, at: .now())[0].remaining }
+        #expect(left() == 600_000_000)
+        // Told while it has no account, and after it has one again.
+        table.tell(spent, isNew: true)
+        #expect(left() == 200_000_000)
+        _ = table.pair(KeyID("key_3"), of: tenant, at: start + .seconds(120))
+        table.tell(spent, isNew: true)
+        #expect(left() == 0)
+        #expect(table.takeSpent().first { $0.subject == .key(KeyID("key_3")) }?.meter.total.cost == 1_200_000_000)
+        #expect(table.takeSpent().isEmpty)
+    }
+
     // MARK: Under way
 
     @Test func `no more are under way at once than may be, and who leaves makes room`() {
-        let table = AccountTable(RuleBook([.key: Rules(requests: [], concurrentMax: 3), .tenant: .none]))
+        let table = AccountTable(
+            RuleBook([.key: Rules(requests: [], concurrentMax: 3), .tenant: .none]), accountsPerShardMax: perShardMax)
         let pairs = (0..<3).map { _ in table.pair(KeyID("key_a"), of: tenant, at: start) }
         for pair in pairs.compactMap(\.self) { #expect(table.admit(pair, at: start) == .admitted(tightest: nil)) }
         guard let pair = pairs[0], case .refused(let standing) = table.admit(pair, at: start) else {
@@ -122,7 +176,7 @@ import Testing
         let table = table(10)
         guard let pair = table.pair(KeyID("key_long"), of: tenant, at: start) else { return }
         _ = table.admit(pair, at: start)
-        for number in 0..<2 * AccountTable.accountsPerShardMax {
+        for number in 0..<2 * perShardMax {
             _ = table.pair(KeyID("key_\(number)"), of: tenant, at: start + .seconds(7200 + number))
         }
         #expect(!pair.key.isForgotten && pair.key.underWay == 1)
@@ -133,10 +187,11 @@ import Testing
     private func admit(_ call: AccountTable.Call, _ table: AccountTable, key: String = "key_a") -> String {
         guard let pair = table.pair(KeyID(key), of: tenant, at: start) else { return "full" }
         switch table.admit(call, of: pair, at: start) {
-        case .admitted(let hold, _):
-            hold?.settle(tokens: call.tokens / 10)
+        case .admitted(let hold, _, _):
+            hold?.settle(settlement(call.tokens / 10))
             return "admitted"
         case .refused(let standing): return "\(standing.state.scope) \(standing.state.name)"
+        case .unpriced: return "unpriced"
         case .full: return "full"
         }
     }
@@ -172,7 +227,7 @@ import Testing
         guard let pair = table.pair(KeyID("key_a"), of: tenant, at: start) else { return }
         func left() -> Int { table.standings(of: KeyID("key_a"), of: tenant, at: start).last?.remaining ?? -1 }
         func reserve(_ tokens: Int) -> AccountTable.CallHold? {
-            guard case .admitted(let hold, _) = table.admit(.init(tokens: tokens), of: pair, at: start) else {
+            guard case .admitted(let hold, _, _) = table.admit(.init(tokens: tokens), of: pair, at: start) else {
                 return nil
             }
             return hold
@@ -184,9 +239,9 @@ import Testing
         }
         #expect(left() == 600)
         guard let hold = reserve(400) else { return }
-        Reservation(hold).settle(tokens: 150)
+        Reservation(hold).settle(settlement(150))
         #expect(left() == 450)
-        hold.settle(tokens: 0)
+        hold.settle(nil)
         #expect(left() == 450)
     }
 
@@ -196,10 +251,10 @@ import Testing
         let table = table(10)
         guard let pair = table.pair(KeyID("key_a"), of: tenant, at: start) else { return }
         _ = table.admit(pair, at: start)
-        table.book.set(Rules(requests: [Rate(2, .requests, per: .hour)]), for: .key(KeyID("key_a")))
+        table.book.set(.init(limits: Rules(requests: [Rate(2, .requests, per: .hour)])), for: .key(KeyID("key_a")))
         #expect(isAdmitted(table.admit(pair, at: start) ?? .full))
         #expect(!isAdmitted(table.admit(pair, at: start) ?? .full))
-        table.book.set(nil, for: .key(KeyID("key_a")))
+        table.book.set(.init(), for: .key(KeyID("key_a")))
         #expect(isAdmitted(table.admit(pair, at: start) ?? .full))
     }
 

@@ -96,8 +96,8 @@ private struct NaiveLog {
             let call = AccountTable.Call(user: users[user], tokens: worst)
             let used = 1 + random.below(worst)
             switch table.admit(call, of: pair, at: time) {
-            case .admitted(let hold, _):
-                hold?.settle(tokens: used)
+            case .admitted(let hold, _, _):
+                hold?.settle(settlement(used))
                 for name in ["tenant", "user \(user)"] {
                     spent[name, default: NaiveLog()].admit(used, at: now)
                     for rate in ofTokens.tokens {
@@ -113,7 +113,7 @@ private struct NaiveLog {
                     }
                 }
                 #expect(isFull, "a call refused with room: \(place)")
-            case .full: Issue.record("full: \(place)")
+            case .unpriced, .full: Issue.record("\(place)")
             }
         }
         // Neither side of the comparison was empty.

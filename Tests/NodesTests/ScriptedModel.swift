@@ -31,9 +31,9 @@ final class ScriptedModel: ModelCaller {
 
     func requireModel(_ name: String, for principal: Principal) throws(Failure) {}
 
-    func reservation(
+    func worstCase(
         model: String, _ demand: ExchangeFigures.Demand
-    ) -> (first: ExchangeFigures.Reservation, alternatives: ExchangeFigures.Reservation?)? { nil }
+    ) -> (first: ExchangeFigures.WorstCase, alternatives: ExchangeFigures.WorstCase?)? { nil }
 
     func answer(_ task: ModelTask, receive: (ModelPiece) async -> Bool) async throws(Failure) -> ModelResult {
         tasks.withLock { $0.append(task) }

@@ -44,6 +44,7 @@ package final class Audit: Module {
     private let usage: Usage
     private let open = Mutex<Open?>(nil)
     private let prices = Mutex<(any PriceBook)?>(nil)
+    private let spending = Mutex<(any SpendingBook)?>(nil)
 
     /// What a started log holds.
     private struct Open: Sendable {
@@ -81,6 +82,11 @@ package final class Audit: Module {
         open.withLock { $0?.desk.log }?.note(.house("epoch.roll", generation: epoch))
     }
 
+    /// Tells who keeps budgets what every record says of money and tokens. Before the start.
+    package func join(_ book: any SpendingBook) {
+        spending.withLock { $0 = book }
+    }
+
     package func write(metrics: inout MetricsText) {
         UsageMetrics.write(usage.ledger.totals, to: &metrics)
     }
@@ -116,8 +122,11 @@ package final class Audit: Module {
 
     package var schemas: [Schema] { [AuditState.schema, AuditTables.schema] + Usage.schemas }
 
-    /// What is made of the records and kept in memory.
-    private var projections: [any AuditProjection] { [usage.ledger] }
+    /// What budgets are made of, where somebody keeps them; at the start, behind `usage.prepare`.
+    private func makeSpending() throws(StartFailure) -> SpendingProjection? {
+        guard let book = spending.withLock({ $0 }) else { return nil }
+        return SpendingProjection(book, from: try book.open(log: usage.ledger.log))
+    }
 
     package func reload(_ section: Section) throws(ConfigurationError) -> ReloadReport {
         let new = try AuditSettings(section)
@@ -144,16 +153,20 @@ package final class Audit: Module {
             throw StartFailure("the state of the audit log cannot be read: \(error)")
         }
         try usage.prepare()
+        let spending = try makeSpending()
+        // What is made of the records and kept in memory.
+        let projections: [any AuditProjection] = [usage.ledger] + (spending.map { [$0] } ?? [])
         let opened = try LogOpening(
             parts: try parts(), state: state, key: NoteKey(name: settings.origin, key: privateKey.publicKey),
             readKey: { [vault = roles.vault] number throws(AuditFailure) in try Self.key(of: number, in: vault) }
         ).open(projections)
+        spending?.begin(leftOpen: opened.intents.open.values)
         do throws(Errno) {
             try AuditInspection.write(NoteKey(name: settings.origin, key: privateKey.publicKey), to: directory)
         } catch {
             throw StartFailure("the audit log's public key cannot be written beside it: \(error)")
         }
-        let started = try run(opened, state, privateKey)
+        let started = try run(opened, state, privateKey, projections)
         open.withLock { $0 = started }
         try usage.start()
         try roles.tenants.register(AuditTables.migrations)
@@ -161,7 +174,8 @@ package final class Audit: Module {
     }
 
     private func run(
-        _ opened: LogOpening.Opened, _ state: AuditState, _ signer: Ed25519.PrivateKey
+        _ opened: LogOpening.Opened, _ state: AuditState, _ signer: Ed25519.PrivateKey,
+        _ projections: [any AuditProjection]
     ) throws(StartFailure) -> Open {
         let mail = AuditMail()
         let vault = roles.vault

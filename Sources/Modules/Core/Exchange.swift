@@ -43,6 +43,9 @@ package final class Exchange: @unchecked Sendable {
     package var counters: (any Counters)?
     /// What is held back for it.
     package var reservation: Reservation?
+    /// Whether something is. What its call uses must then not pass the worst case, and its record says that this process has
+    /// counted it.
+    package var isHeld = false
     /// What is known of an operator's act; `nil` for everything else.
     package var act: ActMaterial?
 

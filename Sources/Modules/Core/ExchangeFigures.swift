@@ -15,18 +15,18 @@ package struct ExchangeFigures: Sendable {
     package var tokens: Tokens?
     /// Nano-dollars; `nil` for a model without a price.
     package var cost: Int64?
-    /// The worst case, known before anything leaves the house.
-    package var reservation: Reservation?
+    /// What the call can use at most of the model that is asked first, known before anything leaves the house.
+    package var worstCase: WorstCase?
     /// The same of all the models that are asked one after the other where that one fails: each of them may count.
-    package var alternatives: Reservation?
+    package var alternatives: WorstCase?
     /// What the worst case is reckoned from, for each model that is asked.
     package var demand: Demand?
     /// The worst case of the model that is asked now.
-    package var asked: Reservation?
+    package var asked: WorstCase?
     /// The worst cases of those asked before it that may have counted and never said what.
-    package var lost: Reservation?
-    /// Whether a provider may have counted something although it gave no figure. The exchange is then settled at its
-    /// reservation.
+    package var lost: WorstCase?
+    /// Whether a provider may have counted something although it gave no figure. The exchange is then settled at the worst
+    /// case of that provider's model.
     package var mayHaveUsed = false
 
     /// When the first byte of a streamed answer left.
@@ -37,6 +37,33 @@ package struct ExchangeFigures: Sendable {
     package var endUser: String?
 
     package init() {}
+
+    /// What is held back before anybody is asked: of a call that goes from model to model each may count.
+    package var heldBack: WorstCase? { worstCase.map { $0 + alternatives } }
+
+    /// What is settled in the end, in the books of the limiter and in the record alike: what the provider counted, else the
+    /// worst case where it may have counted, and the worst cases of those who were asked before it; `nil` where nobody can
+    /// have counted anything.
+    package var settled: Settlement? {
+        var used = lost
+        if let tokens {
+            used = WorstCase(input: tokens.input, output: tokens.output, cost: cost) + lost
+        } else if mayHaveUsed, let asked = asked ?? worstCase {
+            used = asked + lost
+        }
+        guard let used else { return nil }
+        let isEstimated = lost != nil || tokens?.isEstimated ?? true
+        return Settlement(
+            tokens: Tokens(
+                input: used.input, output: used.output, cached: tokens?.cached ?? 0, isEstimated: isEstimated),
+            cost: used.cost)
+    }
+
+    /// Tokens, and nano-dollars where there is a price.
+    package struct Settlement: Equatable, Sendable {
+        package var tokens: Tokens
+        package var cost: Int64?
+    }
 
     package struct Tokens: Equatable, Sendable {
         package var input: Int
@@ -51,30 +78,27 @@ package struct ExchangeFigures: Sendable {
         }
     }
 
-    package struct Reservation: Equatable, Sendable {
+    /// The most that a call can use.
+    package struct WorstCase: Equatable, Sendable {
         package var input: Int
         package var output: Int
-        /// Nano-dollars.
+        /// Nano-dollars; `nil` without a price.
         package var cost: Int64?
 
         package init(input: Int, output: Int, cost: Int64?) {
             (self.input, self.output, self.cost) = (input, output, cost)
         }
 
-        /// Both together, saturated. One without a price adds nothing to the cost of the other.
-        package static func + (left: Reservation, right: Reservation?) -> Reservation {
+        /// Both together, saturated. Where one has no price, both together have none: it is not known what they cost.
+        package static func + (left: WorstCase, right: WorstCase?) -> WorstCase {
             guard let right else { return left }
-            let (input, output) = (
-                left.input.addingReportingOverflow(right.input), left.output.addingReportingOverflow(right.output)
-            )
-            var cost = left.cost ?? right.cost
-            if let one = left.cost, let other = right.cost {
-                let (sum, isOverflowing) = one.addingReportingOverflow(other)
-                cost = isOverflowing ? .max : sum
+            func sum<Number: FixedWidthInteger>(_ left: Number, _ right: Number) -> Number {
+                let (sum, isOverflowing) = left.addingReportingOverflow(right)
+                return isOverflowing ? .max : sum
             }
-            return Reservation(
-                input: input.overflow ? .max : input.partialValue,
-                output: output.overflow ? .max : output.partialValue, cost: cost)
+            return WorstCase(
+                input: sum(left.input, right.input), output: sum(left.output, right.output),
+                cost: left.cost.flatMap { one in right.cost.map { sum(one, $0) } })
         }
     }
 
@@ -85,9 +109,20 @@ package struct ExchangeFigures: Sendable {
         /// Of one choice; `nil` where the caller set no limit.
         package let outputTokensMax: Int?
         package let choices: Int
+        /// Whose tokens are not reckoned from bytes, but each at a bound of the model's.
+        package let images: Int
+        package let sounds: Int
+        package let documents: Int
+        /// Whether tools are offered: providers then say something to the model of their own accord.
+        package let hasTools: Bool
 
-        package init(inputBytes: Int, outputTokensMax: Int?, choices: Int) {
+        package init(
+            inputBytes: Int, outputTokensMax: Int?, choices: Int, images: Int = 0, sounds: Int = 0, documents: Int = 0,
+            hasTools: Bool = false
+        ) {
             (self.inputBytes, self.outputTokensMax, self.choices) = (inputBytes, outputTokensMax, choices)
+            (self.images, self.sounds, self.documents) = (images, sounds, documents)
+            self.hasTools = hasTools
         }
     }
 }

@@ -68,10 +68,17 @@ extension LimitState {
         [
             "name": .string(name),
             "scope": .string(scope),
-            "limit": .number(JSONNumber(limit)),
-            "remaining": .number(JSONNumber(remaining)),
-            "resets_at": .string((WallTime.now() + resetAfter).rfc3339),
+            "limit": amount(limit),
+            "remaining": amount(remaining),
+            "resets_at": isFinal ? .null : .string((WallTime.now() + resetAfter).rfc3339),
         ]
+    }
+}
+
+extension LimitState {
+    /// Money is written as dollars, in a decimal string.
+    private func amount(_ number: Int) -> JSONValue {
+        isMoney ? .string(NanoDollars.text(Int64(number))) : .number(JSONNumber(number))
     }
 }
 

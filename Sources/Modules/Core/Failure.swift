@@ -101,6 +101,10 @@ package struct LimitState: Sendable, Equatable {
     package var resetAfter: Duration
     /// When the next unit is free, from now; zero while some is left.
     package var nextAfter: Duration
+    /// Whether limit and remainder are nano-dollars.
+    package var isMoney = false
+    /// Whether it is never free again by itself.
+    package var isFinal = false
 
     package init(
         name: String, scope: String, limit: Int, remaining: Int, resetAfter: Duration, nextAfter: Duration

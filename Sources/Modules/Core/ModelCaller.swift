@@ -22,11 +22,11 @@ package protocol ModelCaller: Sendable {
         _ task: ModelTask, receive: (ModelPiece) async -> Bool
     ) async throws(Failure) -> ModelResult
 
-    /// The worst case of a call, for its record and its reservation, and that of the models that are asked where the first
-    /// fails; `nil` for a model that is not offered.
-    func reservation(
+    /// The worst case of a call, for its record and what is held back for it, and that of the models that are asked where the
+    /// first fails; `nil` for a model that is not offered.
+    func worstCase(
         model: String, _ demand: ExchangeFigures.Demand
-    ) -> (first: ExchangeFigures.Reservation, alternatives: ExchangeFigures.Reservation?)?
+    ) -> (first: ExchangeFigures.WorstCase, alternatives: ExchangeFigures.WorstCase?)?
 }
 
 /// One call to a model: for whom, which model, which words.

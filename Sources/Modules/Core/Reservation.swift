@@ -3,10 +3,12 @@
 /// What is held back of every budget and rate that a call counts against, at its worst case, from before it leaves the house
 /// until it is known what it used. Played by the limiter.
 package protocol Hold: AnyObject, Sendable {
-    /// Puts what was used in the place of what was held back. The first call decides, and later ones change nothing.
-    ///
-    /// - Parameter tokens: `nil` where nobody knows: then the worst case stands.
-    func settle(tokens: Int?)
+    /// Puts what was used in the place of what was held back, and nothing where nothing was used. The first call of this or
+    /// of ``forsake()`` decides, and later ones change nothing.
+    func settle(_ used: ExchangeFigures.Settlement?)
+
+    /// Nobody knows, or it could not be written down: the worst case stands.
+    func forsake()
 }
 
 /// A hold with exactly one owner. It cannot be copied, and cannot be forgotten: one that is dropped without having been
@@ -17,9 +19,8 @@ package struct Reservation: ~Copyable, Sendable {
     /// Takes over `hold`, which nobody else settles.
     package init(_ hold: any Hold) { self.hold = hold }
 
-    /// - Parameter tokens: what was used of input and output together; `nil` where nobody knows.
-    package consuming func settle(tokens: Int?) { hold.settle(tokens: tokens) }
+    package consuming func settle(_ used: ExchangeFigures.Settlement?) { hold.settle(used) }
 
     // After `settle` this changes nothing.
-    deinit { hold.settle(tokens: nil) }
+    deinit { hold.forsake() }
 }

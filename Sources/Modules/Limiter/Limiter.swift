@@ -4,51 +4,89 @@ package import Configuration
 package import Core
 import HTTP
 import JSON
+package import Log
 package import Platform
 import Synchronization
 
-/// The section `[limiter]`: how much whoever calls may ask for.
+/// The section `[limiter]`: how much whoever calls may ask for, and spend.
 package final class Limiter: Module {
+    /// What other modules play for this one.
+    package struct Roles {
+        let database: any Database
+        let tenants: any TenantStore
+        let directory: any TenantDirectory
+        /// Who tells end users apart, and tells the ledger what was spent; `nil` without the audit log.
+        let people: (any EndUserDigests)?
+
+        package init(
+            database: any Database, tenants: any TenantStore, directory: any TenantDirectory,
+            people: (any EndUserDigests)?
+        ) {
+            (self.database, self.tenants, self.directory, self.people) = (database, tenants, directory, people)
+        }
+    }
+
     private let table: AccountTable
     private let attempts: AccountTable
-    private let people = Mutex<(any EndUserDigests)?>(nil)
+    private let ledger: Ledger
+    private let roles: Roles
+    private let log: Logger
     private let now: (@Sendable () -> Instant)?
 
     /// - Parameter now: the clock, for tests.
-    package init(_ section: Section, now: (@Sendable () -> Instant)? = nil) throws(ConfigurationError) {
+    package init(
+        _ section: Section, roles: Roles, log: Logger, now: (@Sendable () -> Instant)? = nil
+    ) throws(ConfigurationError) {
         let settings = try LimiterSettings(section)
+        try Self.check(settings, roles, section)
         table = AccountTable(RuleBook(settings.rules))
         attempts = AccountTable(RuleBook([.address: settings.unauthenticated]))
-        self.now = now
+        ledger = Ledger(table: table, database: roles.database, log: log, now: now ?? Instant.now)
+        (self.roles, self.log, self.now) = (roles, log, now)
     }
 
-    /// Lets end users be told apart as the records tell them apart. Before the start.
-    package func join(_ digests: any EndUserDigests) {
-        people.withLock { $0 = digests }
+    private static func check(
+        _ settings: LimiterSettings, _ roles: Roles, _ section: Section
+    ) throws(ConfigurationError) {
+        guard roles.people == nil else { return }
+        let ofUsers = settings.rules[.user] ?? .none
+        guard !settings.hasBudgets, ofUsers.texts.isEmpty else {
+            throw section.error(
+                "budgets and limits of users are kept by what the audit log tells, and there is no section [audit]",
+                hint: "an empty [audit] takes every default")
+        }
     }
+
+    /// What is told of every record. Before the start.
+    package var book: any SpendingBook { ledger }
+
+    package var schemas: [Schema] { [LimiterTables.schema] }
+
+    package func start() throws(StartFailure) {
+        roles.tenants.onDeletion { [ledger] tenant in ledger.forget(tenant) }
+        try ledger.start()
+    }
+
+    package func stop(by deadline: Instant) { ledger.stop() }
 
     package var stages: [any Stage] {
-        [
+        let people = roles.people
+        return [
             AdmitStage(table: table, attempts: attempts, now: now),
-            CallStage(table: table, people: { [self] in people.withLock { $0 } }, now: now),
+            CallStage(table: table, people: { people }, now: now, log: log),
         ]
     }
 
     package var routes: [Route] {
-        [
-            Route(.get, "/v1/limits", guard: .anyKey, summary: "What is left of every limit of this key") {
-                [table, now] exchange throws(Failure) in
-                guard let key = exchange.principal?.keyID, let tenant = exchange.principal?.tenant else {
-                    throw Failure(.notFound, "limits count for keys")
-                }
-                let standings = table.standings(of: key, of: tenant, at: now?() ?? exchange.request.arrival)
-                return .json(["object": "list", "data": .array(standings.map(\.state.json))])
-            }
-        ]
+        LimitRoutes(
+            table: table, ledger: ledger, directory: roles.directory, isRecorded: roles.people != nil,
+            now: { [now] exchange in now?() ?? exchange.request.arrival }
+        ).all
     }
 
     package func reload(_ section: Section) throws(ConfigurationError) -> ReloadReport {
         let settings = try LimiterSettings(section)
+        try Self.check(settings, roles, section)
         table.book.setStandard(settings.rules)
         attempts.book.setStandard([.address: settings.unauthenticated])
         return ReloadReport(applied: ["limiter"])

@@ -6,6 +6,8 @@ import Configuration
 struct LimiterSettings {
     /// For each subject of a kind.
     let rules: [SubjectKind: Rules]
+    /// Whether somebody has a budget.
+    var hasBudgets: Bool { rules.values.contains { !$0.budgets.isEmpty } }
     /// `unauthenticated`: attempts without a valid credential, for each address.
     let unauthenticated: Rules
 
@@ -18,6 +20,14 @@ struct LimiterSettings {
             let saysHour = texts.contains { $0.hasSuffix(" requests/hour") }
             let standard = (kind == .key || kind == .tenant) && !saysHour ? ["\(perHour) requests/hour"] : []
             rules[kind] = try Self.rules(standard + texts, kind.rawValue, section)
+            guard kind != .address else { continue }
+            let key = "\(kind.rawValue)_budget"
+            let budgets = try section.takeStrings(key, bytes: 1...64, count: 0...Rules.countMax, default: [])
+            do throws(RuleError) {
+                rules[kind] = rules[kind]?.with(budgets: try Rules.budgets(budgets))
+            } catch {
+                throw section.error(at: key, error.message, hint: error.hint)
+            }
         }
         for kind in [SubjectKind.node, .user, .address] where rules[kind]?.concurrentMax != .max {
             throw section.error(at: kind.rawValue, "what is under way at once is counted for keys and tenants")

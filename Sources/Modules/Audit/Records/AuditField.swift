@@ -50,6 +50,8 @@ enum AuditField: UInt8, CaseIterable, Sendable {
     case reservedInputTokens = 30
     case reservedOutputTokens = 31
     case reservedCost = 32
+    /// 1 where the limiter held something back for the call, and has counted what it used when it ended.
+    case isHeld = 33
 
     // How it ended.
     /// `answered`, `refused`, `failed`, `abandoned`, `interrupted`.
@@ -99,6 +101,7 @@ enum AuditField: UInt8, CaseIterable, Sendable {
         case .reservedInputTokens: "reserved_input_tokens"
         case .reservedOutputTokens: "reserved_output_tokens"
         case .reservedCost: "reserved_cost"
+        case .isHeld: "held"
         case .latency: "latency_ms"
         case .firstByte: "first_byte_ms"
         case .firstRequestID: "first_request_id"
@@ -113,7 +116,8 @@ enum AuditField: UInt8, CaseIterable, Sendable {
         switch self {
         case .address, .endUser, .objectDigest, .before, .after, .reasonDigest, .parameters, .earlierRoot: .digest
         case .isStreamed, .inputTokens, .outputTokens, .cachedTokens, .cost, .isEstimated, .reservedInputTokens,
-            .reservedOutputTokens, .reservedCost, .status, .latency, .firstByte, .intent, .count, .bytes, .generation,
+            .reservedOutputTokens, .reservedCost, .isHeld, .status, .latency, .firstByte, .intent, .count, .bytes,
+            .generation,
             .earlierSize:
             .number
         default: .text
@@ -121,7 +125,7 @@ enum AuditField: UInt8, CaseIterable, Sendable {
     }
 
     /// Whether the number is 1 for true.
-    var isFlag: Bool { self == .isStreamed || self == .isEstimated }
+    var isFlag: Bool { self == .isStreamed || self == .isEstimated || self == .isHeld }
 
     enum Form: Sendable {
         case text, number, digest

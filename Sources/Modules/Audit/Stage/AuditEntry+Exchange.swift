@@ -19,12 +19,11 @@ extension AuditEntry {
         entry.set(call: exchange)
         let headCount = entry.bytes.count
         entry.set(provider: exchange)
-        if let first = exchange.figures.reservation {
+        if let held = exchange.figures.heldBack {
             // After a kill nobody knows who was asked: each of them may have counted.
-            let reservation = first + exchange.figures.alternatives
-            entry.set(.reservedInputTokens, reservation.input)
-            entry.set(.reservedOutputTokens, reservation.output)
-            entry.set(.reservedCost, reservation.cost.map(Int.init(clamping:)))
+            entry.set(.reservedInputTokens, held.input)
+            entry.set(.reservedOutputTokens, held.output)
+            entry.set(.reservedCost, held.cost.map(Int.init(clamping:)))
         }
         exchange.intentHead = entry.bytes[..<headCount]
         return entry
@@ -34,7 +33,7 @@ extension AuditEntry {
     static func outcome(_ exchange: Exchange, of intent: Int, _ outcome: Outcome, at now: Instant) -> AuditEntry {
         var entry = AuditEntry(.outcome, head: exchange.intentHead, upTo: .model)
         entry.set(provider: exchange)
-        entry.set(used: exchange.figures)
+        entry.set(used: exchange)
         entry.set(end: exchange, outcome, at: now)
         entry.set(.intent, intent)
         return entry
@@ -58,7 +57,7 @@ extension AuditEntry {
         }
         entry.set(call: exchange)
         entry.set(provider: exchange)
-        entry.set(used: exchange.figures)
+        entry.set(used: exchange)
         entry.set(end: exchange, outcome, at: now)
         entry.set(.intent, intent)
         return entry
@@ -148,19 +147,15 @@ extension AuditEntry {
     }
 
     /// What the provider counted, or else what was reserved; and what others may have counted that were asked before it.
-    private mutating func set(used figures: ExchangeFigures) {
-        var used = figures.lost
-        if let tokens = figures.tokens {
-            used = ExchangeFigures.Reservation(input: tokens.input, output: tokens.output, cost: figures.cost) + used
-        } else if figures.mayHaveUsed, let asked = figures.asked ?? figures.reservation {
-            used = asked + used
+    private mutating func set(used exchange: Exchange) {
+        if let settled = exchange.figures.settled {
+            set(.inputTokens, settled.tokens.input)
+            set(.outputTokens, settled.tokens.output)
+            set(.cachedTokens, settled.tokens.cached > 0 ? settled.tokens.cached : nil)
+            set(.cost, settled.cost.map(Int.init(clamping:)))
+            if settled.tokens.isEstimated { set(.isEstimated, 1) }
         }
-        guard let used else { return }
-        set(.inputTokens, used.input)
-        set(.outputTokens, used.output)
-        if let cached = figures.tokens?.cached, cached > 0 { set(.cachedTokens, cached) }
-        set(.cost, used.cost.map(Int.init(clamping:)))
-        if figures.lost != nil || figures.tokens?.isEstimated != false { set(.isEstimated, 1) }
+        if exchange.isHeld { set(.isHeld, 1) }
     }
 
     private mutating func set(end exchange: Exchange, _ outcome: Outcome, at now: Instant) {

@@ -75,6 +75,9 @@ final class UsageLedger: AuditProjection {
 
     // MARK: The log
 
+    /// Which log it is told of.
+    var log: Int { state.withLock { $0.log } }
+
     /// Behind the last record that was taken.
     var next: Int { state.withLock { $0.next } }
 

@@ -12,6 +12,8 @@ package struct AnswerSummary: Equatable, Sendable {
     /// Bytes of text, reasoning, refusals and arguments given so far: an upper bound of the output's tokens.
     package private(set) var outputBytes = 0
     package private(set) var toolCalls = 0
+    /// Pieces with something in them: a provider sends a token at least with each, so a lower bound of the output's tokens.
+    package private(set) var pieces = 0
     /// Why the answer is not whole.
     package private(set) var fault: Fault?
 
@@ -28,6 +30,7 @@ package struct AnswerSummary: Equatable, Sendable {
         case .textDelta(_, let text), .reasoningDelta(_, let text), .refusalDelta(_, let text),
             .toolCallArguments(_, _, let text), .redactedReasoning(_, let text):
             outputBytes += text.utf8.count
+            if !text.isEmpty { pieces += 1 }
         case .reasoningSignature: break
         case .toolCallStarted(_, _, _, let name):
             toolCalls += 1
@@ -41,6 +44,7 @@ package struct AnswerSummary: Equatable, Sendable {
     /// Takes what the events of a plain chunk would say.
     mutating func add(_ chunk: OpenAIChatReader.PlainChunk) {
         outputBytes += chunk.textBytes
+        pieces += chunk.pieces
         if let finish = chunk.finish { finishes.append(finish) }
         usage = chunk.usage ?? usage
     }

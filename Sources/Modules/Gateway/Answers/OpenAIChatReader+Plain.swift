@@ -22,6 +22,8 @@ extension OpenAIChatReader {
         let usageCut: Range<Int>?
         /// Bytes of all texts that its events would hold.
         let textBytes: Int
+        /// How many of those are not empty.
+        let pieces: Int
         /// Where its texts stand, those of the delta and a legacy completion's; 0 for those it has not.
         let texts: SIMD8<Int32>
     }
@@ -44,7 +46,12 @@ extension OpenAIChatReader.Progress {
         let index = members[0] > 0 ? view.int(Int(members[0])) ?? 0 : 0
         guard (0..<GatewayLimits.choicesMax).contains(index), !finishedChoices.contains(index) else { return nil }
         var texts = SIMD8<Int32>()
-        var textBytes = 0
+        var (textBytes, pieces) = (0, 0)
+        func add(_ count: Int?) {
+            guard let count, count > 0 else { return }
+            textBytes += count
+            pieces += 1
+        }
         if members[1] > 0 {
             texts = view.values(of: Self.deltaNames, in: Int(members[1]))
             // Calls, and content in parts, are for the events.
@@ -53,19 +60,19 @@ extension OpenAIChatReader.Progress {
             else { return nil }
             texts[4] = 0
             let reasoning = texts[2] > 0 ? view.stringByteCount(Int(texts[2])) : nil
-            textBytes = reasoning ?? (texts[3] > 0 ? view.stringByteCount(Int(texts[3])) : nil) ?? 0
-            if texts[0] > 0 { textBytes += view.stringByteCount(Int(texts[0])) ?? 0 }
-            if texts[1] > 0 { textBytes += view.stringByteCount(Int(texts[1])) ?? 0 }
+            add(reasoning ?? (texts[3] > 0 ? view.stringByteCount(Int(texts[3])) : nil))
+            if texts[0] > 0 { add(view.stringByteCount(Int(texts[0]))) }
+            if texts[1] > 0 { add(view.stringByteCount(Int(texts[1]))) }
         }
         texts[4] = members[2]
-        if members[2] > 0 { textBytes += view.stringByteCount(Int(members[2])) ?? 0 }
+        if members[2] > 0 { add(view.stringByteCount(Int(members[2]))) }
         var finish: FinishReason?
         if members[3] > 0, let reason = view.string(Int(members[3])) { finish = FinishReason(openAI: reason) }
         return OpenAIChatReader.PlainChunk(
             choice: index, finish: finish, usage: root[3] > 0 ? TokenUsage(openAI: view, Int(root[3])) : nil,
             hasUsage: root[3] > 0,
             usageCut: root[3] > 0 && view.isNull(Int(root[3])) ? view.rangeBehindPrevious(Int(root[3]), in: 0) : nil,
-            textBytes: textBytes, texts: texts)
+            textBytes: textBytes, pieces: pieces, texts: texts)
     }
 
     /// Takes such a chunk, whose events are not asked for.

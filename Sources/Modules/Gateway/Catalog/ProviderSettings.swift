@@ -90,6 +90,10 @@ struct ModelSettings: Sendable {
     let upstream: String
     /// `max_output_tokens`: sent where the provider's protocol demands a figure and the client gave none.
     let outputTokensMax: Int
+    /// `image_tokens`, `audio_tokens`, `file_tokens`: what one image, sound or document of a request counts at most.
+    let imageTokensMax: Int
+    let soundTokensMax: Int
+    let documentTokensMax: Int
     /// `reasoning`: how a request for reasoning is put.
     let reasoning: UpstreamModel.ReasoningStyle
     /// `schemas`: how a JSON Schema for the answer is put to Anthropic's API.
@@ -105,6 +109,9 @@ struct ModelSettings: Sendable {
         provider = try section.takeName("provider")
         upstream = try section.takeOptionalString("upstream", bytes: 1...256) ?? name
         outputTokensMax = try section.takeInt("max_output_tokens", in: 1...10_000_000, default: 4096)
+        imageTokensMax = try section.takeInt("image_tokens", in: 0...10_000_000, default: 4096)
+        soundTokensMax = try section.takeInt("audio_tokens", in: 0...10_000_000, default: 32_768)
+        documentTokensMax = try section.takeInt("file_tokens", in: 0...10_000_000, default: 200_000)
         reasoning = try section.takeEnum("reasoning", default: .effort)
         schemas = try section.takeEnum("schemas", default: .tool)
         price = try Self.price(section)

@@ -11,6 +11,12 @@ struct Price: Sendable, Equatable {
     /// Of the input, what the provider writes to its cache; `nil` where that costs the same.
     var cacheWrite: Int64?
 
+    /// What that many tokens can cost at most, saturated: the provider may write all of the input to its cache.
+    func costMax(input tokens: Int, output: Int) -> Int64 {
+        let dearest = Price(input: max(input, cacheRead ?? 0, cacheWrite ?? 0), output: self.output)
+        return dearest.cost(of: TokenUsage(input: tokens, output: output)) ?? .max
+    }
+
     /// What an answer cost, in nano-dollars, rounded up so that many small answers are not free; `nil` beyond what the
     /// type holds.
     func cost(of usage: TokenUsage) -> Int64? {

@@ -19,6 +19,7 @@ package struct RequestFacts: Equatable, Sendable {
     /// a turn fewer tokens than JSON has bytes around it, an upper bound of the input's tokens beside the media.
     package let inputBytes: Int
     package let media: MediaCount
+    package let hasTools: Bool
 
     package init(_ document: JSONDocument, _ route: ModelRoute) {
         let root = document.root
@@ -34,7 +35,8 @@ package struct RequestFacts: Equatable, Sendable {
             ? root["metadata"]?["user_id"]?.string : root["user"]?.string ?? root["safety_identifier"]?.string
         outputTokensMax =
             switch route {
-            case .chat: root["max_completion_tokens"]?.int ?? root["max_tokens"]?.int
+            // Of two names for one thing the larger: which of them the provider reads is its own affair.
+            case .chat: [root["max_completion_tokens"]?.int, root["max_tokens"]?.int].compactMap(\.self).max()
             case .completions, .messages: root["max_tokens"]?.int
             case .responses: root["max_output_tokens"]?.int
             case .embeddings, .countTokens: 0
@@ -49,6 +51,7 @@ package struct RequestFacts: Equatable, Sendable {
         }
         self.media = media
         inputBytes = document.bytes.count - media.bytes
+        hasTools = (root["tools"]?.count ?? 0) > 0
     }
 
     private static func prompts(_ node: JSONNode?) -> Int {

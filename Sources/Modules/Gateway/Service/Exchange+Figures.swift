@@ -3,7 +3,7 @@
 import Core
 import HTTP
 
-// What the gateway notes of its work in an exchange, for its record: names and figures, never content.
+// What the gateway notes of its work in an exchange, for its record and its budgets: names and figures, never content.
 
 extension Exchange {
     /// Notes whom the call goes to, before it does. From here on that provider may count.
@@ -11,7 +11,7 @@ extension Exchange {
         figures.provider = model.provider.name
         figures.upstreamModel = model.settings.upstream
         if figures.mayHaveUsed, let asked = figures.asked { figures.lost = asked + figures.lost }
-        figures.asked = figures.demand.map(model.reservation) ?? figures.reservation
+        figures.asked = figures.demand.map(model.worstCase) ?? figures.worstCase
         figures.mayHaveUsed = true
     }
 
@@ -25,7 +25,16 @@ extension Exchange {
     /// Notes what is known of an answer at its end.
     func note(_ summary: AnswerSummary, of model: Model) {
         if let usage = summary.usage { note(usage, of: model) }
+        if summary.fault == .passedItsBound, summary.usage == nil { note(cutAfter: summary.pieces, of: model) }
         figures.brokenOff = summary.fault?.code
+    }
+
+    /// Notes that an answer was cut which had passed its bound: the provider has counted more than was held back for it.
+    func note(cutAfter pieces: Int, of model: Model) {
+        guard let asked = figures.asked else { return }
+        let output = max(asked.output, pieces)
+        figures.tokens = ExchangeFigures.Tokens(input: asked.input, output: output, isEstimated: true)
+        figures.cost = model.settings.price?.costMax(input: asked.input, output: output)
     }
 
     /// Notes the worst case of a call, before anything is reserved or recorded.
@@ -35,28 +44,60 @@ extension Exchange {
         let facts = RequestFacts(call.document, call.route)
         figures.isStreamed = call.isStreamed
         figures.endUser = request.head.fields["x-end-user"] ?? facts.user
+        guard call.route != .countTokens else {
+            // Counting is free at every provider.
+            figures.worstCase = ExchangeFigures.WorstCase(input: 0, output: 0, cost: 0)
+            return
+        }
         let demand = ExchangeFigures.Demand(
-            inputBytes: facts.inputBytes, outputTokensMax: facts.outputTokensMax, choices: facts.choices)
+            inputBytes: facts.inputBytes, outputTokensMax: facts.outputTokensMax, choices: facts.choices,
+            images: facts.media.images, sounds: facts.media.sounds, documents: facts.media.documents,
+            hasTools: facts.hasTools)
         figures.demand = demand
-        figures.reservation = model.reservation(demand)
-        figures.alternatives = fallbacks.reservation(demand)
+        figures.worstCase = model.worstCase(demand)
+        figures.alternatives = fallbacks.worstCase(demand)
+    }
+
+    /// The most output tokens that there is room for at the model that is asked; `nil` where nothing is held back.
+    var outputBound: Int? { isHeld ? figures.asked?.output : nil }
+}
+
+extension Fault {
+    /// A provider that goes on behind the most tokens it was told spends what nobody has reserved.
+    static var passedItsBound: Fault {
+        Fault(.insufficientQuota, "The answer was cut: it is longer than what was reserved for it.")
     }
 }
 
 extension [Model] {
     /// The most that a call can use that asks all of them; nil for none.
-    func reservation(_ demand: ExchangeFigures.Demand) -> ExchangeFigures.Reservation? {
-        reduce(nil) { $1.reservation(demand) + $0 }
+    func worstCase(_ demand: ExchangeFigures.Demand) -> ExchangeFigures.WorstCase? {
+        reduce(nil) { $1.worstCase(demand) + $0 }
     }
 }
 
 extension Model {
-    /// The most that a call can use: a token has at least one byte, and each choice may be as long as is allowed.
-    func reservation(_ demand: ExchangeFigures.Demand) -> ExchangeFigures.Reservation {
-        let most = max(demand.outputTokensMax ?? settings.outputTokensMax, 0)
-        let (output, isOverflowing) = most.multipliedReportingOverflow(by: demand.choices)
-        let usage = TokenUsage(input: demand.inputBytes, output: isOverflowing ? .max : output)
-        return ExchangeFigures.Reservation(
-            input: usage.input, output: usage.output, cost: settings.price?.cost(of: usage))
+    /// What providers say to a model of their own accord when there are tools, at most.
+    private static let toolPromptTokens = 1024
+
+    /// The most that a call can use: a token has at least one byte, an image, a sound and a document count at the bound that
+    /// the configuration names, and each choice may be as long as is allowed. All of it saturates.
+    func worstCase(_ demand: ExchangeFigures.Demand) -> ExchangeFigures.WorstCase {
+        func product(_ left: Int, _ right: Int) -> Int {
+            let (product, isOverflowing) = left.multipliedReportingOverflow(by: right)
+            return isOverflowing ? .max : product
+        }
+        let parts = [
+            demand.inputBytes, product(demand.images, settings.imageTokensMax),
+            product(demand.sounds, settings.soundTokensMax), product(demand.documents, settings.documentTokensMax),
+            demand.hasTools ? Self.toolPromptTokens : 0,
+        ]
+        let input = parts.reduce(0) { sum, part in
+            let (next, isOverflowing) = sum.addingReportingOverflow(part)
+            return isOverflowing ? .max : next
+        }
+        let output = product(max(demand.outputTokensMax ?? settings.outputTokensMax, 0), demand.choices)
+        return ExchangeFigures.WorstCase(
+            input: input, output: output, cost: settings.price?.costMax(input: input, output: output))
     }
 }

@@ -26,12 +26,12 @@ extension Gateway: ModelCaller {
         throw Failure(.upstreamError, "no model answered")
     }
 
-    package func reservation(
+    package func worstCase(
         model name: String, _ demand: ExchangeFigures.Demand
-    ) -> (first: ExchangeFigures.Reservation, alternatives: ExchangeFigures.Reservation?)? {
+    ) -> (first: ExchangeFigures.WorstCase, alternatives: ExchangeFigures.WorstCase?)? {
         guard let model = try? offered(model: name) else { return nil }
         // All of them: who may ask which is known when it comes to that.
-        return (model.reservation(demand), fallbacks(of: model).reservation(demand))
+        return (model.worstCase(demand), fallbacks(of: model).worstCase(demand))
     }
 
     private func answer(
@@ -40,14 +40,27 @@ extension Gateway: ModelCaller {
         guard let (client, needles) = upstream(on: task.loop) else {
             throw Fault(.disabled, "The gateway is not started.")
         }
+        var request = ChatRequest(task, model)
+        // What is held back is a bound only if the provider keeps to it.
+        if task.exchange?.isHeld ?? false {
+            request.outputTokensMax = request.outputTokensMax ?? model.settings.outputTokensMax
+        }
         let call = ConversationCall(
-            request: ChatRequest(task, model), model: model, client: client, needles: needles, loop: task.loop,
+            request: request, model: model, client: client, needles: needles, loop: task.loop,
             cancellation: task.cancellation)
         var result = ModelResult(model: model.name, provider: model.provider.name)
         let pass = try breakers.enter(model, at: .now())
+        var summary = AnswerSummary()
         task.exchange?.note(model)
+        let bound = task.exchange?.outputBound
         do throws(Fault) {
             try await call.perform { event in
+                summary.add(event)
+                if let bound, summary.pieces > bound {
+                    result.failure = Failure(Fault.passedItsBound)
+                    task.exchange?.note(cutAfter: summary.pieces, of: model)
+                    return false
+                }
                 switch event {
                 case .textDelta(_, let text): return await receive(.text(text))
                 case .refusalDelta(_, let text): return await receive(.refusal(text))

@@ -113,11 +113,28 @@ final class ModelAttempt {
 
     private func upstreamRequest() throws(Fault) -> UpstreamRequest {
         guard !isNative, let demand, let request = demand.request else {
-            return UpstreamRequest(body: NativeRequest.body(call.document, call.places, call.route, model.upstream))
+            return UpstreamRequest(
+                body: NativeRequest.body(
+                    call.document, call.places, call.route, model.upstream, outputTokensMax: unsaidOutputTokensMax))
         }
+        let bound = bounded(request)
         return model.provider.kind == .anthropic
-            ? try AnthropicEncoder.encode(request, for: model.upstream, extras: demand.extras)
-            : try OpenAIChatEncoder.encode(request, for: model.upstream, extras: demand.extras)
+            ? try AnthropicEncoder.encode(bound, for: model.upstream, extras: demand.extras)
+            : try OpenAIChatEncoder.encode(bound, for: model.upstream, extras: demand.extras)
+    }
+
+    /// What is held back is a bound only if the provider keeps to it: so it is told the bound where the client told it none.
+    private var unsaidOutputTokensMax: Int? {
+        guard call.exchange.isHeld, call.route == .chat || call.route == .completions else { return nil }
+        let isSaid = ["max_completion_tokens", "max_tokens"].contains { call.root[$0].map { !$0.isNull } ?? false }
+        return isSaid ? nil : model.settings.outputTokensMax
+    }
+
+    private func bounded(_ request: ChatRequest) -> ChatRequest {
+        guard call.exchange.isHeld, request.outputTokensMax == nil else { return request }
+        var request = request
+        request.outputTokensMax = model.settings.outputTokensMax
+        return request
     }
 
     // MARK: Whole answers
@@ -171,8 +188,9 @@ final class ModelAttempt {
     ) async throws(Fault) -> Reply {
         var relay = relay
         let output = AnswerStream(call.exchange)
+        let bound = call.exchange.outputBound
         while true {
-            let bytes: [UInt8]
+            var bytes: [UInt8]
             do throws(ClientFailure) {
                 if let next = try await response.next() {
                     bytes = relay.receive(next)
@@ -182,6 +200,7 @@ final class ModelAttempt {
             } catch {
                 bytes = relay.fail(output.isRevoked ? .revoked : Fault(error))
             }
+            if let bound, !relay.isOver, relay.summary.pieces > bound { bytes = relay.fail(.passedItsBound) }
             // Nothing sent yet: then a failure is an answer with a status, and another model may be tried.
             if !output.hasBegun, let fault = relay.summary.fault {
                 response.close()
@@ -224,7 +243,7 @@ final class ModelAttempt {
 
     /// The conversation and what is checked of its answer, for the built-in model.
     var conversation: (request: ChatRequest, strict: StrictAnswer?)? {
-        demand.flatMap { demand in demand.request.map { ($0, demand.strict) } }
+        demand.flatMap { demand in demand.request.map { (bounded($0), demand.strict) } }
     }
 }
 

@@ -9,17 +9,26 @@ package enum NativeRequest {
     /// The model's name becomes the provider's. On chats also `store` is declined, where the provider knows
     /// it; on streamed chats and completions usage is asked for.
     package static func body(_ document: JSONDocument, route: ModelRoute, for model: UpstreamModel) -> [UInt8] {
-        body(document, document.read { CallPlaces($0) }, route, model)
+        body(document, document.read { CallPlaces($0) }, route, model, outputTokensMax: nil)
     }
 
     /// The same where the places of its members are known.
+    ///
+    /// - Parameter outputTokensMax: is set as the most tokens of an answer; `nil` where the client's own word stands.
     static func body(
-        _ document: JSONDocument, _ places: CallPlaces, _ route: ModelRoute, _ model: UpstreamModel
+        _ document: JSONDocument, _ places: CallPlaces, _ route: ModelRoute, _ model: UpstreamModel,
+        outputTokensMax: Int?
     ) -> [UInt8] {
-        if let body = document.read({ view in extended(view, places, route, model) }) { return body }
+        if outputTokensMax == nil, let body = document.read({ view in extended(view, places, route, model) }) {
+            return body
+        }
         let root = document.root
         var edit = JSONEdit(document)
         edit.setMember(of: root, "model", .string(model.name))
+        if let outputTokensMax {
+            let name = route == .chat && model.dialect == .openai ? "max_completion_tokens" : "max_tokens"
+            edit.setMember(of: root, name, .int(outputTokensMax))
+        }
         if route == .chat || route == .completions, root["stream"]?.bool == true {
             if let options = root["stream_options"], options.kind == .object {
                 edit.setMember(of: options, "include_usage", true)

@@ -20,11 +20,21 @@ final class Account: @unchecked Sendable {
     var holds = 0
     /// True once the table has forgotten it: whoever still has it must ask for the one that counts.
     var isForgotten = false
+    /// Whether something was counted since that was last written down.
+    var isFresh = false
+    /// What budgets are kept by.
+    var spent: SpentSums
+    /// Of which day or month its budgets were warned of, in the order of the rules.
+    private var warned: [Int]
 
-    init(_ subject: Subject, tenant: TenantID?, _ rules: Rules, generation: Int) {
+    init(
+        _ subject: Subject, tenant: TenantID?, _ rules: Rules, generation: Int, spent: SpentSums = SpentSums()
+    ) {
         (self.subject, self.tenant, self.rules, self.generation) = (subject, tenant, rules, generation)
+        self.spent = spent
         requests = rules.requests.map { _ in RollingWindow() }
         tokens = rules.tokens.map { _ in RollingWindow() }
+        warned = rules.budgets.map { _ in -1 }
     }
 
     /// Takes over other rules if there are. What was counted over the same time stays counted.
@@ -36,6 +46,7 @@ final class Account: @unchecked Sendable {
         guard new !== rules else { return }
         requests = Self.windows(requests, of: rules.requests, for: new.requests)
         tokens = Self.windows(tokens, of: rules.tokens, for: new.tokens)
+        warned = new.budgets.map { _ in -1 }
         rules = new
     }
 
@@ -84,13 +95,15 @@ final class Account: @unchecked Sendable {
     /// Counts a request in every window, which ``fits(requests:tokens:at:)`` has brought to the time.
     func countRequest() {
         for index in requests.indices { requests[index].count(1) }
+        isFresh = true
     }
 
     /// The same for tokens.
     ///
     /// - Returns: where they are counted, to be put right later.
     func count(tokens amount: Int) -> [TokenPlace] {
-        rules.tokens.indices.map { TokenPlace(rules.tokens[$0].period, tokens[$0].count(amount)) }
+        isFresh = true
+        return rules.tokens.indices.map { TokenPlace(rules.tokens[$0].period, tokens[$0].count(amount)) }
     }
 
     struct TokenPlace: Sendable {
@@ -103,9 +116,91 @@ final class Account: @unchecked Sendable {
     /// Puts right what was counted as tokens.
     func correct(_ places: [TokenPlace], by amount: Int) {
         guard amount != 0 else { return }
+        isFresh = true
         for place in places {
             guard let index = rules.tokens.firstIndex(where: { $0.period == place.period }) else { continue }
             tokens[index].correct(place.granule, by: amount)
+        }
+    }
+
+    // MARK: Money and tokens
+
+    /// The budget into which an amount does not fit, and would not for the longest time.
+    func refusal(of amount: Meter.Sum, at time: WallTime) -> Standing? {
+        guard !rules.budgets.isEmpty else { return nil }
+        spent.known.advance(to: UTCDate(time))
+        var worst: Standing?
+        for budget in rules.budgets {
+            let asked = budget.unit == .dollars ? amount.cost : amount.tokens
+            // What costs nothing is no spending, however much was spent before.
+            guard asked > 0, spent.known.counted(against: budget) > budget.limit - asked else { continue }
+            let standing = standing(budget, at: time)
+            if worst.map({ $0.nextAfter < standing.nextAfter }) ?? true { worst = standing }
+        }
+        return worst
+    }
+
+    func hold(_ amount: Meter.Sum) { spent.known.hold(amount) }
+
+    /// Puts what was used in the place of what was held: at no moment is it counted nowhere.
+    func settle(_ held: Meter.Sum, used: Meter.Sum, at date: UTCDate) {
+        spent.known.release(held)
+        spent.known.spend(used, at: date)
+    }
+
+    /// The budget of which more than a share is spent or held; the fullest of them.
+    ///
+    /// - Returns: `isNew` the first time in its day or month.
+    func warning(above percent: Int, at time: WallTime) -> (standing: Standing, percent: Int, isNew: Bool)? {
+        let date = UTCDate(time)
+        var fullest: (index: Int, percent: Int)?
+        for (index, budget) in rules.budgets.enumerated() {
+            let part = Int(Double(spent.known.counted(against: budget)) / Double(max(budget.limit, 1)) * 100)
+            if part >= percent, part > fullest?.percent ?? -1 { fullest = (index, part) }
+        }
+        guard let fullest else { return nil }
+        let budget = rules.budgets[fullest.index]
+        let mark =
+            switch budget.period {
+            case .day: date.day
+            case .month: date.month
+            case .total: 0
+            }
+        let isNew = warned[fullest.index] != mark
+        warned[fullest.index] = mark
+        return (standing(budget, at: time), fullest.percent, isNew)
+    }
+
+    /// What is left of every budget.
+    func budgetStandings(at time: WallTime) -> [Standing] {
+        spent.known.advance(to: UTCDate(time))
+        return rules.budgets.map { standing($0, at: time) }
+    }
+
+    private func standing(_ budget: Budget, at time: WallTime) -> Standing {
+        let rest = UTCDate.remainder(of: budget.period, at: time)
+        return Standing(
+            subject: subject.kind, limiter: .budget(budget), limit: budget.limit,
+            remaining: max(0, budget.limit - spent.known.counted(against: budget)), resetAfter: rest ?? .zero,
+            nextAfter: rest ?? .seconds(Int64.max / 2))
+    }
+
+    // MARK: Over a restart
+
+    /// The windows with their rates.
+    var allWindows: [(rate: Rate, window: RollingWindow)] {
+        Array(zip(rules.requests, requests)) + Array(zip(rules.tokens, tokens))
+    }
+
+    /// Takes up what was admitted before, for the limits that there still are.
+    func restore(_ entries: [WindowCounts.Entry], after pause: Duration, at now: Instant) {
+        for entry in entries {
+            let counts = entry.slots.map { (age: $0.age + pause, count: $0.count) }
+            if entry.unit == .requests, let index = rules.requests.firstIndex(where: { $0.period == entry.period }) {
+                requests[index].restore(counts, at: now, rules.requests[index])
+            } else if entry.unit == .tokens, let index = rules.tokens.firstIndex(where: { $0.period == entry.period }) {
+                tokens[index].restore(counts, at: now, rules.tokens[index])
+            }
         }
     }
 
@@ -156,7 +251,7 @@ final class Account: @unchecked Sendable {
 
     // MARK: Being forgotten
 
-    /// Whether nothing would be lost with it.
+    /// Whether nothing would be lost with it but what was spent.
     func isIdle(at now: Instant) -> Bool {
         guard underWay == 0, holds == 0 else { return false }
         _ = fits(requests: 0, tokens: 1, at: now)
@@ -169,6 +264,7 @@ struct Standing: Equatable, Sendable {
     enum Limiter: Equatable, Sendable {
         case rate(Rate)
         case concurrency
+        case budget(Budget)
     }
 
     let subject: SubjectKind
@@ -182,15 +278,21 @@ struct Standing: Equatable, Sendable {
 
     /// As answers show it.
     var state: LimitState {
-        LimitState(
+        var state = LimitState(
             name: name, scope: subject.rawValue, limit: limit, remaining: remaining, resetAfter: resetAfter,
             nextAfter: nextAfter)
+        if case .budget(let budget) = limiter {
+            state.isMoney = budget.unit == .dollars
+            state.isFinal = budget.period == .total
+        }
+        return state
     }
 
-    private var name: String {
+    var name: String {
         switch limiter {
         case .rate(let rate): rate.name
         case .concurrency: "concurrent_requests"
+        case .budget(let budget): budget.name
         }
     }
 
@@ -200,6 +302,7 @@ struct Standing: Equatable, Sendable {
         case .rate(let rate):
             "the limit of \(limit) \(rate.unit.rawValue) a\(rate.period == .hour ? "n" : "") \(rate.period.rawValue) is reached"
         case .concurrency: "the limit of \(limit) requests at once is reached"
+        case .budget(let budget): "the budget of \(budget.text) does not have room for this call at its worst case"
         }
     }
 }

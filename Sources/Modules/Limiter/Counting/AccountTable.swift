@@ -12,9 +12,11 @@ import Synchronization
 final class AccountTable: Sendable {
     /// Fewer than loops would contend, more would only cost memory.
     static let shardCount = 64
-    /// Accounts a shard holds at most; with 64 shards about 250,000. Beyond it new ones are refused, since forgetting a live
-    /// one would let whoever makes many names start afresh.
-    static let accountsPerShardMax = 4096
+    /// Accounts a shard holds at most. Beyond it new ones are refused, since forgetting a live one would let whoever makes
+    /// many names start afresh. A tenant is in one shard with all its keys and people.
+    static let accountsPerShardMax = 16_384
+    /// The same of addresses, which anybody can have many of: in 64 shards about 250,000.
+    static let addressesPerShardMax = 4096
 
     /// What came of asking for admission.
     enum Decision: Equatable {
@@ -28,7 +30,7 @@ final class AccountTable: Sendable {
 
     /// A key and its tenant where they stand, for a principal to keep.
     final class Pair: Counters {
-        fileprivate let shard: Locked
+        let shard: Locked
         let key: Account
         let tenant: Account
 
@@ -37,25 +39,32 @@ final class AccountTable: Sendable {
         }
     }
 
-    fileprivate struct Shard {
+    struct Shard {
         var accounts: [Subject: Account] = [:]
+        let accountsMax: Int
+        /// What those have spent who have no account.
+        var spent: [Subject: (tenant: TenantID, sums: SpentSums)] = [:]
+        /// Of whom the log has told more than is written down.
+        var unwritten: Set<Subject> = []
         /// When the shard was last searched for accounts to forget.
         var sweptAt = Instant(nanoseconds: 0)
     }
 
     /// A mutex that can stand in an array.
-    fileprivate final class Locked: Sendable {
-        let shard = Mutex(Shard())
+    final class Locked: Sendable {
+        let shard: Mutex<Shard>
+
+        init(accountsMax: Int) { shard = Mutex(Shard(accountsMax: accountsMax)) }
     }
 
     let book: RuleBook
-    private let shards: [Locked]
+    let shards: [Locked]
     private let addressShards: [Locked]
 
-    init(_ book: RuleBook) {
+    init(_ book: RuleBook, accountsPerShardMax: Int = AccountTable.accountsPerShardMax) {
         self.book = book
-        shards = (0..<Self.shardCount).map { _ in Locked() }
-        addressShards = (0..<Self.shardCount).map { _ in Locked() }
+        shards = (0..<Self.shardCount).map { _ in Locked(accountsMax: accountsPerShardMax) }
+        addressShards = (0..<Self.shardCount).map { _ in Locked(accountsMax: Self.addressesPerShardMax) }
     }
 
     // MARK: Requests
@@ -150,13 +159,31 @@ final class AccountTable: Sendable {
         var user: EndUser?
         /// At the worst case.
         var tokens = 0
+        /// The same in nano-dollars; `nil` without a price.
+        var cost: Int? = 0
+        var time = WallTime(milliseconds: 0)
+
+        fileprivate var amount: Meter.Sum { Meter.Sum(cost: cost ?? 0, tokens: tokens) }
     }
+
+    /// A budget that is nearly spent.
+    struct Warning {
+        let standing: Standing
+        let percent: Int
+        /// The first time in its day or month.
+        let isNew: Bool
+    }
+
+    /// From how many per cent of a budget on whoever spends it is warned.
+    static let warningPercent = 80
 
     /// Admits a call, or does not.
     enum CallDecision {
         /// The hold of what was counted at the worst case, if anything was; and the tightest limit of tokens.
-        case admitted(CallHold?, tightest: Standing?)
+        case admitted(CallHold?, tightest: Standing?, Warning? = nil)
         case refused(Standing)
+        /// There is a budget of money, and what this costs is not known.
+        case unpriced
         case full
     }
 
@@ -168,7 +195,10 @@ final class AccountTable: Sendable {
             var accounts = [pair.key, pair.tenant]
             var extra: [Subject] = []
             if let node = call.node { extra.append(.node(node)) }
-            if let user = call.user { extra.append(.user(user)) }
+            if let user = call.user {
+                guard shard.knows(.user(user)) || shard.spent.count < Self.sumsPerShardMax else { return .full }
+                extra.append(.user(user))
+            }
             guard shard.hasRoom(for: extra, at: now) else { return .full }
             for subject in extra { accounts.append(shard.account(of: subject, tenant, book)) }
             var fits = true
@@ -178,58 +208,41 @@ final class AccountTable: Sendable {
                 if !account.fits(requests: index < 2 ? 0 : 1, tokens: call.tokens, at: now) { fits = false }
             }
             guard fits else { return .refused(Self.refusal(of: accounts, counted: 2, tokens: call.tokens, at: now)) }
+            if call.cost == nil, accounts.contains(where: \.rules.hasMoney) { return .unpriced }
+            if let spent = Self.spent(accounts, call.amount, at: call.time) { return .refused(spent) }
             return Self.count(call, accounts, locked, at: now)
         }
+    }
+
+    /// Of the budgets that have no room, the one that has none for the longest time.
+    private static func spent(_ accounts: [Account], _ amount: Meter.Sum, at time: WallTime) -> Standing? {
+        accounts.compactMap { $0.refusal(of: amount, at: time) }.max { $0.nextAfter < $1.nextAfter }
     }
 
     private static func count(
         _ call: Call, _ accounts: [Account], _ shard: Locked, at now: Instant
     ) -> CallDecision {
         for account in accounts[2...] { account.countRequest() }
-        guard call.tokens > 0, accounts.contains(where: { !$0.rules.tokens.isEmpty }) else {
+        guard accounts.contains(where: { !$0.rules.tokens.isEmpty || !$0.rules.budgets.isEmpty }) else {
             return .admitted(nil, tightest: nil)
         }
         var held: [CallHold.Part] = []
         var tightest: (account: Account, index: Int, remaining: Int)?
-        for account in accounts where !account.rules.tokens.isEmpty {
+        for account in accounts {
             held.append(CallHold.Part(account: account, places: account.count(tokens: call.tokens)))
+            account.hold(call.amount)
             account.holds += 1
             if let own = account.tightestOfTokens, tightest.map({ own.remaining < $0.remaining }) ?? true {
                 tightest = (account, own.index, own.remaining)
             }
         }
+        let warnings = accounts.compactMap { $0.warning(above: warningPercent, at: call.time) }
         return .admitted(
-            CallHold(shard, held, tokens: call.tokens),
-            tightest: tightest.map { $0.account.tokenStanding($0.index, at: now) })
-    }
-
-    /// What a call holds back until it is known what it used.
-    final class CallHold: Hold, @unchecked Sendable {
-        fileprivate struct Part {
-            let account: Account
-            let places: [Account.TokenPlace]
-        }
-
-        private let shard: Locked
-        private let parts: [Part]
-        private let tokens: Int
-        // Under the shard's lock.
-        private var isSettled = false
-
-        fileprivate init(_ shard: Locked, _ parts: [Part], tokens: Int) {
-            (self.shard, self.parts, self.tokens) = (shard, parts, tokens)
-        }
-
-        func settle(tokens used: Int?) {
-            shard.shard.withLock { _ in
-                guard !isSettled else { return }
-                isSettled = true
-                for part in parts {
-                    part.account.holds -= 1
-                    if let used { part.account.correct(part.places, by: used - tokens) }
-                }
-            }
-        }
+            CallHold(shard, held, call.amount, at: call.time),
+            tightest: tightest.map { $0.account.tokenStanding($0.index, at: now) },
+            warnings.max { $0.percent < $1.percent }.map {
+                Warning(standing: $0.standing, percent: $0.percent, isNew: $0.isNew)
+            })
     }
 
     // MARK: Addresses
@@ -257,14 +270,27 @@ final class AccountTable: Sendable {
     }
 
     func standings(of subjects: [Subject], of tenant: TenantID, at now: Instant) -> [Standing] {
+        look(at: subjects, of: tenant) { $0.standings(at: now) }
+    }
+
+    /// What is left of every budget.
+    func budgetStandings(of subjects: [Subject], of tenant: TenantID, at time: WallTime) -> [Standing] {
+        look(at: subjects, of: tenant) { $0.budgetStandings(at: time) }
+    }
+
+    private func look(
+        at subjects: [Subject], of tenant: TenantID, _ body: (Account) -> [Standing]
+    ) -> [Standing] {
         shard(of: tenant).shard.withLock { shard in
             subjects.flatMap { subject in
+                // Nobody's account is made for being looked at.
                 let account =
                     shard.accounts[subject]
                     ?? Account(
-                        subject, tenant: tenant, book.rules(for: subject, of: tenant), generation: book.generation)
+                        subject, tenant: tenant, book.rules(for: subject, of: tenant), generation: book.generation,
+                        spent: shard.spent[subject]?.sums ?? SpentSums())
                 account.refresh(from: book)
-                return account.standings(at: now)
+                return body(account)
             }
         }
     }
@@ -274,7 +300,18 @@ final class AccountTable: Sendable {
         (shards + addressShards).reduce(0) { $0 + $1.shard.withLock { $0.accounts.count } }
     }
 
-    private func shard(of tenant: TenantID) -> Locked { shards[Self.index(of: tenant)] }
+    /// Forgets a tenant that is being deleted, with everything of it.
+    func forget(_ tenant: TenantID) {
+        shard(of: tenant).shard.withLock { shard in
+            for (subject, account) in shard.accounts where account.tenant == tenant {
+                account.isForgotten = true
+                shard.accounts[subject] = nil
+            }
+            shard.spent = shard.spent.filter { $0.value.tenant != tenant }
+        }
+    }
+
+    func shard(of tenant: TenantID) -> Locked { shards[Self.index(of: tenant)] }
 
     /// Hasher is seeded at start, so nobody outside can aim at one shard.
     private static func index(of value: some Hashable) -> Int {
@@ -286,19 +323,21 @@ final class AccountTable: Sendable {
 
 extension AccountTable.Shard {
     /// The account of a subject, made if need be; behind ``hasRoom(for:at:)``.
-    fileprivate mutating func account(of subject: Subject, _ tenant: TenantID?, _ book: RuleBook) -> Account {
+    mutating func account(of subject: Subject, _ tenant: TenantID?, _ book: RuleBook) -> Account {
         if let account = accounts[subject] { return account }
         // The number first: rules that change in between are taken over with the next request.
         let generation = book.generation
-        let account = Account(subject, tenant: tenant, book.rules(for: subject, of: tenant), generation: generation)
+        let account = Account(
+            subject, tenant: tenant, book.rules(for: subject, of: tenant), generation: generation,
+            spent: spent.removeValue(forKey: subject)?.sums ?? SpentSums())
         accounts[subject] = account
         return account
     }
 
     /// Whether accounts for these subjects can be held, after forgetting idle ones if need be. The search goes through the
     /// whole shard, so it happens once a second at most: a flood of new names pays for it once, not with each name.
-    fileprivate mutating func hasRoom(for subjects: [Subject], at now: Instant) -> Bool {
-        if accounts.count + subjects.count <= AccountTable.accountsPerShardMax { return true }
+    mutating func hasRoom(for subjects: [Subject], at now: Instant) -> Bool {
+        if accounts.count + subjects.count <= accountsMax { return true }
         if fits(subjects) { return true }
         guard now > sweptAt + .seconds(1) else { return false }
         sweptAt = now
@@ -306,12 +345,23 @@ extension AccountTable.Shard {
             // A principal may hold it: counted there and made anew here, it would count half.
             account.isForgotten = true
             accounts[subject] = nil
+            if let tenant = account.tenant, account.spent.known.total != Meter.Sum() {
+                spent[subject] = (tenant, account.spent)
+            }
         }
         // The sweep may have forgotten one of them that was idle.
         return fits(subjects)
     }
 
     private func fits(_ subjects: [Subject]) -> Bool {
-        accounts.count + subjects.count { accounts[$0] == nil } <= AccountTable.accountsPerShardMax
+        accounts.count + subjects.count { accounts[$0] == nil } <= accountsMax
     }
+
+    /// Changes what a subject has spent, whether or not it has an account.
+    mutating func change(spentBy subject: Subject, of tenant: TenantID, _ body: (inout SpentSums) -> Void) {
+        if let account = accounts[subject] { return body(&account.spent) }
+        body(&spent[subject, default: (tenant, SpentSums())].sums)
+    }
+
+    func knows(_ subject: Subject) -> Bool { accounts[subject] != nil || spent[subject] != nil }
 }

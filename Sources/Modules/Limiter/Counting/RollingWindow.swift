@@ -37,7 +37,7 @@ struct RollingWindow: Sendable {
     private var slots: [Slot] = []
     /// The first slot that counts.
     private var first = 0
-    /// The newest granule seen, counted from the beginning of the monotonic clock.
+    /// The newest granule seen, counted from before the beginning of the monotonic clock.
     private var newest: UInt64 = 0
     /// The sum of the slots.
     private(set) var total = 0
@@ -97,5 +97,27 @@ struct RollingWindow: Sendable {
     func waitUntilIdle(at now: Instant, _ rate: Rate) -> Duration {
         guard first < slots.count else { return .zero }
         return rate.expiry(of: slots[slots.count - 1].granule, from: now)
+    }
+
+    // MARK: Over a restart
+
+    /// What counts, oldest first.
+    var counted: ArraySlice<Slot> { slots[first...] }
+
+    /// Takes up what was counted before, oldest first, before anything else is counted.
+    mutating func restore(_ counts: [(age: Duration, count: Int)], at now: Instant, _ rate: Rate) {
+        advance(to: now, rate)
+        for (age, count) in counts where age < rate.length + rate.length {
+            let granule = min(rate.granule(age, before: now), newest)
+            guard granule + UInt64(Self.granulesPerWindow) >= newest else { continue }
+            if slots.last?.granule == granule {
+                slots[slots.count - 1].count += count
+            } else if slots.last.map({ $0.granule < granule }) ?? true {
+                slots.append(Slot(granule: granule, count: count))
+            } else {
+                continue
+            }
+            total += count
+        }
     }
 }

@@ -55,6 +55,11 @@ struct EndUser: Hashable, Sendable {
         }
         (high, low) = words
     }
+
+    /// The digest again.
+    var digest: [UInt8] {
+        (0..<16).map { UInt8(truncatingIfNeeded: ($0 < 8 ? high : low) >> UInt64(56 - 8 * ($0 % 8))) }
+    }
 }
 
 /// What one customer of an Internet provider is given: an IPv4 address, or an IPv6 network of 64 bits. Whoever has such a

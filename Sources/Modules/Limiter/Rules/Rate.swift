@@ -32,6 +32,11 @@ struct Rate: Sendable, Equatable {
 
     /// The most that a limit can be.
     static let limitMax = 1_000_000_000_000
+
+    /// What is added to the monotonic clock, which begins with the machine: so windows that are put back at a start may hold
+    /// what was admitted before that.
+    private static let offset: UInt64 = 4 * 86_400 * 1_000_000_000
+
     init(_ limit: Int, _ unit: Unit, per period: Period) {
         (self.limit, self.unit, self.period) = (limit, unit, period)
         let granules = UInt64(RollingWindow.granulesPerWindow)
@@ -45,12 +50,27 @@ struct Rate: Sendable, Equatable {
     var length: Duration { .seconds(period.seconds) }
 
     func granule(at time: Instant) -> UInt64 {
-        time.nanoseconds / granuleNanoseconds
+        (time.nanoseconds &+ Self.offset) / granuleNanoseconds
+    }
+
+    /// The granule at a time before `now`, which may be before the machine's start.
+    func granule(_ age: Duration, before now: Instant) -> UInt64 {
+        let distance = UInt64(clamping: age.clampedNanoseconds)
+        let now = now.nanoseconds &+ Self.offset
+        return (now > distance ? now - distance : 0) / granuleNanoseconds
     }
 
     /// How long until a granule is wholly older than the window.
     func expiry(of granule: UInt64, from now: Instant) -> Duration {
         let end = (granule + UInt64(RollingWindow.granulesPerWindow) + 1) * granuleNanoseconds
-        return end > now.nanoseconds ? .nanoseconds(Int64(clamping: end - now.nanoseconds)) : .zero
+        let now = now.nanoseconds &+ Self.offset
+        return end > now ? .nanoseconds(Int64(clamping: end - now)) : .zero
+    }
+
+    /// How long ago a granule ended; zero for the one that is not over. What is put back at this distance counts no shorter.
+    func age(of granule: UInt64, at now: Instant) -> Duration {
+        let end = (granule + 1) * granuleNanoseconds
+        let now = now.nanoseconds &+ Self.offset
+        return now > end ? .nanoseconds(Int64(clamping: now - end)) : .zero
     }
 }

@@ -8,7 +8,23 @@ import Synchronization
 final class RuleBook: Sendable {
     private struct State {
         var standard: [SubjectKind: Rules]
-        var overrides: [Subject: Rules] = [:]
+        var overrides: [Subject: Override] = [:]
+
+        func rules(for subject: Subject) -> Rules {
+            let standard = standard[subject.kind] ?? .none
+            guard let override = overrides[subject] else { return standard }
+            return (override.limits ?? standard).with(budgets: override.budgets ?? standard.budgets)
+        }
+    }
+
+    /// What is set for one subject; `nil` for what the configuration says.
+    struct Override: Sendable {
+        /// Whose it is.
+        var tenant: TenantID?
+        var limits: Rules?
+        var budgets: [Budget]?
+
+        var isEmpty: Bool { limits == nil && budgets == nil }
     }
 
     // Guards the tables. Asked where an account is new, and once for each account after a change.
@@ -33,17 +49,26 @@ final class RuleBook: Sendable {
     var limitsAddresses: Bool { addressRules.load(ordering: .acquiring) }
 
     func rules(for subject: Subject, of tenant: TenantID?) -> Rules {
-        state.withLock { $0.overrides[subject] ?? $0.standard[subject.kind] ?? .none }
+        state.withLock { $0.rules(for: subject) }
     }
+
+    /// The configuration's, for each subject of a kind.
+    func rules(forEach kind: SubjectKind) -> Rules { state.withLock { $0.standard[kind] ?? .none } }
 
     func setStandard(_ standard: [SubjectKind: Rules]) {
         change { $0.standard = standard }
     }
 
-    /// - Parameter rules: `nil` for those of the configuration.
-    func set(_ rules: Rules?, for subject: Subject) {
-        change { $0.overrides[subject] = rules }
+    func set(_ override: Override, for subject: Subject) {
+        change { $0.overrides[subject] = override.isEmpty ? nil : override }
     }
+
+    /// Forgets what was set for a tenant that is being deleted, and for what is its own.
+    func forget(_ tenant: TenantID) {
+        change { $0.overrides = $0.overrides.filter { $0.value.tenant != tenant } }
+    }
+
+    func override(of subject: Subject) -> Override { state.withLock { $0.overrides[subject] ?? Override() } }
 
     private func change(_ body: (inout State) -> Void) {
         state.withLock { body(&$0) }
@@ -55,10 +80,11 @@ final class RuleBook: Sendable {
     private func note() {
         let (standard, overrides) = state.withLock { ($0.standard, $0.overrides) }
         func each(_ kind: SubjectKind) -> Rules { standard[kind] ?? .none }
-        let all = Array(standard.values) + Array(overrides.values)
+        let all = Array(standard.values) + overrides.values.compactMap(\.limits)
         let ofCalls =
             !each(.node).requests.isEmpty || !each(.user).requests.isEmpty
-            || overrides.contains { $0.key.kind == .node } || all.contains { !$0.tokens.isEmpty }
+            || overrides.contains { $0.key.kind == .node || !($0.value.budgets ?? []).isEmpty }
+            || all.contains { !$0.tokens.isEmpty || !$0.budgets.isEmpty }
         callRules.store(ofCalls, ordering: .releasing)
         addressRules.store(!each(.address).requests.isEmpty, ordering: .releasing)
     }

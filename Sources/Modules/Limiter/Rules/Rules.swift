@@ -9,11 +9,31 @@ final class Rules: Sendable {
     let tokens: [Rate]
     /// Requests that may be under way at once.
     let concurrentMax: Int
+    let budgets: [Budget]
+    let hasMoney: Bool
 
-    static let none = Rules(requests: [], tokens: [], concurrentMax: .max)
+    static let none = Rules(requests: [])
 
-    init(requests: [Rate], tokens: [Rate] = [], concurrentMax: Int = .max) {
+    init(requests: [Rate], tokens: [Rate] = [], concurrentMax: Int = .max, budgets: [Budget] = []) {
         (self.requests, self.tokens, self.concurrentMax) = (requests, tokens, concurrentMax)
+        self.budgets = budgets
+        hasMoney = budgets.contains { $0.unit == .dollars }
+    }
+
+    /// The same limits with other budgets.
+    func with(budgets: [Budget]) -> Rules {
+        Rules(requests: requests, tokens: tokens, concurrentMax: concurrentMax, budgets: budgets)
+    }
+
+    /// Reads budgets as people write them.
+    static func budgets(_ texts: [String]) throws(RuleError) -> [Budget] {
+        let budgets = try texts.map { text throws(RuleError) in try Budget(text) }
+        for (index, budget) in budgets.enumerated() {
+            guard !budgets[..<index].contains(where: { $0.name == budget.name }) else {
+                throw RuleError("two budgets are of the same thing over the same time", hint: "which of them is meant?")
+            }
+        }
+        return budgets
     }
 
     /// Reads rules as people write them: `1000 requests/hour`, `200000 tokens/minute`, `32 concurrent`.

@@ -85,6 +85,9 @@ extension Failure {
         case .concurrency:
             self.init(.concurrencyExceeded, standing.sentence)
             retryAfter = .seconds(1)
+        case .budget(let budget):
+            self.init(.insufficientQuota, standing.sentence)
+            if budget.period != .total { retryAfter = standing.nextAfter }
         }
         limit = standing.state
     }

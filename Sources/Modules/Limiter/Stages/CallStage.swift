@@ -2,6 +2,7 @@
 
 import Core
 import HTTP
+import Log
 import Platform
 
 /// Counts a call to a model once it is known what it is about: for its node, for the person behind the key, and its tokens at
@@ -10,13 +11,14 @@ final class CallStage: PromptStage, FiguresStage {
     private let table: AccountTable
     private let people: @Sendable () -> (any EndUserDigests)?
     private let now: (@Sendable () -> Instant)?
+    private let log: Logger
 
     /// - Parameter people: knows by which digest the records name an end user.
     init(
         table: AccountTable, people: @escaping @Sendable () -> (any EndUserDigests)?,
-        now: (@Sendable () -> Instant)?
+        now: (@Sendable () -> Instant)?, log: Logger
     ) {
-        (self.table, self.people, self.now) = (table, people, now)
+        (self.table, self.people, self.now, self.log) = (table, people, now, log)
     }
 
     var position: StagePosition { .reserve }
@@ -25,50 +27,70 @@ final class CallStage: PromptStage, FiguresStage {
 
     func enterNow(_ exchange: Exchange) throws(Failure) -> Bool {
         guard table.book.limitsCalls, let pair = exchange.counters as? AccountTable.Pair else { return true }
-        guard let reservation = exchange.figures.reservation else { return true }
+        guard let worst = exchange.figures.heldBack else { return true }
         var user: EndUser?
         if let name = exchange.figures.endUser, let tenant = pair.tenant.tenant {
             guard let digests = people() else { throw .nobodyKnown }
             guard let digest = digests.knownDigest(ofEndUser: name, of: tenant) else { return false }
             user = EndUser(digest: digest)
         }
-        try reserve(exchange, pair, reservation, user)
+        try reserve(exchange, pair, worst, user)
         return true
     }
 
     func enter(_ exchange: Exchange) async throws(Failure) {
-        guard let pair = exchange.counters as? AccountTable.Pair, let reservation = exchange.figures.reservation,
+        guard let pair = exchange.counters as? AccountTable.Pair, let worst = exchange.figures.heldBack,
             let name = exchange.figures.endUser, let tenant = pair.tenant.tenant
         else { return }
         guard let digests = people() else { throw .nobodyKnown }
         let digest = await digests.digest(ofEndUser: name, of: tenant)
-        try reserve(exchange, pair, reservation, EndUser(digest: digest))
+        try reserve(exchange, pair, worst, EndUser(digest: digest))
     }
 
     private func reserve(
-        _ exchange: Exchange, _ pair: AccountTable.Pair, _ reservation: ExchangeFigures.Reservation, _ user: EndUser?
+        _ exchange: Exchange, _ pair: AccountTable.Pair, _ worst: ExchangeFigures.WorstCase, _ user: EndUser?
     ) throws(Failure) {
-        let (sum, isTooMany) = reservation.input.addingReportingOverflow(reservation.output)
+        let (sum, isTooMany) = worst.input.addingReportingOverflow(worst.output)
         let call = AccountTable.Call(
             node: exchange.node.map(NodeID.init), user: user,
-            tokens: isTooMany ? Rate.limitMax : min(sum, Rate.limitMax))
+            tokens: isTooMany ? Rate.limitMax : min(sum, Rate.limitMax),
+            cost: worst.cost.map(Int.init(clamping:)), time: exchange.time)
         switch table.admit(call, of: pair, at: now?() ?? exchange.request.arrival) {
-        case .admitted(let hold, let tightest):
-            if let hold { exchange.reservation = Reservation(hold) }
+        case .admitted(let hold, let tightest, let warning):
+            if let hold {
+                exchange.reservation = Reservation(hold)
+                exchange.isHeld = true
+            }
             if let tightest { exchange.announce(tokens: tightest) }
+            if let warning { warn(exchange, warning, pair) }
         case .refused(let standing):
             if case .rate(let rate) = standing.limiter, rate.unit == .tokens { exchange.announce(tokens: standing) }
             throw Failure(standing)
+        case .unpriced:
+            throw Failure(
+                .modelNotPriced, "this model has no price, and there is a budget of money", param: "model",
+                cause: "input_price and output_price of the model, or a file of prices")
         case .full: throw .crowded
         }
     }
 
+    /// A budget that is nearly spent is told on the answer, and in the log once in its day or month.
+    private func warn(_ exchange: Exchange, _ warning: AccountTable.Warning, _ pair: AccountTable.Pair) {
+        let (name, scope) = (warning.standing.name, warning.standing.subject.rawValue)
+        exchange.answerFields.append("x-gatehouse-budget-warning", "\(name); \(scope); \(warning.percent)%")
+        guard warning.isNew else { return }
+        log.warning(
+            "a budget is nearly spent",
+            [
+                "budget": .string(name), "scope": .string(scope), "percent": .int(warning.percent),
+                "tenant": .string(pair.tenant.tenant?.text ?? "-"), "key": .string(exchange.principal?.name ?? "-"),
+            ])
+    }
+
     func leave(_ exchange: Exchange, _ outcome: Outcome) {
-        // What was not written down stands at its worst case.
-        guard exchange.isWrittenDown else { return }
-        let figures = exchange.figures
-        let unknown: Int? = figures.mayHaveUsed ? nil : 0
-        exchange.reservation.take()?.settle(tokens: figures.tokens.map { $0.input + $0.output } ?? unknown)
+        // What has left the house and is not written down stands at its worst case.
+        guard exchange.isWrittenDown || exchange.intent == nil else { return }
+        exchange.reservation.take()?.settle(exchange.figures.settled)
     }
 }
 

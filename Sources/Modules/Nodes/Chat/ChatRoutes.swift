@@ -158,9 +158,9 @@ struct TurnCall: Sendable {
         let demand = ExchangeFigures.Demand(
             inputBytes: plan.textBytes + request.content.utf8.count,
             outputTokensMax: plan.node.configuration.limits.outputTokens, choices: 1)
-        let worst = models.reservation(model: plan.node.configuration.model, demand)
+        let worst = models.worstCase(model: plan.node.configuration.model, demand)
         exchange.figures.demand = demand
-        (exchange.figures.reservation, exchange.figures.alternatives) = (worst?.first, worst?.alternatives)
+        (exchange.figures.worstCase, exchange.figures.alternatives) = (worst?.first, worst?.alternatives)
         return Turn(
             context: context, request: request, plan: plan, database: database, principal: principal,
             requestID: exchange.id, exchange: exchange)
