@@ -67,7 +67,9 @@ let below = [
 let isFuzzing = Context.environment["FUZZ"] != nil
 
 let modules =
-    isFuzzing ? ["Store", "Gateway", "Nodes"] : ["Store", "Audit", "Auth", "Limiter", "Gateway", "Nodes", "Admin"]
+    isFuzzing
+    ? ["Store", "Gateway", "Nodes"]
+    : ["Store", "Audit", "Auth", "Limiter", "Gateway", "Nodes", "Sandbox", "Admin"]
 
 let rooms = ground + network + core
 let everything = below + ["TOML"] + modules
@@ -126,6 +128,11 @@ let application: [Target] =
         tests("Planted", ["Platform", "Support"]),
     ]
 
+/// The filter of boxes, and the calls around them.
+let seccomp = Target.systemLibrary(
+    name: "CSeccomp", path: "Sources/Modules/CSeccomp", pkgConfig: "libseccomp",
+    providers: [.apt(["libseccomp-dev"])])
+
 let package = Package(
     name: "gatehouse",
     products: isFuzzing ? [] : [.executable(name: "gatehouse", targets: ["Appliance"])],
@@ -137,8 +144,9 @@ let package = Package(
             name: "CSQLite", path: "Sources/Modules/CSQLite", pkgConfig: "sqlite3",
             providers: [.apt(["libsqlite3-dev"])]),
     ]
+        + (isFuzzing ? [] : [seccomp])
         + rooms.map(room)
-        + modules.map { room(Room(needing: below, $0)) }
+        + modules.map { room(Room(needing: below + ($0 == "Sandbox" ? ["CSeccomp", "CLinux"] : []), $0)) }
         + [
             .target(
                 name: "FuzzProperties",

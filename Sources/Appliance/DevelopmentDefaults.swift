@@ -21,6 +21,7 @@ let developmentConfiguration = """
     [limiter]
     requests_per_hour = 1000
     [nodes]
+    [sandbox]
     [log]
     [admin]
 

@@ -2,6 +2,7 @@
 
 import Arguments
 import Glibc
+import Sandbox
 import TLS
 
 /// The program `gatehouse`: finds the command on its line, runs it, and leaves with 0, 1 (refused or failed) or 2 (called
@@ -9,6 +10,8 @@ import TLS
 @main
 struct Main {
     static func main() {
+        // Before anything else of this program: the keeper has one thread and nothing in memory.
+        if CommandLine.arguments.dropFirst().elementsEqual([Keeper.word]) { Keeper.run() }
         RecordBuffers.keep()
         do {
             switch try commandTable.parse(Array(CommandLine.arguments.dropFirst()), columns: Terminal.columns) {

@@ -10,6 +10,7 @@ import Limiter
 import Log
 import Nodes
 import Platform
+import Sandbox
 import Store
 
 /// One row of the list of modules: the section that turns it on, what it cannot be without, and how it is made.
@@ -120,6 +121,9 @@ let moduleKinds: [ModuleKind] = [
         roles.consents = nodes.consents
         roles.joinNodes?(nodes.names)
         return nodes
+    },
+    ModuleKind(section: "sandbox", requires: []) { section, roles throws(ConfigurationError) in
+        try Sandbox(section, settings: roles.settings, log: roles.log)
     },
     ModuleKind(section: "admin", requires: []) { section, roles throws(ConfigurationError) in
         let admin = try Admin(section, settings: roles.settings, version: Version.text)

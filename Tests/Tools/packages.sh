@@ -27,6 +27,7 @@ for group in "$@"; do
         want 'libstdc++-dev' any '/usr/lib/gcc/*/*/libstdc++.so'
         want libssl-dev test -e /usr/include/openssl/ssl.h
         want libsqlite3-dev test -e /usr/include/sqlite3.h
+        want libseccomp-dev test -e /usr/include/seccomp.h
         # What the Swift toolchain itself is linked to.
         want libcurl4 library libcurl.so.4
         want libxml2 library libxml2.so.2

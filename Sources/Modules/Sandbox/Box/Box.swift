@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Theory of operation.
+//
+//     keeper ──clone with namespaces──▶ init of the box (pid 1) ──fork──▶ the program
+//
+// All three are the same binary. The keeper has one thread, so that a child of it goes on in Swift. Its root is not the
+// host's (`KeeperRoot`): what a box copies from it has no path to anything but the system's read-only files.
+//
+// The first process makes the box and then minds it: it reaps, watches time, processor and memory, hears the gateway,
+// kills everything, gives back the files when nothing else lives, and says how it was. It cannot be seen, traced or
+// signalled from inside, is not in the program's control group, and holds nothing but its pipes. When it dies the kernel
+// kills the rest; it dies with the keeper, and when the gateway's end of its control socket closes.
+//
+// The program's process takes the rest of the steps on itself, since they cannot be undone, and becomes the program.
+
+import CLinux
+import CSeccomp
+import Glibc
+import Platform
+
+/// The descriptors that a run comes with.
+struct BoxDescriptors {
+    let order: CInt
+    let input: CInt
+    let output: CInt
+    let errors: CInt
+    let control: CInt
+}
+
+/// A box as its first process makes it.
+struct Box {
+    let order: BoxOrder
+    let descriptors: BoxDescriptors
+    let group: RunGroup
+    let filter: [UInt8]
+    let ids: KeeperIdentity
+
+    /// The life of the first process of a box. It never returns.
+    static func run(
+        _ descriptors: BoxDescriptors, group: RunGroup, filter: BoxFilter, ids: KeeperIdentity
+    ) -> Never {
+        var report = BoxReport()
+        do throws(BoxFailure) {
+            // The gateway must hear at once that the keeper is gone: no box holds the keeper's end.
+            close(Keeper.socket)
+            // The keeper's death is ours.
+            try BoxStep.processes.take { cbox_prctl(PR_SET_PDEATHSIG, UInt(SIGKILL), 0) }
+            let order = try Self.read(descriptors.order)
+            let box = Box(
+                order: order, descriptors: descriptors, group: group,
+                filter: group.isEmpty ? filter.withoutMemoryFiles : filter.whole, ids: ids)
+            report = try box.live()
+        } catch {
+            report.end = .setup
+            report.step = error.step
+            report.errno = Int(error.errno.rawValue)
+        }
+        BoxSpeech(descriptors.control).say(report)
+        _exit(0)
+    }
+
+    private func live() throws(BoxFailure) -> BoxReport {
+        try enterIdentities(ids)
+        try makeRoot(order.limits)
+        try makeProcesses()
+        if order.layers.contains(.network) { try makeNetwork() }
+        try BoxStep.processes.take { cbox_prctl(PR_SET_DUMPABLE, 0, 0) }
+        let start = try begin()
+        try dropCapabilities()
+        var watch = BoxWatch(box: self, start: start)
+        return watch.watch()
+    }
+
+    /// Forks the program's process, and waits until it is the program.
+    private func begin() throws(BoxFailure) -> BoxStart {
+        var signals = sigset_t()
+        // SAFETY: the set lives through the calls.
+        unsafe sigemptyset(&signals)
+        unsafe sigaddset(&signals, SIGCHLD)
+        unsafe sigprocmask(SIG_BLOCK, &signals, nil)
+        let children = unsafe signalfd(-1, &signals, CInt(SFD_NONBLOCK | SFD_CLOEXEC))
+        guard children >= 0 else { throw BoxFailure(.descriptors) }
+        var trouble: (CInt, CInt) = (-1, -1)
+        // SAFETY: two numbers one after the other, as pipe2(2) wants.
+        let piped = unsafe withUnsafeMutableBytes(of: &trouble) { numbers in
+            unsafe cbox_pipe(numbers.baseAddress)
+        }
+        guard piped == 0 else { throw BoxFailure(.descriptors) }
+        let begun = Instant.now()
+        let program = cbox_clone(0)
+        guard program >= 0 else { throw BoxFailure(.processes) }
+        if program == 0 {
+            close(trouble.0)
+            become(telling: trouble.1)
+        }
+        close(trouble.1)
+        try hear(trouble.0)
+        close(trouble.0)
+        for used in [descriptors.order, descriptors.input, descriptors.output, descriptors.errors] { close(used) }
+        return BoxStart(program: program, children: children, time: begun)
+    }
+
+    /// Reads what the program's process says of a step that failed; it says nothing and ends where it became the program.
+    private func hear(_ trouble: CInt) throws(BoxFailure) {
+        var words: [UInt8] = [0, 0]
+        let count = BoxStep.execution.retrying { unsafe Glibc.read(trouble, &words, 2) }
+        guard count == 2 else { return }
+        throw BoxFailure(BoxStep(rawValue: Int(words[0])) ?? .execution, Errno(CInt(words[1])))
+    }
+
+    /// What the program's process does: the steps of a box that are about one process, in their order.
+    private func become(telling trouble: CInt) -> Never {
+        do throws(BoxFailure) {
+            try takeDescriptors(keeping: trouble)
+            if order.layers.contains(.resources) { try joinGroup() }
+            try fillWorkspace()
+            try limitResources()
+            if order.layers.contains(.capabilities) { try dropCapabilities() }
+            try takeCredentials()
+            // All of ours close when the program begins; nothing here depends on that.
+            try BoxStep.descriptors.take { cbox_close_from(UInt32(BoxDescriptors.trouble) + 1) }
+            if order.layers.contains(.landlock) { try restrictFiles() }
+            if order.layers.contains(.filter) { try loadFilter() }
+            try execute()
+        } catch {
+            var words = [UInt8(error.step.rawValue), UInt8(truncatingIfNeeded: error.errno.rawValue)]
+            // SAFETY: two bytes.
+            _ = unsafe Glibc.write(BoxDescriptors.trouble, &words, 2)
+        }
+        _exit(127)
+    }
+
+    private static func read(_ file: CInt) throws(BoxFailure) -> BoxOrder {
+        let bytes = lseek(file, 0, SEEK_END)
+        guard bytes > 0, bytes <= BoxOrder.bytesMax, lseek(file, 0, SEEK_SET) == 0 else { throw BoxFailure(.order) }
+        var place = 0
+        let content = unsafe [UInt8](unsafeUninitializedCapacity: bytes) { buffer, count in
+            while place < bytes {
+                // SAFETY: the room behind `place` is `bytes - place` long.
+                let read = unsafe Glibc.read(file, buffer.baseAddress.map { unsafe $0 + place }, bytes - place)
+                guard read > 0 else { break }
+                place += read
+            }
+            count = place
+        }
+        do throws(WordReader.Malformed) {
+            return try BoxOrder(decoding: content)
+        } catch {
+            throw BoxFailure(.order, .invalidArgument)
+        }
+    }
+}
+
+/// The program's process, and what tells of children that ended.
+struct BoxStart {
+    let program: CInt
+    let children: CInt
+    let time: Instant
+}
+
+extension BoxStep {
+    /// A call that is made again where a signal interrupted it.
+    func retrying<Number: SignedInteger>(_ call: () -> Number) -> Number {
+        while true {
+            let result = call()
+            if result >= 0 || errno != EINTR { return result }
+        }
+    }
+}
+
+extension BoxDescriptors {
+    /// Where the program's process tells of trouble: behind its standard descriptors, closed when it becomes the program.
+    static let trouble: CInt = 3
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CSeccomp
+import Glibc
+import Platform
+
+/// The system calls of a program in a box, as programs for the kernel (seccomp(2)). Made once, when the keeper begins:
+/// building takes libseccomp some milliseconds, loading the bytes some microseconds.
+///
+/// An allow-list: what it does not name is ENOSYS, as on a kernel that does not have it, so that libraries fall back; what
+/// is known to be dangerous is EPERM. Another architecture's calls kill the process: their numbers mean something else.
+struct BoxFilter {
+    let whole: [UInt8]
+    /// Without files in memory (memfd_create(2)), where nothing bounds them.
+    let withoutMemoryFiles: [UInt8]
+
+    init() throws(BoxFailure) {
+        whole = try Self.build(memoryFiles: true)
+        withoutMemoryFiles = try Self.build(memoryFiles: false)
+    }
+
+    private static func build(memoryFiles: Bool) throws(BoxFailure) -> [UInt8] {
+        guard let context = unsafe seccomp_init(cseccomp_errno_action(UInt16(ENOSYS))) else {
+            throw BoxFailure(.filter, .outOfMemory)
+        }
+        defer { unsafe seccomp_release(context) }
+        var rules = unsafe FilterRules(context)
+        rules.must(unsafe seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS_))
+        for name in FilterList.allowed { rules.allow(name) }
+        if memoryFiles { rules.allow("memfd_create") }
+        for name in FilterList.refused { rules.refuse(name) }
+        for rule in FilterList.conditional { rules.allow(rule) }
+        guard rules.failure == 0 else { throw BoxFailure(.filter, Errno(-rules.failure)) }
+        return try unsafe export(context)
+    }
+
+    /// SCMP_ACT_KILL_PROCESS, a macro that Swift does not see.
+    private static let SCMP_ACT_KILL_PROCESS_: UInt32 = 0x8000_0000
+
+    private static func export(_ context: scmp_filter_ctx) throws(BoxFailure) -> [UInt8] {
+        let file = FileDescriptor(owning: try BoxStep.filter.take { unsafe cbox_memory_file("filter") })
+        let number = file.rawValue
+        let result = unsafe seccomp_export_bpf(context, number)
+        guard result == 0 else { throw BoxFailure(.filter, Errno(-result)) }
+        let count = lseek(number, 0, SEEK_END)
+        // A program of the kernel's has at most 4096 instructions of eight bytes.
+        guard count > 0, count <= 4096 * 8 else { throw BoxFailure(.filter, .fileTooLarge) }
+        var bytes = [UInt8](repeating: 0, count: count)
+        // SAFETY: the array is as long as said.
+        guard unsafe pread(number, &bytes, count, 0) == count else { throw BoxFailure(.filter) }
+        return bytes
+    }
+}
+
+/// One call, allowed where each of its arguments is as said. Several rules of one call are alternatives.
+struct FilterRule {
+    let name: String
+    /// Argument, mask, value: of the low 32 bits, which are all that the kernel looks at.
+    let conditions: [(UInt32, UInt32, UInt32)]
+
+    init(_ name: String, _ conditions: (UInt32, UInt32, UInt32)...) {
+        self.name = name
+        self.conditions = conditions
+    }
+}
+
+/// Adds rules, and remembers the first that could not be added.
+@safe private struct FilterRules {
+    private let context: scmp_filter_ctx
+    private(set) var failure: CInt = 0
+
+    init(_ context: scmp_filter_ctx) { unsafe self.context = unsafe context }
+
+    mutating func must(_ result: CInt) { if failure == 0, result < 0 { failure = result } }
+
+    mutating func allow(_ name: String) { add(SCMP_ACT_ALLOW_, name, []) }
+    mutating func refuse(_ name: String) { add(cseccomp_errno_action(UInt16(EPERM)), name, []) }
+
+    mutating func allow(_ rule: FilterRule) {
+        add(SCMP_ACT_ALLOW_, rule.name, rule.conditions.map { cseccomp_equals($0.0, $0.1, $0.2) })
+    }
+
+    private mutating func add(_ action: UInt32, _ name: String, _ conditions: [scmp_arg_cmp]) {
+        let number = unsafe seccomp_syscall_resolve_name(name)
+        // A name that this libseccomp, or this architecture, does not have: the call stays unknown, and so refused.
+        guard number >= 0 else { return }
+        must(unsafe seccomp_rule_add_array(context, action, number, UInt32(conditions.count), conditions))
+    }
+
+    /// SCMP_ACT_ALLOW, a macro that Swift does not see.
+    private let SCMP_ACT_ALLOW_: UInt32 = 0x7fff_0000
+}

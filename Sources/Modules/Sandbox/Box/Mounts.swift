@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CSeccomp
+import Glibc
+import Platform
+
+extension Box {
+    /// The writable places: one tmpfs for `/tmp`, `/work` and `/dev/shm`, so that its size and its number of files bound all
+    /// of them together.
+    func makeRoot(_ limits: BoxLimits) throws(BoxFailure) {
+        let options = "size=\(limits.diskBytes),nr_inodes=\(limits.inodes),mode=0755"
+        let flags = CBOX_NOSUID | CBOX_NODEV
+        try BoxStep.root.take { unsafe cbox_mount("tmpfs", "/tmp", "tmpfs", flags, options) }
+        for (name, place) in [("work", "/work"), ("shm", "/dev/shm"), ("tmp", "/tmp")] {
+            try BoxStep.root.take { unsafe mkdir("/tmp/\(name)", 0o700) }
+            try BoxStep.root.take { unsafe cbox_mount("/tmp/\(name)", place, nil, CBOX_BIND, nil) }
+        }
+    }
+
+    /// Files of `/proc` that tell of the host, or act on it. What is not there on this kernel is passed over.
+    private static let masked = [
+        "kcore", "keys", "key-users", "kmsg", "kallsyms", "modules", "timer_list", "sched_debug", "latency_stats",
+        "sysrq-trigger", "config.gz", "cmdline", "kpagecount", "kpageflags", "kpagecgroup", "vmallocinfo", "slabinfo",
+        "buddyinfo", "pagetypeinfo", "zoneinfo", "iomem", "ioports", "interrupts", "softirqs", "swaps", "diskstats",
+        "partitions", "consoles", "cgroups",
+    ]
+    private static let maskedFolders = ["acpi", "bus", "driver", "fs", "irq", "scsi", "tty", "sysvipc", "asound"]
+
+    /// A `/proc` of this box's own processes.
+    func makeProcesses() throws(BoxFailure) {
+        let flags = CBOX_NOSUID | CBOX_NODEV | CBOX_NOEXEC
+        guard order.layers.contains(.processes) else { return }
+        try BoxStep.processes.take { unsafe cbox_mount("proc", "/proc", "proc", flags, "hidepid=2") }
+        // Who may read these is decided by user ids that a box does not have; the masks are for a kernel that forgets to ask.
+        for name in Self.masked { try mask("/proc/\(name)", with: "/dev/null") }
+        for name in Self.maskedFolders { try mask("/proc/\(name)", with: KeeperRoot.emptyFolder) }
+        try BoxStep.processes.take { unsafe cbox_mount("/proc/sys", "/proc/sys", nil, CBOX_BIND, nil) }
+        try BoxStep.processes.take { unsafe cbox_restrict_mount("/proc/sys", 0, UInt64(CBOX_ATTR_READ_ONLY)) }
+    }
+
+    private func mask(_ path: String, with other: String) throws(BoxFailure) {
+        guard unsafe cbox_mount(other, path, nil, CBOX_BIND, nil) != 0 else { return }
+        let cause = Errno.last
+        guard cause == .noSuchFile || cause == .notDirectory else { throw BoxFailure(.processes, cause) }
+    }
+}

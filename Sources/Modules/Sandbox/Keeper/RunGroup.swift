@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CSeccomp
+import Glibc
+import Platform
+
+/// The open files of one run's control groups: where a process joins them, and where their figures are read. -1 for what
+/// there is not. They belong to whoever made them (`ControlGroups`) and are inherited by the box.
+struct RunGroup {
+    /// `cgroup.procs` of each hierarchy.
+    var members: [CInt] = []
+    /// `cpuacct.usage`, or `cpu.stat`.
+    var cpuUsage: CInt = -1
+    var isCPUStatistics = false
+    /// `memory.oom_control`, or `memory.events`.
+    var memoryEvents: CInt = -1
+    /// `memory.max_usage_in_bytes`, or `memory.peak`.
+    var memoryPeak: CInt = -1
+    var processesEvents: CInt = -1
+    var processesCurrent: CInt = -1
+    var processesPeakFile: CInt = -1
+    /// Folders to remove, as their parent's descriptor and the name.
+    var folders: [(parent: CInt, name: String)] = []
+
+    var isEmpty: Bool { members.isEmpty }
+
+    /// Whether memory is bounded by a group.
+    var holdsMemory: Bool { memoryEvents >= 0 }
+
+    /// Moves this process into them. The files were opened by the keeper, whose right to write counts.
+    func join() throws(BoxFailure) {
+        let me: [UInt8] = [UInt8(ascii: "0")]
+        for file in members {
+            try BoxStep.group.take { unsafe write(file, me, 1) }
+        }
+    }
+
+    var cpuNanoseconds: Int {
+        if !isCPUStatistics { return SmallFile.number(cpuUsage) ?? 0 }
+        return SmallFile.text(cpuUsage).flatMap { SmallFile.number("usage_usec", in: $0) }.map { $0 * 1000 } ?? 0
+    }
+
+    var outOfMemoryKills: Int {
+        SmallFile.text(memoryEvents).flatMap { SmallFile.number("oom_kill", in: $0) } ?? 0
+    }
+
+    var memoryPeakBytes: Int? { SmallFile.number(memoryPeak) }
+
+    var processesRefused: Int {
+        processesEvents < 0 ? 0 : SmallFile.text(processesEvents).flatMap { SmallFile.number("max", in: $0) } ?? 0
+    }
+
+    var processes: Int? { SmallFile.number(processesCurrent) }
+    var processesPeak: Int? { SmallFile.number(processesPeakFile) }
+
+    /// Closes its files. The folders stay.
+    func closeFiles() {
+        let files =
+            members + [cpuUsage, memoryEvents, memoryPeak, processesEvents, processesCurrent, processesPeakFile]
+        for file in files where file >= 0 { close(file) }
+    }
+
+    /// Removes the folders; false where one is still in use.
+    mutating func remove() -> Bool {
+        folders.removeAll { folder in
+            unsafe unlinkat(folder.parent, folder.name, AT_REMOVEDIR) == 0 || errno == ENOENT
+        }
+        return folders.isEmpty
+    }
+}

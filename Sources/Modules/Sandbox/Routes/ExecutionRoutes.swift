@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import EventLoop
+import HTTP
+import JSON
+import Platform
+
+/// `/v1/executions`: code run in a box.
+struct ExecutionRoutes: Sendable {
+    let sandbox: Sandbox
+
+    var all: [Route] { [create, languages] }
+
+    private var create: Route {
+        Route(
+            .post, "/v1/executions", guard: .key(.executions), summary: "Run code in a box, and answer what came of it",
+            requestBody: ExecutionRequest.schema
+        ) { exchange async throws(Failure) in
+            let settings = sandbox.settings
+            let body = try await JSONBody(exchange, bytesMax: settings.requestBytesMax, known: ExecutionRequest.names)
+            let languages = sandbox.state.languages
+            let request = try ExecutionRequest(body, languages: languages, settings: settings)
+            let call = try ExecutionCall(exchange, request, sandbox)
+            exchange.figures.isStreamed = request.isStreamed
+            try await exchange.advance(through: .record)
+            return request.isStreamed ? try await call.stream() : try await call.whole()
+        }
+    }
+
+    private var languages: Route {
+        Route(
+            .get, "/v1/executions/languages", guard: .key(.executions),
+            summary: "What can be run here, with versions and limits"
+        ) { exchange async throws(Failure) in
+            let (settings, state) = (sandbox.settings, sandbox.state)
+            let list = state.languages.map { language -> JSONValue in
+                [
+                    "name": .string(language.name), "version": language.version.map { .string($0) } ?? .null,
+                    "file": .string(language.file),
+                ]
+            }
+            return .json([
+                "object": "list", "data": .array(list),
+                "limits": [
+                    "default": .object(ExecutionAnswer.json(settings.standard)),
+                    "max": .object(ExecutionAnswer.json(settings.most)),
+                ],
+                "enforcement": .object(ExecutionAnswer.json(state.verdict?.enforcements ?? Enforcements())),
+            ])
+        }
+    }
+}
+
+/// One execution on its exchange.
+struct ExecutionCall: Sendable {
+    let exchange: Exchange
+    let request: ExecutionRequest
+    let runner: Runner
+    let sandbox: Sandbox
+    let id: String
+
+    /// - Throws: 503 where nothing is run on this host.
+    init(_ exchange: Exchange, _ request: ExecutionRequest, _ sandbox: Sandbox) throws(Failure) {
+        self.exchange = exchange
+        self.request = request
+        self.sandbox = sandbox
+        guard let runner = sandbox.running, sandbox.state.isTrusted else {
+            throw Failure(.disabled, "this server runs no code: its host cannot keep what a sandbox promises")
+        }
+        self.runner = runner
+        id = ULID.make(prefix: "exe_", at: exchange.time)
+    }
+
+    func whole() async throws(Failure) -> Reply {
+        .json(.object(try await run(feed: nil).json))
+    }
+
+    /// Runs it, and answers what came of it.
+    func run(feed: RunFeed?) async throws(Failure) -> ExecutionAnswer {
+        let order = request.order(layers: sandbox.layers, cpuHundredths: sandbox.settings.cpuHundredths)
+        let wanted = RunRequest(tenant: exchange.principal?.tenant, order: order, input: Array(request.input.utf8))
+        let (outcome, queued): (RunOutcome, Duration)
+        do throws(RunRefusal) {
+            (outcome, queued) = try await runner.run(
+                wanted, from: exchange.request.loop, cancellation: exchange.request.cancellation, feed: feed)
+        } catch {
+            throw Failure(error)
+        }
+        switch outcome {
+        case .ended(let result):
+            if result.report.end == .setup {
+                throw Failure(
+                    .internal, "the run could not be begun",
+                    cause: SelfTest.words(result.report.step, Errno(CInt(result.report.errno))))
+            }
+            return ExecutionAnswer(
+                id: id, result: result, queued: queued, order: order,
+                enforcements: sandbox.state.verdict?.enforcements ?? Enforcements())
+        case .refused(let cause):
+            throw Failure(.overloaded, "the run could not be begun; try again", cause: cause.description)
+                .retrying(after: .seconds(1))
+        case .lost: throw Failure(RunRefusal.restarting)
+        }
+    }
+
+    /// Answers with events: `stdout` and `stderr` as they are written, then `result` with the whole answer.
+    func stream() async throws(Failure) -> Reply {
+        let output = AnswerStream(exchange)
+        let feed = RunFeed(on: exchange.request.loop)
+        let running = OneShot<Result<ExecutionAnswer, Failure>>(on: exchange.request.loop)
+        exchange.request.loop.spawn {
+            do throws(Failure) {
+                running.fulfil(.success(try await run(feed: feed)))
+            } catch {
+                running.fulfil(.failure(error))
+            }
+            feed.end()
+        }
+        while true {
+            let pieces = await feed.next()
+            if pieces.isEmpty { break }
+            for (kind, bytes) in pieces {
+                _ = await output.write(Self.event(kind == .output ? "stdout" : "stderr", ["text": Self.text(bytes)]))
+            }
+        }
+        switch await running.value() {
+        case .success(let answer): await output.finish(Self.event("result", .object(answer.json)))
+        case .failure(let failure):
+            guard output.hasBegun else { throw failure }
+            exchange.figures.brokenOff = failure.code
+            let body = failure.body(in: .house, requestID: exchange.id)
+            await output.finish(Array("event: error\ndata: ".utf8) + body + Array("\n\n".utf8))
+        }
+        return .streamed
+    }
+
+    /// A piece may end in the middle of a character; the whole answer has it right.
+    private static func text(_ bytes: [UInt8]) -> JSONValue { .string(String(decoding: bytes, as: UTF8.self)) }
+
+    private static func event(_ name: String, _ value: JSONValue) -> [UInt8] {
+        Array("event: \(name)\ndata: ".utf8) + value.serialized() + Array("\n\n".utf8)
+    }
+}
+
+extension Failure {
+    /// Why nothing was run.
+    init(_ refusal: RunRefusal) {
+        switch refusal {
+        case .busy:
+            self = Failure(.overloaded, "too many runs wait; try again later").retrying(after: .seconds(1))
+        case .restarting:
+            self = Failure(.overloaded, "the sandbox is being started anew; try again").retrying(after: .seconds(1))
+        case .unable:
+            self = Failure(.disabled, "this server runs no code: its host cannot keep what a sandbox promises")
+        case .abandoned: self = Failure(.overloaded, "the client went away")
+        }
+    }
+}

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A gateway with a sandbox, as root with control groups or as a plain user without, and what is looked at after a run."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import shutil
+import socket
+import ssl
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gateway
+from certificates import Authority
+from gateway import Gateway
+
+# An id that Debian gives to nobody, and that is not the keeper's own.
+PLAIN_USER = 59_871
+
+
+def can_be_another() -> bool:
+    return os.geteuid() == 0 and shutil.which("setpriv") is not None
+
+
+class SandboxHouse:
+    """One gateway with `[sandbox]`, in a folder of its own, that `user` may read; nil is whoever runs the tests."""
+
+    def __init__(self, sandbox: dict[str, Any] | None = None, user: int | None = None, more: dict[str, Any] | None = None) -> None:
+        # pytest's own folders are closed to everybody else.
+        self.directory = Path(tempfile.mkdtemp(prefix="gatehouse-sandbox-"))
+        self.user = user
+        authority = Authority(self.directory)
+        certificate = authority.leaf("gatehouse")
+        self.trust = ssl.create_default_context(cafile=str(authority.certificate))
+        inside = self.directory / "gateway"
+        inside.mkdir(mode=0o700)
+        self.program = gateway.binary()
+        tables: dict[str, Any] = {"sandbox": sandbox or {}, "gateway": None, **(more or {})}
+        # What must not be seen in a box.
+        environment = {"CANARY_SECRET_TOKEN": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+        self.server = Gateway(inside, certificate, authority.certificate, tables, environment)
+        if user is not None:
+            wrapper = self.directory / "as-user"
+            wrapper.write_text(
+                f'#!/bin/sh\nexec setpriv --reuid {user} --regid {user} --clear-groups -- "{self.program}" "$@"\n'
+            )
+            wrapper.chmod(0o755)
+            self.program = wrapper
+        self.scopes = ["executions", "files", "chat"]
+
+    def __enter__(self) -> SandboxHouse:
+        self.start()
+        self.key = self.create_key()
+        self.wait_quiet()
+        return self
+
+    def start(self) -> None:
+        self.server.write()
+        if self.user is not None:
+            self.directory.chmod(0o755)
+            for path in [self.directory, *self.directory.rglob("*")]:
+                if path.name != "as-user":
+                    os.chown(path, self.user, self.user)
+        with self.as_user():
+            self.server.launch("--config", str(self.server.file), "serve")
+            self.server.wait_ready()
+
+    @contextlib.contextmanager
+    def as_user(self) -> Iterator[None]:
+        """`Gateway` asks its module for the program at each start."""
+        usual = gateway.binary
+        gateway.binary = lambda: self.program
+        try:
+            yield
+        finally:
+            gateway.binary = usual
+
+    def create_key(self, scopes: list[str] | None = None) -> str:
+        with self.as_user():
+            return self.server.create_key("sandbox", scopes or self.scopes).key
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if self.server.process is not None and self.server.process.poll() is None:
+                self.server.stop()
+        finally:
+            self.server.kill()
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    # Requests.
+
+    def request(self, method: str, path: str, body: Any = None, key: str | None = None, timeout: float = 120) -> tuple[int, Any]:
+        data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
+        headers = {"authorization": f"Bearer {key or self.key}", "content-type": "application/json"}
+        asked = urllib.request.Request(self.server.base + path, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(asked, timeout=timeout, context=self.trust) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    def run(self, code: str, language: str = "python", key: str | None = None, **more: Any) -> dict[str, Any]:
+        begun = time.monotonic()
+        status, answer = self.request("POST", "/v1/executions", {"language": language, "code": code, **more}, key)
+        assert status == 200, (status, answer, self.server.logs()[-2000:])
+        answer["seconds"] = time.monotonic() - begun
+        return answer
+
+    def events(self, body: dict[str, Any]) -> Any:
+        """The events of a streamed run, each with its time."""
+        headers = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
+        asked = urllib.request.Request(self.server.base + "/v1/executions", json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(asked, timeout=60, context=self.trust) as answer:
+            name = None
+            for raw in answer:
+                line = raw.decode().rstrip("\n")
+                if line.startswith("event: "):
+                    name = line[7:]
+                if line.startswith("data: "):
+                    yield time.monotonic(), name, json.loads(line[6:])
+
+    # What is left.
+
+    @property
+    def process(self) -> int:
+        assert self.server.process is not None
+        return self.server.process.pid
+
+    @property
+    def keeper(self) -> int | None:
+        """The keeper's process; its name in the table is the gateway's, its second word is not."""
+        for pid in children(self.process):
+            if b"sandbox-keeper" in read(f"/proc/{pid}/cmdline"):
+                return pid
+        return None
+
+    def leftovers(self) -> list[str]:
+        """Whatever of a run is still there."""
+        keeper = self.keeper
+        if keeper is None:
+            return ["there is no keeper"]
+        found = [f"process {pid} {read(f'/proc/{pid}/cmdline')!r}" for pid in descendants(keeper)]
+        return found + [str(path) for path in groups(keeper)]
+
+    def wait_quiet(self, seconds: float = 20) -> None:
+        """Nothing of a run may remain; a busy machine takes its time."""
+        deadline = time.monotonic() + seconds
+        while (found := self.leftovers()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not found, found
+        assert urllib.request.urlopen(self.server.base + "/livez", timeout=10, context=self.trust).status == 200
+
+
+def read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return b""
+
+
+def children(parent: int) -> list[int]:
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            fields = read(f"/proc/{entry}/stat").rpartition(b")")[2].split()
+            if len(fields) > 1 and int(fields[1]) == parent:
+                found.append(int(entry))
+    return found
+
+
+def descendants(parent: int) -> list[int]:
+    found = []
+    for pid in children(parent):
+        found += [pid, *descendants(pid)]
+    return found
+
+
+def groups(keeper: int) -> list[Path]:
+    """The control groups of a keeper's runs."""
+    return [path for path in Path("/sys/fs/cgroup").glob(f"**/gatehouse-sandbox/{keeper}/run-*") if path.is_dir()]
+
+
+def all_groups() -> list[Path]:
+    return [path for path in Path("/sys/fs/cgroup").glob("**/gatehouse-sandbox") if path.is_dir()]
+
+
+def content(file: dict[str, Any]) -> bytes:
+    return base64.b64decode(file["content_base64"])
+
+
+def upload(name: str, data: bytes) -> dict[str, str]:
+    return {"name": name, "content_base64": base64.b64encode(data).decode()}
+
+
+class AbstractListener:
+    """A socket of the host's in the abstract namespace, which no box may reach."""
+
+    def __init__(self, name: str) -> None:
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind("\0" + name)
+        self.socket.listen()
+
+    def __enter__(self) -> AbstractListener:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
