@@ -72,6 +72,9 @@ struct Main {
 
     private static func runNodes(_ invocation: Invocation) throws(CommandFailure) {
         switch invocation.command.name {
+        case "sandbox check": try SandboxCommands(invocation).check()
+        case "sandbox run": try SandboxCommands(invocation).run()
+        case "sandbox languages": try SandboxCommands(invocation).languages()
         case "usage": try UsageCommands(invocation).show()
         case "limit show": try LimitCommands(invocation).show()
         case "limit set": try LimitCommands(invocation).setLimits()

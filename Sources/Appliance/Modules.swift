@@ -48,6 +48,8 @@ struct ModuleKind: Sendable {
         /// Where the limits of single keys are in force.
         var joinKeyLimits: (@Sendable (any KeyLimits) -> Void)?
         var socketPath: String?
+        /// The program that the sandbox starts as its keeper: this one.
+        var keeper = "/proc/self/exe"
     }
 }
 
@@ -123,7 +125,7 @@ let moduleKinds: [ModuleKind] = [
         return nodes
     },
     ModuleKind(section: "sandbox", requires: []) { section, roles throws(ConfigurationError) in
-        try Sandbox(section, settings: roles.settings, log: roles.log)
+        try Sandbox(section, settings: roles.settings, keeper: roles.keeper, log: roles.log)
     },
     ModuleKind(section: "admin", requires: []) { section, roles throws(ConfigurationError) in
         let admin = try Admin(section, settings: roles.settings, version: Version.text)

@@ -51,7 +51,7 @@ import Testing
         ("mode = \"development\"\n[auth]\n", "[auth] needs [store]"),
         ("mode = \"development\"\n[store]\n[gateway]\n", "[gateway] needs [auth]"),
         ("mode = \"development\"\n[limiter]\n", "[limiter] needs [store]"),
-        ("mode = \"development\"\n[sandbox]\n", "sandbox"),
+        ("mode = \"development\"\n[playground]\n", "playground"),
         ("mode = \"development\"\n[http]\nlisten = [\"0.0.0.0:8443\"]\n", "loopback only"),
         ("mode = \"production\"\n[http]\nhosts = [\"a.example\"]\n", "certificate"),
         ("[http]\ntls = { certificate = \"/c\", key = \"/k\" }\n", "hosts"),

@@ -10,7 +10,8 @@ struct ExampleFileTests {
     @Test func `the file is TOML`() throws {
         let root = try TOMLDocument(parsing: TestFile.bytes(ExampleFile.path)).root
         let expected = [
-            "mode", "data", "http", "store", "audit", "auth", "limiter", "nodes", "log", "admin", "gateway",
+            "mode", "data", "http", "store", "audit", "auth", "limiter", "nodes", "sandbox", "log", "admin",
+            "gateway",
         ]
         #expect(root.members.map(\.key) == expected)
     }

@@ -21,9 +21,9 @@ package final class Sandbox: Module {
     private let host = Mutex(HostState())
 
     package convenience init(
-        _ section: Section, settings house: HouseSettings, log: Logger
+        _ section: Section, settings house: HouseSettings, keeper: String = "/proc/self/exe", log: Logger
     ) throws(ConfigurationError) {
-        try self.init(section, settings: house, keeper: "/proc/self/exe", layers: .all, usesGroups: true, log: log)
+        try self.init(section, settings: house, keeper: keeper, layers: .all, usesGroups: true, log: log)
     }
 
     /// - Parameters:

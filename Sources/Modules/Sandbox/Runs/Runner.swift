@@ -116,8 +116,8 @@ final class Runner: @unchecked Sendable {
     }
 
     /// The same for the house itself, on the sandbox's loop, before anybody is served.
-    func runOwn(_ order: BoxOrder, done: @escaping (Result<RunOutcome, RunRefusal>) -> Void) {
-        let request = RunRequest(tenant: nil, order: order)
+    func runOwn(_ order: BoxOrder, input: [UInt8] = [], done: @escaping (Result<RunOutcome, RunRefusal>) -> Void) {
+        let request = RunRequest(tenant: nil, order: order, input: input)
         enter(request, RunTicket(), Instant.now(), nil, isOwn: true) { result in done(result.map(\.0)) }
     }
 
