@@ -48,6 +48,21 @@ def test_the_direction_of_imports(tmp_path, text, fault):
     assert (not faults) if fault is None else (len(faults) == 1 and fault in faults[0]), faults
 
 
+@pytest.mark.parametrize(
+    "kind, lost",
+    [
+        ("package struct A {", True),
+        ("@safe package final class A: Sendable {", True),
+        ("@usableFromInline package struct A {", False),
+        ("extension Int {", False),
+    ],
+)
+def test_a_type_that_hides_what_others_should_inline_is_named(tmp_path, kind, lost):
+    text = f"{kind}\n    @inlinable package func f() {{}}\n}}\n"
+    faults = judge(tmp_path, {"Sources/Modules/Guard/A.swift": text}, HOUSE)
+    assert bool(faults) == lost and all("A is not @usableFromInline" in fault for fault in faults), faults
+
+
 def test_a_module_that_depends_on_a_module_is_named(tmp_path):
     faults = judge(
         tmp_path, {"Sources/Modules/Guard/A.swift": ""}, [*HOUSE[:2], target("Guard", "Auth"), target("Auth")]

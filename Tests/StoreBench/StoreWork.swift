@@ -139,15 +139,17 @@ struct StoreWork {
     private static func read(
         _ sql: String, _ values: [Int], _ transaction: any TenantTransaction
     ) throws(SQLiteError) -> [(place: Int, content: [UInt8])] {
-        // Whoever reads a thread's messages has the thread's id.
-        var (thread, id) = (0, object(ofThread: 0))
-        func read(_ row: borrowing SQLiteRow) throws(SQLiteError) -> (place: Int, content: [UInt8]) {
-            let place = try row.int(0)
-            if place >> 24 != thread { (thread, id) = (place >> 24, object(ofPlace: place)) }
-            return (place, try transaction.open(1, of: row, in: cell(place), of: id))
+        guard values.count == 2 else {
+            return try transaction.connection.query(sql, values[0]) { row throws(SQLiteError) in
+                let place = try row.int(0)
+                return (place, try transaction.open(1, of: row, in: cell(place), of: object(ofPlace: place)))
+            }
         }
-        return values.count == 1
-            ? try transaction.connection.query(sql, values[0]) { row throws(SQLiteError) in try read(row) }
-            : try transaction.connection.query(sql, values[0], values[1]) { row throws(SQLiteError) in try read(row) }
+        // Whoever reads a thread's messages has the thread's id.
+        let thread = object(ofPlace: values[0])
+        return try transaction.connection.query(sql, values[0], values[1]) { row throws(SQLiteError) in
+            let place = try row.int(0)
+            return (place, try transaction.open(1, of: row, in: cell(place), of: thread))
+        }
     }
 }

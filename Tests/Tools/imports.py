@@ -5,6 +5,8 @@
 * What a target imports, it depends on: in Package.swift, by name, not by way of another target.
 * No module depends on another module; only Appliance and tests see two at once.
 * Foundation is nowhere in Sources, and neither is anything that brings it.
+* A type with members that others inline says so: in a `package` type that is not `@usableFromInline` the compiler takes
+  `@inlinable` for nothing, without a word.
 """
 
 from __future__ import annotations
@@ -57,6 +59,22 @@ def imports(file: Path) -> list[tuple[int, str]]:
     return found
 
 
+TYPE = re.compile(r"^(?P<before>.*?)\b(?:struct|class|enum|extension|protocol|actor)\s+(?P<name>\w+)")
+
+
+def not_inlined(file: Path) -> list[tuple[int, str]]:
+    """Types of a file, by the line of their first `@inlinable` member, whose members nobody can inline."""
+    found, current = [], ""
+    for number, line in enumerate(file.read_text().splitlines(), 1):
+        if not line.startswith((" ", "/")) and (match := TYPE.match(line)):
+            is_lost = "package" in match["before"] and "@usableFromInline" not in match["before"]
+            current = match["name"] if is_lost else ""
+        elif current and "@inlinable" in line:
+            found.append((number, current))
+            current = ""
+    return found
+
+
 def judge(targets: dict[str, dict], root: Path) -> tuple[list[str], str]:
     """Every fault, and a summary, of the targets that `swift package dump-package` tells of."""
     needs = {
@@ -85,6 +103,10 @@ def judge(targets: dict[str, dict], root: Path) -> tuple[list[str], str]:
         used = set()
         for file in sorted((root / target["path"]).rglob("*.swift")):
             files += 1
+            faults += [
+                f"{file.relative_to(root)}:{number}: error: {kind} is not @usableFromInline, so this is not inlined"
+                for number, kind in not_inlined(file)
+            ]
             for number, imported in imports(file):
                 place = f"{file.relative_to(root)}:{number}: error:"
                 used.add(imported)

@@ -6,7 +6,7 @@
 ///     0        head        tail  storage.count
 ///
 /// The room of consumed bytes is used again before the storage grows; it grows by doubling.
-package struct ByteBuffer: ~Copyable {
+@usableFromInline package struct ByteBuffer: ~Copyable {
     /// The most bytes that may be readable at a time.
     package let bytesMax: Int
 

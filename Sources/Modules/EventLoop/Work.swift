@@ -9,7 +9,7 @@ enum Work {
 }
 
 /// First in, first out; both ends in constant time. A ring that grows by doubling and never shrinks.
-package struct Queue<Element> {
+@usableFromInline package struct Queue<Element> {
     /// Its length is zero or a power of two.
     @usableFromInline var ring: [Element?] = []
     @usableFromInline var head = 0

@@ -7,7 +7,7 @@ import Bytes
 ///
 /// Asking a value for something of another kind gives nil or nothing. A place that is none of the document's stops the
 /// process; all are given out here.
-package struct JSONView: ~Escapable {
+@usableFromInline package struct JSONView: ~Escapable {
     @usableFromInline let entries: Span<JSONEntry>
     @usableFromInline let bytes: Span<UInt8>
 

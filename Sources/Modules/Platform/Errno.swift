@@ -8,7 +8,7 @@ package struct Errno: Error, Equatable, Hashable, Sendable {
     package let rawValue: CInt
 
     /// Wraps an error number.
-    @inlinable package init(_ rawValue: CInt) {
+    package init(_ rawValue: CInt) {
         self.rawValue = rawValue
     }
 
@@ -68,7 +68,6 @@ package struct Errno: Error, Equatable, Hashable, Sendable {
     ///
     /// Not for close(2), after which the descriptor's state is unknown.
     @discardableResult
-    @inlinable
     package static func check<Number: SignedInteger>(_ call: () -> Number) throws(Errno) -> Number {
         while true {
             let result = call()

@@ -2,9 +2,9 @@
 import Glibc
 
 /// A point of the machine's monotonic clock: it never goes back, and means nothing to another machine or after a reboot.
-package struct Instant: Comparable, Hashable, Sendable {
+@usableFromInline package struct Instant: Comparable, Hashable, Sendable {
     /// Nanoseconds of CLOCK_MONOTONIC (clock_gettime(2)).
-    package var nanoseconds: UInt64
+    @usableFromInline package var nanoseconds: UInt64
 
     /// Wraps a reading of the clock; tests make their own.
     @inlinable package init(nanoseconds: UInt64) {

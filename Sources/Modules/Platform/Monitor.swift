@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-package import Glibc
+public import Glibc
 
 /// A value behind a mutex, with a condition to wait for: what a thread that blocks needs for its mailbox. Never wait on
 /// a loop's thread.
 ///
 /// It is a mutex of pthreads: unlike `Synchronization.Mutex`, ThreadSanitizer sees it, so that what is handed over under it
 /// is known to be handed over.
-@safe package final class Monitor<State>: @unchecked Sendable {
+@safe @usableFromInline package final class Monitor<State>: @unchecked Sendable {
     // The two locks need an address that does not move; both live exactly as long as the object.
     @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private let condition: UnsafeMutablePointer<pthread_cond_t>
+    @usableFromInline let condition: UnsafeMutablePointer<pthread_cond_t>
     /// Guarded by `mutex`.
     @usableFromInline var state: State
 
@@ -44,7 +44,7 @@ package import Glibc
     }
 
     /// Waits until `body` gives something, trying it at once and after every `signal`.
-    @discardableResult
+    @inlinable @discardableResult
     package func wait<Result>(_ body: (inout State) -> Result?) -> Result {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
@@ -55,7 +55,7 @@ package import Glibc
     }
 
     /// Waits as above, at most until `deadline`; nil when it passed and `body` still has nothing.
-    @discardableResult
+    @inlinable @discardableResult
     package func wait<Result>(until deadline: Instant, _ body: (inout State) -> Result?) -> Result? {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
@@ -69,7 +69,7 @@ package import Glibc
     }
 
     /// Wakes one waiter, or all. Cheap when nobody waits.
-    package func signal(all: Bool = false) {
+    @inlinable package func signal(all: Bool = false) {
         if all { unsafe pthread_cond_broadcast(condition) } else { unsafe pthread_cond_signal(condition) }
     }
 }

@@ -2,9 +2,9 @@
 import Glibc
 
 /// The time of day as people and protocols mean it. It can jump back; deadlines use `Instant`.
-package struct WallTime: Comparable, Hashable, Sendable {
+@usableFromInline package struct WallTime: Comparable, Hashable, Sendable {
     /// Milliseconds since 1970-01-01T00:00:00Z, negative before.
-    package var milliseconds: Int64
+    @usableFromInline package var milliseconds: Int64
 
     /// Wraps a number of milliseconds since 1970.
     @inlinable package init(milliseconds: Int64) {

@@ -52,7 +52,7 @@ package struct SQLiteOptions: Sendable {
 ///
 /// Files are created with mode 0600, and SQLite gives its WAL the mode of the database. The connection is defensive: the
 /// schema of the file is not trusted, SQL cannot corrupt the file, double quotes are names only, nothing is loaded.
-@safe package final class SQLiteConnection: @unchecked Sendable {
+@safe @usableFromInline package final class SQLiteConnection: @unchecked Sendable {
     /// Prepared statements that wait to be used again.
     package static let cachedStatementsMax = 128
 

@@ -4,7 +4,7 @@ import CSQLite
 import Platform
 
 /// Why the database did not do what it was asked. It names the statement, never a value that was bound to it.
-package struct SQLiteError: Error, Equatable, Sendable {
+@usableFromInline package struct SQLiteError: Error, Equatable, Sendable {
     /// What a caller may want to tell apart.
     package enum Kind: Equatable, Sendable {
         /// Another connection held the lock longer than the busy timeout.
@@ -87,7 +87,7 @@ extension SQLiteError.Kind {
 }
 
 extension SQLiteError: CustomStringConvertible {
-    package var description: String {
+    @usableFromInline package var description: String {
         let number = code == 0 ? "" : " (sqlite \(code))"
         return subject.isEmpty ? "\(message)\(number)" : "\(message)\(number): \(subject)"
     }

@@ -7,7 +7,7 @@ package import Platform
 ///
 /// Columns count from 0. A column of another type than the one asked for is an error and is never converted: what this
 /// program wrote has the type it wrote.
-@safe package struct SQLiteRow: ~Copyable {
+@safe @usableFromInline package struct SQLiteRow: ~Copyable {
     private let statement: OpaquePointer
     private let columnCount: Int32
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import Platform
+public import Platform
 
 /// A value as SQLite stores it (sqlite.org/datatype3.html).
-package enum SQLiteValue: Equatable, Sendable {
+@usableFromInline package enum SQLiteValue: Equatable, Sendable {
     case null
     case integer(Int64)
     case real(Double)
@@ -12,45 +12,45 @@ package enum SQLiteValue: Equatable, Sendable {
 }
 
 /// What can be bound to a `?` of a statement.
-package protocol SQLiteConvertible {
+@usableFromInline package protocol SQLiteConvertible {
     var sqliteValue: SQLiteValue { get }
 }
 
 extension SQLiteValue: SQLiteConvertible {
-    package var sqliteValue: SQLiteValue { self }
+    @usableFromInline package var sqliteValue: SQLiteValue { self }
 }
 
 extension Int: SQLiteConvertible {
-    package var sqliteValue: SQLiteValue { .integer(Int64(self)) }
+    @usableFromInline package var sqliteValue: SQLiteValue { .integer(Int64(self)) }
 }
 
 extension Int64: SQLiteConvertible {
-    package var sqliteValue: SQLiteValue { .integer(self) }
+    @usableFromInline package var sqliteValue: SQLiteValue { .integer(self) }
 }
 
 extension Bool: SQLiteConvertible {
     /// 1 or 0.
-    package var sqliteValue: SQLiteValue { .integer(self ? 1 : 0) }
+    @usableFromInline package var sqliteValue: SQLiteValue { .integer(self ? 1 : 0) }
 }
 
 extension Double: SQLiteConvertible {
-    package var sqliteValue: SQLiteValue { .real(self) }
+    @usableFromInline package var sqliteValue: SQLiteValue { .real(self) }
 }
 
 extension String: SQLiteConvertible {
-    package var sqliteValue: SQLiteValue { .text(self) }
+    @usableFromInline package var sqliteValue: SQLiteValue { .text(self) }
 }
 
 extension [UInt8]: SQLiteConvertible {
-    package var sqliteValue: SQLiteValue { .blob(self) }
+    @usableFromInline package var sqliteValue: SQLiteValue { .blob(self) }
 }
 
 extension WallTime: SQLiteConvertible {
     /// Milliseconds since 1970.
-    package var sqliteValue: SQLiteValue { .integer(milliseconds) }
+    @usableFromInline package var sqliteValue: SQLiteValue { .integer(milliseconds) }
 }
 
 extension Optional: SQLiteConvertible where Wrapped: SQLiteConvertible {
     /// `nil` is NULL.
-    package var sqliteValue: SQLiteValue { self?.sqliteValue ?? .null }
+    @usableFromInline package var sqliteValue: SQLiteValue { self?.sqliteValue ?? .null }
 }

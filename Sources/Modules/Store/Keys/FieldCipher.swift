@@ -23,15 +23,15 @@ import Platform
     static let contentBytesMax = 1 << 30
     private static let nonceOffset = 6
     private static let headByteCount = nonceOffset + AES256GCM.nonceByteCount
-    /// Version and algorithm, and what is filled in behind them.
-    private static let emptyHead = [1, 1] + [UInt8](repeating: 0, count: headByteCount - 2)
-    private static let emptyTag = [UInt8](repeating: 0, count: AES256GCM.tagByteCount)
+    /// Version and algorithm.
+    private static let mark: UInt16 = 0x0101
 
     let tenant: TenantID
     private let gcm = RepeatedAES256GCM()
     /// The keys that are scheduled.
     private var sealing: ObjectKey?
-    private var opening: (key: ObjectKey, generation: Int)?
+    private var opening: ObjectKey?
+    private var openingGeneration = 0
     /// 192 bytes: AssociatedData, written anew where it differs from the last field's.
     private let associated: UnsafeMutableRawPointer
     private var column: (table: StaticString, column: StaticString)?
@@ -58,28 +58,24 @@ import Platform
         let generation = key.newest.generation
         describe(cell, generation)
         let count = plain.count
-        // Room for all of it, filled by copies: of all ways to make an array this one is specialised.
-        var frame: [UInt8] = []
-        frame.reserveCapacity(count + Self.overheadByteCount)
-        frame.append(contentsOf: Self.emptyHead)
-        unsafe plain.withUnsafeBufferPointer { plain in unsafe frame.append(contentsOf: plain) }
-        frame.append(contentsOf: Self.emptyTag)
-        // Head, ciphertext and tag each get their part of it.
-        let isSealed = unsafe frame.withUnsafeMutableBytes { frame in
-            guard let base = frame.baseAddress else { return false }
+        var isSealed = false
+        // Head, ciphertext and tag each get their part of it, and together fill it.
+        let frame = unsafe [UInt8](unsafeUninitializedCapacity: count + Self.overheadByteCount) { frame, filled in
+            guard let base = UnsafeMutableRawPointer(frame.baseAddress) else { return }
+            unsafe base.storeBytes(of: Self.mark.bigEndian, as: UInt16.self)
             unsafe base.storeBytes(
                 of: UInt32(truncatingIfNeeded: generation).bigEndian, toByteOffset: 2, as: UInt32.self)
             unsafe NonceStock.take(to: base + Self.nonceOffset)
             unsafe gcm.beginSealing(nonce: base + Self.nonceOffset)
             unsafe gcm.associateSealing(associated, count: AssociatedData.byteCount)
             let text = unsafe base + Self.headByteCount
-            if count > 0 { unsafe gcm.seal(text, to: text, count: count) }
-            return unsafe gcm.finishSealing(tag: text + count)
+            unsafe plain.withUnsafeBytes { plain in
+                if let plain = plain.baseAddress, count > 0 { unsafe gcm.seal(plain, to: text, count: count) }
+            }
+            isSealed = unsafe gcm.finishSealing(tag: text + count)
+            filled = count + Self.overheadByteCount
         }
-        guard isSealed else {
-            SecretBytes.wipe(&frame)
-            throw .refused("content cannot be sealed")
-        }
+        guard isSealed else { throw .refused("content cannot be sealed") }
         return frame
     }
 
@@ -90,20 +86,20 @@ import Platform
         guard let generation = Self.generation(of: frame), schedule(key, generation) else { throw Self.damage(cell) }
         describe(cell, generation)
         let count = frame.count - Self.overheadByteCount
-        // A copy of the ciphertext, opened in place.
-        var plain: [UInt8] = []
-        plain.reserveCapacity(count)
-        // The frame has the lengths its head and tag are read with.
-        let isOpen = unsafe frame.withUnsafeBufferPointer { frame in
-            guard let base = unsafe UnsafeRawPointer(frame.baseAddress) else { return false }
-            let start = Self.headByteCount
-            unsafe plain.append(contentsOf: UnsafeBufferPointer(rebasing: frame[start..<(start + count)]))
-            unsafe gcm.beginOpening(nonce: base + Self.nonceOffset, tag: base + start + count)
-            unsafe gcm.associateOpening(associated, count: AssociatedData.byteCount)
-            unsafe plain.withUnsafeMutableBytes { plain in
-                if let plain = plain.baseAddress, count > 0 { unsafe gcm.open(plain, to: plain, count: count) }
+        var isOpen = false
+        // The frame has the lengths its head and tag are read with, and the text fills its array.
+        var plain = unsafe [UInt8](unsafeUninitializedCapacity: count) { plain, filled in
+            unsafe frame.withUnsafeBytes { frame in
+                guard let base = frame.baseAddress else { return }
+                let text = unsafe base + Self.headByteCount
+                unsafe gcm.beginOpening(nonce: base + Self.nonceOffset, tag: text + count)
+                unsafe gcm.associateOpening(associated, count: AssociatedData.byteCount)
+                if let plain = UnsafeMutableRawPointer(plain.baseAddress), count > 0 {
+                    unsafe gcm.open(text, to: plain, count: count)
+                }
+                isOpen = gcm.finishOpening()
+                filled = count
             }
-            return gcm.finishOpening()
         }
         guard isOpen else {
             SecretBytes.wipe(&plain)
@@ -120,10 +116,11 @@ import Platform
 
     /// False where the object has no key of that generation.
     private func schedule(_ key: ObjectKey, _ generation: Int) -> Bool {
-        if let opening, opening.key === key, opening.generation == generation { return true }
+        if opening === key, openingGeneration == generation { return true }
         opening = nil
         guard let bytes = key[generation], (try? gcm.useForOpening(bytes)) != nil else { return false }
-        opening = (key, generation)
+        opening = key
+        openingGeneration = generation
         return true
     }
 

@@ -11,7 +11,8 @@ final class Transaction: TenantTransaction {
     private let isReading: Bool
     private let cipher: FieldCipher
     /// The object that content was sealed or opened for last, mostly the next one's too.
-    private var last: (object: ObjectID, key: ObjectKey)?
+    private var lastObject = ""
+    private var lastKey: ObjectKey?
     /// Keys that this group makes. They are on the disk before it commits: a row that outlived its key would be lost.
     private var new: [ObjectID: NewObjectKey] = [:]
     /// What this group erases: noted in the outbox by the same transaction that deletes the rows, done in the keyring once
@@ -29,7 +30,7 @@ final class Transaction: TenantTransaction {
     func createKey(of object: ObjectID) throws(SQLiteError) {
         try requireWriting()
         new[object] = try keys.begin(object, of: tenant)
-        last = nil
+        lastKey = nil
     }
 
     func seal(_ plain: [UInt8], in cell: Cell, of object: ObjectID) throws(SQLiteError) -> [UInt8] {
@@ -86,10 +87,11 @@ final class Transaction: TenantTransaction {
     }
 
     private func key(of object: ObjectID) throws(SQLiteError) -> ObjectKey {
-        if let last, last.object == object { return last.key }
+        if let lastKey, lastObject == object.text { return lastKey }
         let key: ObjectKey
         if !new.isEmpty, let new = new[object] { key = new.key } else { key = try keys.key(of: object, of: tenant) }
-        last = (object, key)
+        lastObject = object.text
+        lastKey = key
         return key
     }
 
