@@ -49,7 +49,7 @@ def test_the_direction_of_imports(tmp_path, text, fault):
 
 
 @pytest.mark.parametrize(
-    "kind, lost",
+    "declaration, lost",
     [
         ("package struct A {", True),
         ("@safe package final class A: Sendable {", True),
@@ -57,8 +57,8 @@ def test_the_direction_of_imports(tmp_path, text, fault):
         ("extension Int {", False),
     ],
 )
-def test_a_type_that_hides_what_others_should_inline_is_named(tmp_path, kind, lost):
-    text = f"{kind}\n    @inlinable package func f() {{}}\n}}\n"
+def test_a_type_that_hides_what_others_should_inline_is_named(tmp_path, declaration, lost):
+    text = f"{declaration}\n    @inlinable package func f() {{}}\n}}\n"
     faults = judge(tmp_path, {"Sources/Modules/Guard/A.swift": text}, HOUSE)
     assert bool(faults) == lost and all("A is not @usableFromInline" in fault for fault in faults), faults
 
