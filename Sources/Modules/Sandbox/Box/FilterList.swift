@@ -8,8 +8,7 @@ enum FilterList {
     private static let files = [
         "read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2", "open",
         "openat", "openat2", "creat", "close", "close_range", "stat", "fstat", "lstat", "newfstatat", "statx", "access",
-        "faccessat", "faccessat2", "lseek", "dup", "dup2", "dup3", "pipe", "pipe2", "fcntl", "getcwd", "chdir",
-        "fchdir",
+        "faccessat", "faccessat2", "lseek", "dup", "dup2", "dup3", "pipe", "pipe2", "getcwd", "chdir", "fchdir",
         "rename", "renameat", "renameat2", "mkdir", "mkdirat", "rmdir", "link", "linkat", "unlink", "unlinkat",
         "symlink", "symlinkat", "readlink", "readlinkat", "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown",
         "lchown", "fchownat", "umask", "utime", "utimes", "utimensat", "futimesat", "truncate", "ftruncate",
@@ -41,8 +40,7 @@ enum FilterList {
     ]
     private static let events = [
         "select", "pselect6", "poll", "ppoll", "epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait",
-        "epoll_pwait", "epoll_pwait2", "eventfd", "eventfd2", "inotify_init", "inotify_init1", "inotify_add_watch",
-        "inotify_rm_watch",
+        "epoll_pwait", "epoll_pwait2", "eventfd", "eventfd2",
     ]
     private static let sockets = [
         "bind", "connect", "listen", "accept", "accept4", "getsockname", "getpeername", "sendto", "recvfrom", "sendmsg",
@@ -53,9 +51,11 @@ enum FilterList {
     ]
 
     /// Refused by name, so that a program says what it may not do. `flock` among them: an exclusive lock works on a read-only
-    /// descriptor of a file that all runs share, and so would be a channel from one to another.
+    /// descriptor of a file that all runs share, and so would be a channel from one to another. And inotify(7): it tells of
+    /// what others do with a file that all share, and so which programs the host and other runs start, and when.
     static let refused = [
-        "flock", "ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "pidfd_getfd", "process_madvise",
+        "flock", "inotify_init", "inotify_init1", "inotify_add_watch", "inotify_rm_watch", "ptrace", "process_vm_readv",
+        "process_vm_writev", "kcmp", "pidfd_getfd", "process_madvise",
         "process_mrelease", "unshare", "setns", "mount", "umount2", "pivot_root", "chroot", "move_mount", "open_tree",
         "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "setuid", "setgid", "setreuid", "setregid",
         "setresuid", "setresgid", "setfsuid", "setfsgid", "setgroups", "capset", "seccomp", "bpf", "perf_event_open",
@@ -73,7 +73,7 @@ enum FilterList {
     /// The bits of a socket's type that are not flags.
     private static let type: UInt32 = 0xf
 
-    static let conditional: [FilterRule] = sockets2 + nodes + options + clones + controls
+    static let conditional: [FilterRule] = sockets2 + nodes + options + clones + controls + descriptors
 
     /// Families that end inside the box (unix, inet, inet6), as streams and datagrams. Not vsock, which no namespace
     /// confines; not netlink, whose parsers are the kernel's longest.
@@ -115,6 +115,17 @@ enum FilterList {
 
     /// Processes and threads, in no new namespace. clone3(2) hides its flags behind a pointer, and is not there.
     private static var clones: [FilterRule] { [FilterRule("clone", (0, 0x7e02_0000, 0))] }
+
+    /// Of fcntl(2) what concerns a descriptor, a pipe, a file in memory or a lock of bytes, which to exclude others must be
+    /// open for writing. Not F_NOTIFY, which is inotify under an older name, and no leases.
+    private static var descriptors: [FilterRule] {
+        // DUPFD, GETFD, SETFD, GETFL, SETFL, GETLK, SETLK, SETLKW, SETOWN, GETOWN, SETSIG, GETSIG, SETOWN_EX, GETOWN_EX,
+        // OFD_GETLK, OFD_SETLK, OFD_SETLKW, DUPFD_CLOEXEC, SETPIPE_SZ, GETPIPE_SZ, ADD_SEALS, GET_SEALS.
+        let commands: [UInt32] = [
+            0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15, 16, 36, 37, 38, 1030, 1031, 1032, 1033, 1034,
+        ]
+        return commands.map { FilterRule("fcntl", (1, low, $0)) }
+    }
 
     private static var controls: [FilterRule] {
         // TCGETS, TIOCGPGRP, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX, FIOASYNC; SIOCGIFNAME, CONF, FLAGS, ADDR, INDEX.

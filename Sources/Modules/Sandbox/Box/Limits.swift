@@ -28,10 +28,13 @@ extension Box {
     func limitResources() throws(BoxFailure) {
         guard order.layers.contains(.resources) else { return }
         let limits = order.limits
+        // The kernel counts the box's first process too, which is in no group: where a group counts, it is to refuse first,
+        // since it also says that it did.
+        let processes = limits.processes + (group.countsProcesses ? 8 : 0)
         // No RLIMIT_AS: V8 reserves address space that it never uses.
         let most: [(BoxResource, Int)] = [
             (.core, 0), (.descriptors, limits.descriptors), (.fileSize, limits.diskBytes), (.stack, 8 << 20),
-            (.processes, limits.processes), (.lockedMemory, 64 << 10), (.messageQueues, 0), (.realTime, 0), (.nice, 0),
+            (.processes, processes), (.lockedMemory, 64 << 10), (.messageQueues, 0), (.realTime, 0), (.nice, 0),
             (.signals, 256), (.cpuSeconds, limits.cpuMilliseconds / 1000 + 2),
         ]
         for (resource, value) in most {

@@ -46,6 +46,9 @@ struct RunGroup {
 
     var memoryPeakBytes: Int? { SmallFile.number(memoryPeak) }
 
+    /// Whether a group bounds the processes of the run.
+    var countsProcesses: Bool { processesEvents >= 0 }
+
     var processesRefused: Int {
         processesEvents < 0 ? 0 : SmallFile.text(processesEvents).flatMap { SmallFile.number("max", in: $0) } ?? 0
     }
