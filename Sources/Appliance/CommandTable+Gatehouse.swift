@@ -33,8 +33,9 @@ let commandTable = CommandTable(
         Command(
             "routes", "list every route and its guard", options: [jsonOption], examples: ["gatehouse routes --json"]),
         Command("version", "say which version this is"),
-    ] + keyCommands + providerCommands + tenantCommands + planCommands + nodeCommands + usageCommands + limitCommands
-        + storeCommands + storeFileCommands + backupCommands + auditCommands + sandboxCommands + shellCommands,
+    ] + keyCommands + operatorCommands + userCommands + providerCommands + tenantCommands + planCommands + nodeCommands
+        + usageCommands + limitCommands + storeCommands + storeFileCommands + backupCommands + auditCommands
+        + sandboxCommands + shellCommands,
     examples: ["gatehouse dev", "gatehouse check", "gatehouse serve", "gatehouse key create --name laptop"])
 
 let jsonOption = CommandOption(flag: "json", "print JSON instead of text for people")

@@ -116,6 +116,8 @@ struct Main {
         case "store rotate": try StoreCommands(invocation).rotate()
         case "store slots": try StoreCommands(invocation).slots()
         case "store accept-restored": try StoreCommands.acceptRestored(invocation)
+        case let name where name.hasPrefix("operator ") || name.hasPrefix("user "):
+            try PeopleCommands(invocation).run()
         default: throw CommandFailure("the command \(invocation.command.name) does nothing", exitCode: 2)
         }
     }

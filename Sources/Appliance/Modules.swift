@@ -70,8 +70,11 @@ let moduleKinds: [ModuleKind] = [
         guard let database = roles.database, let vault = roles.vault, let directory = roles.directory,
             let tenants = roles.tenants
         else { throw section.error("[auth] needs [store]") }
+        // Who issues the tokens of sessions: this server, by its name.
+        let issuer = "https://" + (roles.settings.http.names.hosts.sorted().first ?? "gatehouse")
         let auth = try Auth(
-            section, database: database, vault: vault, directory: directory, tenants: tenants, log: roles.log)
+            section, issuer: issuer, database: database, vault: vault, directory: directory, tenants: tenants,
+            log: roles.log)
         roles.developmentKeys = auth
         roles.keyOrigins = auth.keyOrigins
         roles.joinKeyLimits = { auth.join($0) }

@@ -486,7 +486,7 @@ def test_a_provider_that_cannot_prove_itself_is_not_talked_to(make_gateway, auth
 # Reload and drain.
 
 
-def test_a_request_in_flight_survives_a_drain(make_gateway, trust):
+def test_a_request_in_flighs_survives_a_drain(make_gateway, trust):
     server = make_gateway().start()
     headers = {"authorization": f"Bearer {server.create_key().key}"}
     pieces = []

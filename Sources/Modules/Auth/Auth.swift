@@ -9,7 +9,7 @@ package import Platform
 import SQLite
 import Synchronization
 
-/// The section `[auth]`: API keys, and who calls with them.
+/// The section `[auth]`: API keys and people, and who calls with them.
 package final class Auth: Module {
     /// Keys are given to this tenant where none is named. Made at the first start.
     static let defaultTenant = "default"
@@ -22,11 +22,13 @@ package final class Auth: Module {
     private let limits = Mutex<(any KeyLimits)?>(nil)
     /// Where last uses are written down.
     private let background = Mutex<EventLoop?>(nil)
+    private let people: People
     /// `nil` until started: before that nobody is let in.
     private let keys = Mutex<Keys?>(nil)
 
     package init(
-        _ section: Section, database: any Database, vault: any SecretVault, directory: any TenantDirectory,
+        _ section: Section, issuer: String, database: any Database, vault: any SecretVault,
+        directory: any TenantDirectory,
         tenants: any TenantStore, log: Logger
     ) throws(ConfigurationError) {
         self.database = database
@@ -34,6 +36,9 @@ package final class Auth: Module {
         self.directory = directory
         self.tenants = tenants
         self.log = log
+        people = try People(
+            section, issuer: issuer,
+            roles: People.Roles(database: database, vault: vault, directory: directory, tenants: tenants), log: log)
     }
 
     /// Lets the limits of single keys be in force. Before the start.
@@ -55,6 +60,7 @@ package final class Auth: Module {
         } catch {
             throw StartFailure("the keys cannot be read: \(error)")
         }
+        try people.start()
         tenants.onDeletion { [self] tenant in keys.withLock { $0 }?.index.removeAll(of: tenant) }
         directory.onStatus { [self] tenant, status in keys.withLock { $0 }?.index.setStreams(status, of: tenant) }
         try startBackground()
@@ -86,17 +92,21 @@ package final class Auth: Module {
         }
     }
 
-    package var schemas: [Schema] { [KeyTables.schema] }
+    package var schemas: [Schema] { [KeyTables.schema] + people.schemas }
 
     package var stages: [any Stage] {
-        [IdentifyStage(index: { [self] in keys.withLock { $0?.index } }, directory: directory)]
+        [
+            IdentifyStage(
+                index: { [self] in keys.withLock { $0?.index } }, gate: { [people] in people.gate },
+                directory: directory)
+        ]
     }
 
     package var routes: [Route] {
         KeyRoutes { [self] () throws(Failure) in
             guard let keys = keys.withLock({ $0 }) else { throw Failure(.disabled, "auth is not started") }
             return keys
-        }.all
+        }.all + people.routes
     }
 
     package func reload(_ section: Section) throws(ConfigurationError) -> ReloadReport {
@@ -104,6 +114,7 @@ package final class Auth: Module {
     }
 
     package func stop(by deadline: Instant) {
+        people.stop()
         let loop = background.withLock { loop in
             defer { loop = nil }
             return loop

@@ -45,6 +45,17 @@ package struct UserID: Hashable, Sendable {
     package func hash(into hasher: inout Hasher) { hasher.combine(id: text) }
 }
 
+/// The id of a session (`ses_` and a ULID): one log-in of one person, on one device.
+package struct SessionID: Hashable, Sendable {
+    package let text: String
+
+    package init(_ text: String) {
+        self.text = text
+    }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(id: text) }
+}
+
 /// What a person may do in a tenant. The order of the cases is the order of the rights: each has those of the ones before.
 package enum Role: String, CaseIterable, Comparable, Sendable {
     case member
@@ -95,13 +106,15 @@ package final class Principal: Sendable {
     package let places: CallPlaces?
     /// What its streamed answers hang on; `nil` for one that nobody revokes.
     package let lifeline: Lifeline?
+    /// The session of a person; `nil` for keys and the admin socket.
+    package let session: SessionID?
     /// What counts its requests, once found: an authenticator that makes a principal once spares the limiter two look-ups
     /// with each request. The limiter's alone; guards the reference.
     package let counters = Mutex<(any Counters)?>(nil)
 
     package init(
         kind: Kind, tenant: TenantID?, scopes: Scopes, models: Set<String>? = nil, nodes: Set<String>? = nil,
-        places: CallPlaces? = nil, lifeline: Lifeline? = nil, mustEnroll: Bool = false
+        places: CallPlaces? = nil, lifeline: Lifeline? = nil, mustEnroll: Bool = false, session: SessionID? = nil
     ) {
         self.kind = kind
         self.tenant = tenant
@@ -111,6 +124,7 @@ package final class Principal: Sendable {
         self.nodes = nodes
         self.places = places
         self.lifeline = lifeline
+        self.session = session
     }
 
     /// The person's id, if one is calling.

@@ -234,7 +234,7 @@ enum MessagesFields {
                     name,
                     [
                         Field("name", .name, required: true), cacheControl, Field("max_characters", .count),
-                        Field("display_width_px", .count), Field("display_height_px", .count),
+                        Field("display_width_px", .count), Field("display_heighs_px", .count),
                         Field("display_number", .count), Field("strict", .bool),
                     ], openai: .unsupported, builtin: .unsupported)
             })
