@@ -39,6 +39,8 @@ struct ModuleKind: Sendable {
         var joinPrices: (@Sendable (any PriceBook) -> Void)?
         /// Whom every record tells what was spent.
         var joinSpending: (@Sendable (any SpendingBook) -> Void)?
+        /// Whose models write code.
+        var joinRunner: (@Sendable (any CodeRunner) -> Void)?
         /// Who tells end users apart.
         var people: (any EndUserDigests)?
         var consents: (any Consents)?
@@ -113,6 +115,7 @@ let moduleKinds: [ModuleKind] = [
         let gateway = try Gateway(section, settings: roles.settings, secrets: secrets, log: roles.log)
         roles.models = gateway
         roles.joinNodes = { gateway.join($0) }
+        roles.joinRunner = { gateway.join($0) }
         roles.joinPrices?(gateway)
         return gateway
     },
@@ -128,7 +131,9 @@ let moduleKinds: [ModuleKind] = [
         return nodes
     },
     ModuleKind(section: "sandbox", requires: []) { section, roles throws(ConfigurationError) in
-        try Sandbox(section, settings: roles.settings, keeper: roles.keeper, log: roles.log)
+        let sandbox = try Sandbox(section, settings: roles.settings, keeper: roles.keeper, log: roles.log)
+        roles.joinRunner?(sandbox)
+        return sandbox
     },
     ModuleKind(section: "admin", requires: []) { section, roles throws(ConfigurationError) in
         let admin = try Admin(section, settings: roles.settings, version: Version.text)

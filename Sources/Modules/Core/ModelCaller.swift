@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import EventLoop
+package import JSON
 
 /// Has a conversation answered by a model, for modules that keep conversations of their own. Played by Gateway.
 ///
@@ -27,6 +28,16 @@ package protocol ModelCaller: Sendable {
     func worstCase(
         model: String, _ demand: ExchangeFigures.Demand
     ) -> (first: ExchangeFigures.WorstCase, alternatives: ExchangeFigures.WorstCase?)?
+
+    /// What a call asks for at most where the model may have code run (``ModelTask/runsCode``): it is then called several
+    /// times.
+    func demandRunningCode(_ demand: ExchangeFigures.Demand, model: String) -> ExchangeFigures.Demand
+}
+
+extension ModelCaller {
+    package func demandRunningCode(
+        _ demand: ExchangeFigures.Demand, model: String
+    ) -> ExchangeFigures.Demand { demand }
 }
 
 /// One call to a model: for whom, which model, which words.
@@ -42,6 +53,8 @@ package struct ModelTask: Sendable {
     package var turns: [ModelTurn]
     /// The most tokens the answer may have; `nil` for the model's own bound.
     package var outputTokensMax: Int?
+    /// Whether the model may write programs that are run here, in turns, until it has said what it has to say.
+    package var runsCode = false
     /// The person behind the key, as the caller names it; never sent to a provider.
     package var endUser: String?
     /// The exchange that it belongs to, in which its figures are noted; on the same loop.
@@ -102,6 +115,8 @@ package struct ModelResult: Sendable {
     package var usage: ModelUsage?
     /// Why it broke off after its first piece.
     package var failure: Failure?
+    /// Programs that were run for it, as answers show them (`precontext`).
+    package var runs: [JSONValue] = []
 
     package init(model: String, provider: String) {
         self.model = model

@@ -26,14 +26,18 @@ package struct NodeModel: Sendable, Equatable {
     package let outputTokensMax: Int?
     /// The most bytes one message from outside may have; `nil` for the route's own bound.
     package let inputBytesMax: Int?
+    /// Whether its model may have code run.
+    package let runsCode: Bool
 
     package init(
-        id: String, model: String, systemPrompt: String, outputTokensMax: Int? = nil, inputBytesMax: Int? = nil
+        id: String, model: String, systemPrompt: String, outputTokensMax: Int? = nil, inputBytesMax: Int? = nil,
+        runsCode: Bool = false
     ) {
         self.id = id
         self.model = model
         self.systemPrompt = systemPrompt
         self.outputTokensMax = outputTokensMax
         self.inputBytesMax = inputBytesMax
+        self.runsCode = runsCode
     }
 }

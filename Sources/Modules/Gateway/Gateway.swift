@@ -24,6 +24,10 @@ package final class Gateway: Module, PriceBook {
     private let catalog: Mutex<Catalog>
     private let clients = Mutex<UpstreamClients?>(nil)
     private let nodes = Mutex<(any NodeDirectory)?>(nil)
+    /// Runs what models write; guards the reference.
+    private let codeRunner = Mutex<(any CodeRunner)?>(nil)
+    /// Caps on that, within one answer.
+    let interpreter: InterpreterSettings
     let breakers = Breakers()
     private let bodyBytesMax: Int
     private let secrets: any SecretSource
@@ -35,6 +39,7 @@ package final class Gateway: Module, PriceBook {
         _ section: Section, settings: HouseSettings, secrets: any SecretSource, log: Logger
     ) throws(ConfigurationError) {
         catalog = Mutex(try Catalog(section))
+        interpreter = try InterpreterSettings(section)
         self.secrets = secrets
         bodyBytesMax = settings.http.limits.bodyBytesMax
         self.log = log
@@ -44,6 +49,14 @@ package final class Gateway: Module, PriceBook {
     package func join(_ directory: any NodeDirectory) {
         nodes.withLock { $0 = directory }
     }
+
+    /// Has code that models write run there. Before the start.
+    package func join(_ runner: any CodeRunner) {
+        codeRunner.withLock { $0 = runner }
+    }
+
+    /// What runs code; nil for a server without.
+    var runner: (any CodeRunner)? { codeRunner.withLock { $0 } }
 
     package func start() throws(StartFailure) {
         try use(catalog.withLock { $0 })
@@ -59,12 +72,14 @@ package final class Gateway: Module, PriceBook {
     /// Takes over providers, models, keys and prices for the requests that follow; those under way keep the old ones.
     package func reload(_ section: Section) throws(ConfigurationError) -> ReloadReport {
         let new = try Catalog(section)
+        let caps = try InterpreterSettings(section)
         do {
             try use(new)
         } catch {
             throw section.error(error.message, hint: error.hint)
         }
-        return ReloadReport(applied: ["gateway"])
+        return ReloadReport(
+            applied: ["gateway"], needsRestart: caps == interpreter ? [] : ["gateway.interpreter"])
     }
 
     package func stop(by deadline: Instant) {
@@ -214,6 +229,7 @@ package final class Gateway: Module, PriceBook {
             NodePrompt.isNode(name)
             ? try await model(ofNode: name, for: call) : try model(named: name, for: exchange.principal)
         exchange.model = model.name
+        if let reply = try await answerWithInterpreter(call, model) { return reply }
         // The body is checked for the model that was named before anything is reserved or recorded.
         let attempt = try attempt(call, model)
         if exchange.wantsFigures {
@@ -276,6 +292,7 @@ package final class Gateway: Module, PriceBook {
             throw Failure(error)
         }
         call.nodePrompt = node.systemPrompt
+        call.hasNodesInterpreter = node.runsCode
         call.exchange.node = node.id
         return model
     }

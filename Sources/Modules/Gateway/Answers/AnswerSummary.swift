@@ -31,7 +31,7 @@ package struct AnswerSummary: Equatable, Sendable {
             .toolCallArguments(_, _, let text), .redactedReasoning(_, let text):
             outputBytes += text.utf8.count
             if !text.isEmpty { pieces += 1 }
-        case .reasoningSignature: break
+        case .reasoningSignature, .ran: break
         case .toolCallStarted(_, _, _, let name):
             toolCalls += 1
             outputBytes += name.utf8.count

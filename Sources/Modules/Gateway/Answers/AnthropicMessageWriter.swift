@@ -17,6 +17,7 @@ package struct AnthropicMessageWriter: Sendable {
     private var hasRefused = false
     private var usage = TokenUsage()
     private var finish: FinishReason?
+    private var runs: [CodeRun] = []
 
     package init(_ context: AnswerContext) {
         self.context = context
@@ -48,6 +49,17 @@ package struct AnthropicMessageWriter: Sendable {
             // Blocks cannot be reopened. Providers finish a call before the next; one that does not cannot be followed.
             guard block == .call(index) else { return write(.failed(.malformedAnswer)) }
             return delta(.call(index), ["type": "input_json_delta", "partial_json": .string(text)])
+        case .ran(let run):
+            runs.append(run)
+            var call = run.anthropicCall
+            call["input"] = [:]
+            let input = JSONValue.object(["code": .string(run.code)]).serialized()
+            let piece: JSONValue = [
+                "type": "input_json_delta", "partial_json": .string(String(decoding: input, as: UTF8.self)),
+            ]
+            return begin() + close() + open(.object(call))
+                + Self.event("content_block_delta", ["index": .int(blockCount - 1), "delta": piece]) + stop()
+                + open(.object(run.anthropicResult)) + stop()
         case .finished(0, let reason):
             finish = reason
             return begin()
@@ -66,13 +78,13 @@ package struct AnthropicMessageWriter: Sendable {
         guard !isOver else { return [] }
         let events = begin() + close()
         isOver = true
-        return events
-            + EventText.event(
-                "message_delta",
-                JSONValue.object([
-                    "type": "message_delta", "delta": .object(Self.stop(finish ?? .stop, hasRefused)),
-                    "usage": usage.anthropic,
-                ]).serialized()) + Self.event("message_stop", [:])
+        var last: JSONObject = [
+            "type": "message_delta", "delta": .object(Self.stop(finish ?? .stop, hasRefused)),
+            "usage": usage.anthropic,
+        ]
+        if !runs.isEmpty { last.append("precontext", .array(runs.map(\.precontext))) }
+        return events + EventText.event("message_delta", JSONValue.object(last).serialized())
+            + Self.event("message_stop", [:])
     }
 
     // Blocks.
@@ -135,6 +147,25 @@ package struct AnthropicMessageWriter: Sendable {
         return ["stop_reason": .string(reason), "stop_sequence": sequence]
     }
 
+    /// The text, with each run where it happened.
+    private static func textAndRuns(_ answer: ChatAnswer, _ text: String) -> [JSONValue] {
+        var content: [JSONValue] = []
+        let bytes = Array(text.utf8)
+        var place = 0
+        func take(_ end: Int) {
+            if end > place {
+                content.append(["type": "text", "text": .string(String(decoding: bytes[place..<end], as: UTF8.self))])
+            }
+            place = max(place, end)
+        }
+        for (run, end) in zip(answer.runs, answer.textBeforeRuns) {
+            take(min(end, bytes.count))
+            content += [.object(run.anthropicCall), .object(run.anthropicResult)]
+        }
+        take(bytes.count)
+        return content
+    }
+
     /// The body of a whole answer. Fails where a call's arguments are no JSON object, which the shape demands.
     package static func whole(_ answer: ChatAnswer, _ context: AnswerContext) throws(Fault) -> [UInt8] {
         let choice = answer.choices.first ?? ChatAnswer.Choice()
@@ -145,8 +176,7 @@ package struct AnthropicMessageWriter: Sendable {
             ])
         }
         for data in choice.redacted { content.append(["type": "redacted_thinking", "data": .string(data)]) }
-        let text = choice.text + choice.refusal
-        if !text.isEmpty { content.append(["type": "text", "text": .string(text)]) }
+        content += Self.textAndRuns(answer, choice.text + choice.refusal)
         for call in choice.calls {
             let arguments = call.arguments.isEmpty ? "{}" : call.arguments
             guard let input = try? JSONValue(parsing: Array(arguments.utf8), strictness: .rfc8259),
@@ -159,6 +189,7 @@ package struct AnthropicMessageWriter: Sendable {
         var body = envelope(context.filled(answer.head), content: content)
         for (name, value) in stop(choice.finish ?? .stop, !choice.refusal.isEmpty).members { body.append(name, value) }
         body.append("usage", (answer.usage ?? TokenUsage()).anthropic)
+        if !answer.runs.isEmpty { body.append("precontext", .array(answer.runs.map(\.precontext))) }
         return JSONValue.object(body).serialized()
     }
 }

@@ -17,6 +17,9 @@ package struct ChatAnswer: Equatable, Sendable {
     package private(set) var head: AnswerHead?
     /// By their index; the answer to a request without `n` has one.
     package private(set) var choices: [Choice] = []
+    /// Programs that were run for it, and how many bytes of text stood before each.
+    package private(set) var runs: [CodeRun] = []
+    package private(set) var textBeforeRuns: [Int] = []
     /// nil where the provider gave none.
     package private(set) var usage: TokenUsage?
     /// Why there is no answer after all.
@@ -49,6 +52,9 @@ package struct ChatAnswer: Equatable, Sendable {
                 guard choice.calls.indices.contains(index) else { return }
                 choice.calls[index].arguments += text
             }
+        case .ran(let run):
+            runs.append(run)
+            textBeforeRuns.append(choices.first?.text.utf8.count ?? 0)
         case .finished(let choice, let reason): take("", choice) { $0.finish = reason }
         }
     }

@@ -39,6 +39,9 @@ package struct ChatCompletionWriter: Sendable {
         case .toolCallArguments(let choice, let index, let text):
             let call: JSONValue = ["index": .int(index), "function": ["arguments": .string(text)]]
             return chunk(choice, ["tool_calls": [call]])
+        case .ran(let run):
+            // Not a member of OpenAI's chunk: it stands beside an empty delta, which its readers pass over.
+            return begin(0) + chunk(0, [:], precontext: [run.precontext])
         case .finished(let choice, let reason): return begin(choice) + chunk(choice, [:], finish: reason)
         case .usage(let usage):
             self.usage = usage
@@ -66,7 +69,9 @@ package struct ChatCompletionWriter: Sendable {
         return chunk(choice, ["role": "assistant", "content": "", "refusal": .null])
     }
 
-    private func chunk(_ choice: Int, _ delta: JSONObject, finish: FinishReason? = nil) -> [UInt8] {
+    private func chunk(
+        _ choice: Int, _ delta: JSONObject, finish: FinishReason? = nil, precontext: [JSONValue] = []
+    ) -> [UInt8] {
         var object = envelope()
         object.append(
             "choices",
@@ -77,6 +82,7 @@ package struct ChatCompletionWriter: Sendable {
                 ]
             ])
         if showsUsage { object.append("usage", .null) }
+        if !precontext.isEmpty { object.append("precontext", .array(precontext)) }
         return EventText.data(JSONValue.object(object).serialized())
     }
 
@@ -97,6 +103,7 @@ package struct ChatCompletionWriter: Sendable {
         body.append("choices", .array(answer.choices.enumerated().map { choice($1, index: $0) }))
         if let usage = answer.usage { body.append("usage", usage.openAI) }
         body.append("system_fingerprint", head.fingerprint.map(JSONValue.string) ?? .null)
+        if !answer.runs.isEmpty { body.append("precontext", .array(answer.runs.map(\.precontext))) }
         return JSONValue.object(body).serialized()
     }
 

@@ -32,7 +32,8 @@ package struct TextCompletionWriter: Sendable {
         case .failed(let fault):
             isOver = true
             return FaultBody.streamEnd(fault, requestID: context.requestID, isAnthropic: false)
-        case .reasoningDelta, .reasoningSignature, .redactedReasoning, .toolCallStarted, .toolCallArguments:
+        case .reasoningDelta, .reasoningSignature, .redactedReasoning, .toolCallStarted, .toolCallArguments,
+            .ran:
             return []
         }
     }

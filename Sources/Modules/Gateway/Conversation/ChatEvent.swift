@@ -15,6 +15,8 @@ package enum ChatEvent: Equatable, Sendable {
     /// `index` counts the calls of a choice from 0.
     case toolCallStarted(choice: Int, index: Int, id: String, name: String)
     case toolCallArguments(choice: Int, index: Int, String)
+    /// A program of the model's was run here; in the one choice of an answer with a code interpreter.
+    case ran(CodeRun)
     case finished(choice: Int, FinishReason)
     case usage(TokenUsage)
     case failed(Fault)

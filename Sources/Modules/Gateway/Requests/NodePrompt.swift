@@ -24,6 +24,7 @@ enum NodePrompt {
         var edit = JSONEdit(document)
         edit.setMember(of: root, "model", .string(node.model))
         if let max = node.outputTokensMax { cap(max, of: root, route, dialect, &edit) }
+        if node.runsCode { offerInterpreter(in: root, route, document, &edit) }
         let prompt = node.systemPrompt
         switch route {
         case .completions, .embeddings:
@@ -49,6 +50,18 @@ enum NodePrompt {
             // The prompt made it too large: what the client sent was within the bounds.
             throw .invalid("messages", "The conversation and the node's prompt are too large together.")
         }
+    }
+
+    /// Offers the node's code interpreter beside whatever tools the client has.
+    private static func offerInterpreter(
+        in root: JSONNode, _ route: ModelRoute, _ document: JSONDocument, _ edit: inout JSONEdit
+    ) {
+        guard let tool = InterpreterTool.asClientsName(route) else { return }
+        guard let tools = root["tools"], tools.kind == .array else {
+            return edit.setMember(of: root, "tools", .array([tool]))
+        }
+        guard !tools.elements.contains(where: { InterpreterTool.isInterpreter($0, route.isAnthropic) }) else { return }
+        edit.replace(tools, with: inserted(tool, tools, document))
     }
 
     /// Holds what the client says to the node's bound, message by message: its owner's bound is the same on every route.

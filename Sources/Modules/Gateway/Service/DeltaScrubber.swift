@@ -40,7 +40,7 @@ struct DeltaScrubber {
                 .toolCallStarted(
                     choice: choice, index: index, id: needles.scrubbed(id), name: needles.scrubbed(name))
             ]
-        case .started, .reasoningSignature, .redactedReasoning, .usage, .failed:
+        case .started, .reasoningSignature, .redactedReasoning, .ran, .usage, .failed:
             [event]
         }
     }

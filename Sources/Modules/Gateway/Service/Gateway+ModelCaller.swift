@@ -2,6 +2,8 @@
 
 package import Core
 import EventLoop
+import HTTP
+import JSON
 import Log
 import Platform
 
@@ -45,6 +47,7 @@ extension Gateway: ModelCaller {
         if task.exchange?.isHeld ?? false {
             request.outputTokensMax = request.outputTokensMax ?? model.settings.outputTokensMax
         }
+        let steps = task.runsCode ? try interpreterLoop(task, model, client, needles, &request) : nil
         let call = ConversationCall(
             request: request, model: model, client: client, needles: needles, loop: task.loop,
             cancellation: task.cancellation)
@@ -54,7 +57,7 @@ extension Gateway: ModelCaller {
         task.exchange?.note(model)
         let bound = task.exchange?.outputBound
         do throws(Fault) {
-            try await call.perform { event in
+            func take(_ event: ChatEvent) async -> Bool {
                 summary.add(event)
                 if let bound, summary.pieces > bound {
                     result.failure = Failure(Fault.passedItsBound)
@@ -69,12 +72,14 @@ extension Gateway: ModelCaller {
                     result.usage = ModelUsage(usage, at: model.settings.price)
                     task.exchange?.note(usage, of: model)
                 case .failed(let fault): result.failure = Failure(fault)
+                case .ran(let run): result.runs.append(run.precontext)
                 case .started, .reasoningDelta, .reasoningSignature, .redactedReasoning, .toolCallStarted,
                     .toolCallArguments:
                     break
                 }
                 return true
             }
+            if let steps { try await steps.perform(request, take) } else { try await call.perform(take) }
         } catch {
             task.exchange?.figures.mayHaveUsed = error.mayHaveCounted
             let outcome = Breaker.Outcome(error, isUnwanted: task.cancellation.isFired)
@@ -84,6 +89,32 @@ extension Gateway: ModelCaller {
         let broken = result.failure.map { Breaker.Outcome(Fault($0.code, ""), isUnwanted: task.cancellation.isFired) }
         breakers.report(broken ?? .succeeded, of: pass, model, at: .now())
         return result
+    }
+}
+
+extension Gateway {
+    /// The turns of a model that may have code run, and the tool for it in the request.
+    private func interpreterLoop(
+        _ task: ModelTask, _ model: Model, _ client: HTTPClient, _ needles: SecretNeedles, _ request: inout ChatRequest
+    ) throws(Fault) -> InterpreterLoop {
+        guard let runner, runner.runsCode else {
+            throw Fault(.disabled, "This server runs no code, so that it has no code interpreter.")
+        }
+        request.tools.append(
+            ChatTool(
+                name: InterpreterTool.openAIType, description: InterpreterTool.description,
+                parameters: InterpreterTool.parameters))
+        return InterpreterLoop(
+            price: model.settings.price, runner: runner, settings: interpreter, tool: InterpreterTool.openAIType,
+            tenant: task.principal.tenant, loop: task.loop, cancellation: task.cancellation,
+            ask: { (request, receive) async throws(Fault) in
+                try await ConversationCall(
+                    request: request, model: model, client: client, needles: needles, loop: task.loop,
+                    cancellation: task.cancellation
+                ).perform(receive)
+            },
+            // The sum comes with the end; without an end the worst case stands.
+            used: { _ in })
     }
 }
 

@@ -19,6 +19,8 @@ final class ModelCall {
     let isStreamed: Bool
     /// What a node put into the document before the client's own words.
     var nodePrompt = ""
+    /// Whether the node has a code interpreter: then it is its owner's, whatever the key may do by itself.
+    var hasNodesInterpreter = false
 
     var root: JSONNode { document.root }
 

@@ -155,9 +155,11 @@ struct TurnCall: Sendable {
         exchange.model = plan.node.configuration.model
         exchange.figures.isStreamed = request.isStreamed
         exchange.figures.endUser = request.endUser
-        let demand = ExchangeFigures.Demand(
+        let configuration = plan.node.configuration
+        let once = ExchangeFigures.Demand(
             inputBytes: plan.textBytes + request.content.utf8.count,
-            outputTokensMax: plan.node.configuration.limits.outputTokens, choices: 1)
+            outputTokensMax: configuration.limits.outputTokens, choices: 1)
+        let demand = configuration.runsCode ? models.demandRunningCode(once, model: configuration.model) : once
         let worst = models.worstCase(model: plan.node.configuration.model, demand)
         exchange.figures.demand = demand
         (exchange.figures.worstCase, exchange.figures.alternatives) = (worst?.first, worst?.alternatives)

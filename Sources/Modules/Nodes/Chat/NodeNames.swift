@@ -17,7 +17,8 @@ struct NodeNames: NodeDirectory {
         let configuration = node.configuration
         return NodeModel(
             id: node.id, model: configuration.model, systemPrompt: configuration.systemPrompt ?? "",
-            outputTokensMax: configuration.limits.outputTokens, inputBytesMax: configuration.limits.inputBytes)
+            outputTokensMax: configuration.limits.outputTokens, inputBytesMax: configuration.limits.inputBytes,
+            runsCode: configuration.runsCode)
     }
 
     func aliases(for principal: Principal) async throws(Failure) -> [String] {

@@ -42,6 +42,7 @@ struct Turn: Sendable {
         var answer = try await keep(spoken.content)
         answer.refusal = spoken.refusal.isEmpty ? nil : spoken.refusal
         answer.usage = spoken.result.usage
+        answer.runs = spoken.result.runs
         return (answer, spoken.result)
     }
 
@@ -50,11 +51,12 @@ struct Turn: Sendable {
         _ receive: (ModelPiece) async -> Bool
     ) async throws(Failure) -> Spoken? {
         let node = plan.node.configuration
-        let task = ModelTask(
+        var task = ModelTask(
             principal: principal, requestID: requestID, loop: loop, cancellation: cancellation, model: node.model,
             turns: ContextWindow(node.limits).turns(
                 prompt: node.systemPrompt, earlier: plan.earlier, content: request.content),
             outputTokensMax: node.limits.outputTokens, endUser: request.endUser, exchange: exchange)
+        task.runsCode = node.runsCode
         var (text, refusal) = ("", "")
         var (isWanted, isTooLarge) = (true, false)
         let result = try await models.answer(task) { piece in

@@ -12,6 +12,8 @@ struct TurnAnswer: Sendable {
     var refusal: String?
     /// The provider's figures; `nil` if it gave none.
     var usage: ModelUsage?
+    /// Programs that were run for it (`precontext`); of an answer that was given before, nothing is known of them.
+    var runs: [JSONValue] = []
     /// Whether question and answer stand in the tenant's store.
     var isStored: Bool
     /// The answer's place in its thread, where it is stored.
@@ -26,6 +28,7 @@ struct TurnAnswer: Sendable {
             "message": ["id": .string(messageID), "role": "assistant", "content": .string(content)],
             "usage": usage.map { .object($0.json) } ?? .null, "stored": .bool(isStored),
         ]
+        if !runs.isEmpty { json.append("precontext", .array(runs)) }
         if let refusal { json.append("refusal", .string(refusal)) }
         return json
     }

@@ -100,6 +100,9 @@ extension NodeConfiguration {
             && !text.hasPrefix("node_")
     }
 
+    /// Whether one of the tools is the code interpreter, which is this house's own.
+    var runsCode: Bool { tools.contains { $0["type"]?.string == "code_interpreter" } }
+
     private static func tools(_ body: JSONBody) throws(Failure) -> [JSONValue] {
         guard let value = body["tools"] else { return [] }
         guard let tools = value.array, tools.count <= NodesLimits.toolsMax else {

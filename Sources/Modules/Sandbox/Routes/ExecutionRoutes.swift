@@ -79,29 +79,11 @@ struct ExecutionCall: Sendable {
     /// Runs it, and answers what came of it.
     func run(feed: RunFeed?) async throws(Failure) -> ExecutionAnswer {
         let order = request.order(layers: sandbox.layers, cpuHundredths: sandbox.settings.cpuHundredths)
-        let wanted = RunRequest(tenant: exchange.principal?.tenant, order: order, input: Array(request.input.utf8))
-        let (outcome, queued): (RunOutcome, Duration)
-        do throws(RunRefusal) {
-            (outcome, queued) = try await runner.run(
-                wanted, from: exchange.request.loop, cancellation: exchange.request.cancellation, feed: feed)
-        } catch {
-            throw Failure(error)
-        }
-        switch outcome {
-        case .ended(let result):
-            if result.report.end == .setup {
-                throw Failure(
-                    .internal, "the run could not be begun",
-                    cause: SelfTest.words(result.report.step, Errno(CInt(result.report.errno))))
-            }
-            return ExecutionAnswer(
-                id: id, result: result, queued: queued, order: order,
-                enforcements: sandbox.state.verdict?.enforcements ?? Enforcements())
-        case .refused(let cause):
-            throw Failure(.overloaded, "the run could not be begun; try again", cause: cause.description)
-                .retrying(after: .seconds(1))
-        case .lost: throw Failure(RunRefusal.restarting)
-        }
+        return try await runner.answer(
+            RunRequest(
+                tenant: exchange.principal?.tenant, order: order, input: Array(request.input.utf8)), id: id,
+            from: exchange.request.loop, cancellation: exchange.request.cancellation, feed: feed,
+            enforcements: sandbox.state.verdict?.enforcements)
     }
 
     /// Answers with events: `stdout` and `stderr` as they are written, then `result` with the whole answer.
@@ -154,6 +136,36 @@ extension Failure {
         case .unable:
             self = Failure(.disabled, "this server runs no code: its host cannot keep what a sandbox promises")
         case .abandoned: self = Failure(.overloaded, "the client went away")
+        }
+    }
+}
+
+extension Runner {
+    /// Runs something, and says what came of it in the house's words.
+    func answer(
+        _ wanted: RunRequest, id: String, from loop: EventLoop, cancellation: Cancellation, feed: RunFeed? = nil,
+        enforcements: Enforcements?
+    ) async throws(Failure) -> ExecutionAnswer {
+        let (outcome, queued): (RunOutcome, Duration)
+        do throws(RunRefusal) {
+            (outcome, queued) = try await run(wanted, from: loop, cancellation: cancellation, feed: feed)
+        } catch {
+            throw Failure(error)
+        }
+        switch outcome {
+        case .ended(let result):
+            if result.report.end == .setup {
+                throw Failure(
+                    .internal, "the run could not be begun",
+                    cause: SelfTest.words(result.report.step, Errno(CInt(result.report.errno))))
+            }
+            return ExecutionAnswer(
+                id: id, result: result, queued: queued, order: wanted.order,
+                enforcements: enforcements ?? Enforcements())
+        case .refused(let cause):
+            throw Failure(.overloaded, "the run could not be begun; try again", cause: cause.description)
+                .retrying(after: .seconds(1))
+        case .lost: throw Failure(RunRefusal.restarting)
         }
     }
 }

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Core
+import EventLoop
+import HTTP
+import JSON
+import Log
+import Platform
+
+extension Gateway {
+    /// Answers a call with a code interpreter in it; nil for any other, which has none.
+    func answerWithInterpreter(_ call: ModelCall, _ model: Model) async throws(Failure) -> Reply? {
+        let found: InterpreterTool?
+        do throws(Fault) {
+            found = try InterpreterTool(call)
+        } catch {
+            throw Failure(error)
+        }
+        guard let tool = found else { return nil }
+        let exchange = call.exchange
+        guard let runner, runner.runsCode else {
+            throw Failure(
+                .invalidParameter, "this server runs no code, so that it has no code interpreter", param: "tools")
+        }
+        guard let principal = exchange.principal, principal.scopes.contains(.executions) || call.hasNodesInterpreter
+        else {
+            throw Failure(.insufficientScope, "this key lacks the scope executions, which the code interpreter needs")
+        }
+        call.replace(document: tool.document)
+        let request: ChatRequest
+        do throws(Fault) {
+            request = try conversation(call, model)
+        } catch {
+            throw Failure(error)
+        }
+        note(worstOf: request, call, model)
+        try await exchange.advance(through: .record)
+        var models = ([model] + fallbacks(of: model, for: principal))[...]
+        while let next = models.popFirst() {
+            do throws(Fault) {
+                return try await perform(request, tool, call, next, runner)
+            } catch {
+                guard error.permitsFallback, !models.isEmpty, !exchange.request.cancellation.isFired else {
+                    throw Failure(error)
+                }
+                logFallback(request: exchange.id, next, error)
+            }
+        }
+        throw Failure(.upstreamError, "no model answered")
+    }
+
+    /// The conversation of a body whose fields are checked.
+    private func conversation(_ call: ModelCall, _ model: Model) throws(Fault) -> ChatRequest {
+        let extras = try call.route.table.check(
+            call.root, for: model.provider.kind, pass: model.provider.settings.pass)
+        guard extras.isEmpty else {
+            throw .invalid(extras.names.first, "This is not taken together with the code interpreter.")
+        }
+        var request = try call.route.decode(call.root)
+        guard request.choices == 1 else { throw .invalid("n", "The code interpreter answers once.") }
+        request.nodePrompt = call.nodePrompt
+        request.outputTokensMax = request.outputTokensMax ?? model.settings.outputTokensMax
+        return request
+    }
+
+    /// The worst case: as many calls as there are rounds, each with everything that the ones before it may have added.
+    private func note(worstOf request: ChatRequest, _ call: ModelCall, _ model: Model) {
+        let exchange = call.exchange
+        guard exchange.wantsFigures else { return }
+        exchange.note(worstOf: call, model, [])
+        guard let demand = exchange.figures.demand else { return }
+        let whole = demandRunningCode(
+            ExchangeFigures.Demand(
+                inputBytes: demand.inputBytes,
+                outputTokensMax: request.outputTokensMax ?? model.settings.outputTokensMax, choices: 1,
+                images: demand.images, sounds: demand.sounds, documents: demand.documents, hasTools: true),
+            model: model.name)
+        exchange.figures.demand = whole
+        exchange.figures.worstCase = model.worstCase(whole)
+        exchange.figures.alternatives = fallbacks(of: model, for: exchange.principal).worstCase(whole)
+    }
+
+    /// As many calls as there are rounds, each with everything that the ones before it may have added.
+    package func demandRunningCode(
+        _ demand: ExchangeFigures.Demand, model: String
+    ) -> ExchangeFigures.Demand {
+        let rounds = interpreter.rounds
+        // All of these are bounded, and their product far from the end of the numbers.
+        let output = demand.outputTokensMax ?? (try? offered(model: model))?.settings.outputTokensMax ?? 0
+        let more = (output + InterpreterSettings.callsMax * CodeRun.wordsBytesMax) * (rounds * (rounds - 1) / 2)
+        return ExchangeFigures.Demand(
+            inputBytes: demand.inputBytes * rounds + more, outputTokensMax: output, choices: rounds,
+            images: demand.images * rounds, sounds: demand.sounds * rounds, documents: demand.documents * rounds,
+            hasTools: true)
+    }
+
+    private func perform(
+        _ request: ChatRequest, _ tool: InterpreterTool, _ call: ModelCall, _ model: Model, _ runner: any CodeRunner
+    ) async throws(Fault) -> Reply {
+        let exchange = call.exchange
+        guard let (client, needles) = upstream(on: exchange.request.loop) else {
+            throw Fault(.disabled, "The gateway is not started.")
+        }
+        let steps = InterpreterLoop(
+            price: model.settings.price, runner: runner, settings: interpreter, tool: tool.name,
+            tenant: exchange.principal?.tenant,
+            loop: exchange.request.loop, cancellation: exchange.request.cancellation,
+            ask: { (request, receive) async throws(Fault) in
+                try await self.ask(request, model, client, needles, exchange, receive)
+            },
+            used: { exchange.note($0, of: model) })
+        exchange.note(model)
+        let context = call.context(model)
+        exchange.answerFields.append(contentsOf: model.answerFields)
+        guard call.isStreamed else {
+            var events: [ChatEvent] = []
+            try await steps.perform(request) { event in
+                events.append(event)
+                return true
+            }
+            return .json(bytes: try AnswerWriter.whole(events, call.route, context, request: request))
+        }
+        return try await stream(steps, request, AnswerWriter(call.route, context, request: request), exchange, model)
+    }
+
+    private func stream(
+        _ steps: InterpreterLoop, _ request: ChatRequest, _ writer: AnswerWriter, _ exchange: Exchange, _ model: Model
+    ) async throws(Fault) -> Reply {
+        var events = EventWriter(writer, strict: nil, needles: nil)
+        let output = AnswerStream(exchange)
+        try await steps.perform(request) { event in
+            let bytes = events.write([event])
+            return bytes.isEmpty ? true : await output.write(bytes)
+        }
+        exchange.figures.brokenOff = events.summary.fault?.code
+        await output.finish(events.end())
+        return .streamed
+    }
+
+    /// One call of the model through its breaker.
+    private func ask(
+        _ request: ChatRequest, _ model: Model, _ client: HTTPClient, _ needles: SecretNeedles, _ exchange: Exchange,
+        _ receive: (ChatEvent) async -> Bool
+    ) async throws(Fault) {
+        let call = ConversationCall(
+            request: request, model: model, client: client, needles: needles, loop: exchange.request.loop,
+            cancellation: exchange.request.cancellation)
+        let pass = try breakers.enter(model, at: .now())
+        // While nobody knows what this call uses, the sum of those before it is too little: the worst case stands.
+        exchange.figures.tokens = nil
+        exchange.figures.mayHaveUsed = true
+        var fault: Fault?
+        do throws(Fault) {
+            try await call.perform { event in
+                if case .failed(let broken) = event { fault = broken }
+                return await receive(event)
+            }
+        } catch {
+            breakers.report(
+                Breaker.Outcome(error, isUnwanted: exchange.request.cancellation.isFired), of: pass, model, at: .now())
+            throw error
+        }
+        let broken = fault.map { Breaker.Outcome($0, isUnwanted: exchange.request.cancellation.isFired) }
+        breakers.report(broken ?? .succeeded, of: pass, model, at: .now())
+    }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import JSON
+
+/// The code interpreter in a client's body: found, checked, and replaced by a function that any model can call.
+///
+///     OpenAI       {"type":"code_interpreter","container":{"type":"auto"}}
+///     Anthropic    {"type":"code_execution_20250825","name":"code_execution"}
+struct InterpreterTool {
+    /// What the model calls it.
+    let name: String
+    /// The body with the function in its place.
+    let document: JSONDocument
+
+    static let openAIType = "code_interpreter"
+    static let anthropicPrefix = "code_execution_"
+
+    static let description = """
+        Runs a Python program in an isolated sandbox without network access and returns what it prints. Print every value you \
+        want to see. Files written to the working directory are there in later calls and are given to the user.
+        """
+    static let parameters: JSONValue = [
+        "type": "object", "properties": ["code": ["type": "string", "description": "a whole Python program"]],
+        "required": ["code"], "additionalProperties": false,
+    ]
+
+    /// Nil where the body has none.
+    ///
+    /// - Throws: a fault for one that says what is not known.
+    init?(_ call: ModelCall) throws(Fault) {
+        let isAnthropic = call.route == .messages
+        guard call.route == .chat || isAnthropic, let tools = call.root["tools"], tools.kind == .array else {
+            return nil
+        }
+        let places = tools.elements.enumerated().filter { Self.isInterpreter($1, isAnthropic) }.map(\.offset)
+        guard let place = places.first else { return nil }
+        guard places.count == 1 else {
+            throw .invalid("tools[\(places[1])]", "There is one code interpreter.")
+        }
+        try Self.check(Array(tools.elements)[place], "tools[\(place)]", isAnthropic)
+        let name = isAnthropic ? "code_execution" : Self.openAIType
+        self.name = name
+        for (index, tool) in tools.elements.enumerated() where index != place {
+            let other = isAnthropic ? tool["name"]?.string : tool["function"]?["name"]?.string
+            if other == name { throw .invalid("tools[\(index)]", "This is the name of the code interpreter.") }
+        }
+        document = try Self.rewritten(call.root.value, place: place, name: name, isAnthropic)
+    }
+
+    /// How a client names it on a route; nil where there is none.
+    static func asClientsName(_ route: ModelRoute) -> JSONValue? {
+        switch route {
+        case .chat: ["type": .string(openAIType)]
+        case .messages: ["type": .string(anthropicPrefix + "20250825"), "name": "code_execution"]
+        default: nil
+        }
+    }
+
+    static func isInterpreter(_ tool: JSONNode, _ isAnthropic: Bool) -> Bool {
+        guard let type = tool["type"]?.string else { return false }
+        return isAnthropic ? type.hasPrefix(anthropicPrefix) : type == openAIType
+    }
+
+    private static func check(_ tool: JSONNode, _ path: String, _ isAnthropic: Bool) throws(Fault) {
+        let known = isAnthropic ? ["type", "name", "cache_control"] : ["type", "container"]
+        for member in tool.members where !known.contains(member.name) {
+            throw Fault(.unknownParameter, "Unknown parameter.", param: "\(path).\(member.name.prefix(64))")
+        }
+        if isAnthropic, tool["name"]?.string != "code_execution" {
+            throw .invalid("\(path).name", "This must be \"code_execution\".")
+        }
+        guard let container = tool["container"], !container.isNull else { return }
+        guard container["type"]?.string == "auto", container.count == 1 else {
+            throw .invalid(
+                "\(path).container", "This must be {\"type\":\"auto\"}: every answer has a sandbox of its own.")
+        }
+    }
+
+    private static func rewritten(
+        _ body: JSONValue, place: Int, name: String, _ isAnthropic: Bool
+    ) throws(Fault) -> JSONDocument {
+        var body = body
+        var tools = body["tools"]?.array ?? []
+        tools[place] =
+            isAnthropic
+            ? ["name": .string(name), "description": .string(description), "input_schema": parameters]
+            : [
+                "type": "function",
+                "function": [
+                    "name": .string(name), "description": .string(description), "parameters": parameters,
+                ],
+            ]
+        body["tools"] = .array(tools)
+        if !isAnthropic, body["tool_choice"]?["type"]?.string == openAIType {
+            body["tool_choice"] = ["type": "function", "function": ["name": .string(name)]]
+        }
+        if isAnthropic { replay(&body) }
+        do throws(JSONError) {
+            return try JSONDocument(parsing: body.serialized())
+        } catch {
+            throw .invalid("tools", "The body cannot be read.")
+        }
+    }
+
+    /// Earlier answers come back with the blocks they were given with: a program and its result become words, since the
+    /// provider never saw a tool of that kind.
+    private static func replay(_ body: inout JSONValue) {
+        guard var messages = body["messages"]?.array else { return }
+        for (index, message) in messages.enumerated() {
+            guard let blocks = message["content"]?.array else { continue }
+            messages[index]["content"] = .array(
+                blocks.map { block in
+                    switch block["type"]?.string {
+                    case "server_tool_use":
+                        let code = block["input"]?["code"]?.string ?? ""
+                        return ["type": "text", "text": .string("[I ran this program]\n\(code)")]
+                    case "code_execution_tool_result":
+                        let output = block["content"]?["stdout"]?.string ?? ""
+                        let errors = block["content"]?["stderr"]?.string ?? ""
+                        return ["type": "text", "text": .string("[It printed]\n\(output)\(errors)")]
+                    default: return block
+                    }
+                })
+        }
+        body["messages"] = .array(messages)
+    }
+
+    /// The program in a call's arguments; nil where there is none.
+    static func code(in arguments: String) -> String? {
+        guard let value = try? JSONValue(parsing: Array(arguments.utf8), strictness: .rfc8259),
+            let code = value["code"]?.string, !code.isEmpty, code.utf8.count <= InterpreterSettings.codeBytesMax
+        else { return nil }
+        return code
+    }
+}
