@@ -162,7 +162,7 @@ def litellm(scratch: Path, mock_server: MockUpstream) -> Iterator[LiteLLM | None
 def providers(mock: MockUpstream, authority: Authority, litellm: LiteLLM | None, **more: Any) -> dict[str, Any]:
     """Sections and environment of a gateway with every kind of provider. `more` goes into each network provider."""
     # Tests make providers fail for a living.
-    remote = {"ca": str(authority.certificate), "breaker_failures": 0, **more}
+    remote = {"ca": str(authority.certificate), "breaker_failures": 0, "retries": 0, **more}
     listed: list[dict[str, Any]] = [
         {"name": "builtin", "kind": "builtin", "breaker_failures": 0},
         {"name": "openai", "kind": "openai", "base_url": f"{mock.url}/v1", "key": "env:CANARY_OPENAI", **remote},
@@ -185,7 +185,7 @@ def providers(mock: MockUpstream, authority: Authority, litellm: LiteLLM | None,
     ]
     if litellm is not None:
         listed.append(
-            {"name": "litellm", "kind": "openai", "base_url": f"{litellm.url}/v1", "key": "env:CANARY_LITELLM", "breaker_failures": 0, **more}
+            {"name": "litellm", "kind": "openai", "base_url": f"{litellm.url}/v1", "key": "env:CANARY_LITELLM", "breaker_failures": 0, "retries": 0, **more}
         )
         for name in ["through", "hello", "tool", "rate-limited", "broken", "too-long", "embedding"]:
             models.append({"name": f"litellm-{name}", "provider": "litellm", "upstream": name})

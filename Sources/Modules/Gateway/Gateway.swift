@@ -29,6 +29,7 @@ package final class Gateway: Module, PriceBook {
     /// Caps on that, within one answer.
     let interpreter: InterpreterSettings
     let breakers = Breakers()
+    let retries = Retries()
     private let bodyBytesMax: Int
     private let secrets: any SecretSource
     private let log: Logger
@@ -243,15 +244,36 @@ package final class Gateway: Module, PriceBook {
         }
     }
 
-    /// Has a call answered through the breaker of its model.
+    /// Has a call answered by one model, which is asked once more where that is safe.
     private func perform(_ attempt: ModelAttempt) async throws(Fault) -> Reply {
+        let settings = attempt.model.provider.settings
+        if settings.retries > 0 { retries.earn(at: settings.name) }
+        var number = 0
+        while true {
+            do throws(Fault) {
+                return try await performOnce(attempt)
+            } catch {
+                let request = attempt.call.exchange.request
+                guard let pause = retries.pause(after: error, number, settings),
+                    await request.loop.sleep(pause, unless: request.cancellation)
+                else { throw error }
+                number += 1
+            }
+        }
+    }
+
+    /// Has a call answered through the breaker of its model.
+    private func performOnce(_ attempt: ModelAttempt) async throws(Fault) -> Reply {
         let exchange = attempt.call.exchange
-        let pass = try breakers.enter(attempt.model, at: .now())
+        let began = Instant.now()
+        let pass = try breakers.enter(attempt.model, at: began)
         do throws(Fault) {
             let reply = try await attempt.perform()
             let isUnwanted = exchange.request.cancellation.isFired
             let broken = exchange.figures.brokenOff.map { Breaker.Outcome(Fault($0, ""), isUnwanted: isUnwanted) }
-            breakers.report(broken ?? .succeeded, of: pass, attempt.model, at: .now())
+            let time = (exchange.figures.firstByte ?? .now()) - began
+            let whole = Breaker.Outcome(beganAfter: time, attempt.model.provider.settings.breaker)
+            breakers.report(broken ?? whole, of: pass, attempt.model, at: .now())
             return reply
         } catch {
             let outcome = Breaker.Outcome(error, isUnwanted: exchange.request.cancellation.isFired)

@@ -22,7 +22,9 @@ struct ProviderSettings: Sendable {
     let dialect: UpstreamModel.Dialect
     /// `tell_store`: whether it is told `store: false`; off for servers that refuse the field.
     let tellsStore: Bool
-    /// `breaker_failures`, `breaker_calls`, `breaker_pause`
+    /// `retries`: how often the same is asked once more where that is safe; 0 for the built-in model.
+    let retries: Int
+    /// `breaker_failures`, `breaker_calls`, `breaker_pause`, `breaker_latency`
     let breaker: BreakerRules
     /// `connect_timeout`, `first_byte_timeout`, `idle_timeout`, `total_timeout`, `answer_bytes`
     let limits: ClientLimits
@@ -37,11 +39,13 @@ struct ProviderSettings: Sendable {
         pass = Set(try section.takeStrings("pass", bytes: 1...128, count: 0...256, default: []))
         dialect = try section.takeEnum("dialect", default: isOpenAI ? .openai : .compatible)
         tellsStore = try section.takeBool("tell_store", default: true)
+        retries = try section.takeInt("retries", in: 0...5, default: kind == .builtin ? 0 : 2)
         breaker = BreakerRules(
             failurePercent: try section.takeInt("breaker_failures", in: 0...100, default: 50),
             callsMin: try section.takeInt("breaker_calls", in: 1...10_000, default: 20),
             pause: try section.takeDuration(
-                "breaker_pause", in: .milliseconds(10) ... .seconds(300), default: .seconds(5)))
+                "breaker_pause", in: .milliseconds(10) ... .seconds(300), default: .seconds(5)),
+            latency: try section.takeDuration("breaker_latency", in: .zero ... .seconds(3600), default: .zero))
         limits = ClientLimits(
             connect: try section.takeDuration("connect_timeout", in: Self.times, default: .seconds(10)),
             firstByte: try section.takeDuration("first_byte_timeout", in: Self.times, default: .seconds(120)),

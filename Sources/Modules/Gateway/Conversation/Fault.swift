@@ -15,6 +15,7 @@ package struct Fault: Error, Equatable, Sendable {
         var upstreamStatus: Int?
         var cause: String?
         var mayHaveCounted = false
+        var wasUnreached = false
     }
 
     private final class Box: Sendable {
@@ -63,6 +64,12 @@ package struct Fault: Error, Equatable, Sendable {
     package var mayHaveCounted: Bool {
         get { parts.mayHaveCounted }
         set { parts.mayHaveCounted = newValue }
+    }
+
+    /// Whether there was no connection to the provider, so that it never had the request.
+    package var wasUnreached: Bool {
+        get { parts.wasUnreached }
+        set { parts.wasUnreached = newValue }
     }
 
     /// What went wrong on the way to the provider, for the operator's log; never shown to the caller.

@@ -20,6 +20,8 @@ struct BreakerRules: Equatable, Sendable {
     var callsMin = 20
     /// `breaker_pause`: the first time; each further time in a row is twice as long.
     var pause = Duration.seconds(5)
+    /// `breaker_latency`: a call whose answer began later than this has failed; zero for any time.
+    var latency = Duration.zero
 
     /// The stretch of time that is looked at.
     static let window = Duration.seconds(30)
@@ -40,7 +42,7 @@ struct Breaker: Sendable {
     /// What came of a call.
     enum Outcome: Sendable {
         case succeeded
-        /// The provider failed: it could not be reached, was late, broke off, or said that the fault is its own.
+        /// The provider failed: it could not be reached, was late or slow, broke off, or said that the fault is its own.
         case failed
         /// It says nothing about the provider: what was asked was wrong, or nobody wanted the answer any more.
         case neither

@@ -61,6 +61,11 @@ final class Breakers: Sendable {
 }
 
 extension Breaker.Outcome {
+    /// Of an answer that was whole, and began after so long.
+    init(beganAfter time: Duration, _ rules: BreakerRules) {
+        self = rules.latency > .zero && time > rules.latency ? .failed : .succeeded
+    }
+
     /// What a fault says about the provider. What a client asked wrongly, or gave up, trips nothing for others.
     init(_ fault: Fault, isUnwanted: Bool) {
         guard !isUnwanted else {

@@ -19,7 +19,7 @@ extension Gateway: ModelCaller {
         var models = ([model] + fallbacks(of: model, for: task.principal))[...]
         while let model = models.popFirst() {
             do throws(Fault) {
-                return try await answer(task, model, receive)
+                return try await answerPatiently(task, model, receive)
             } catch {
                 guard error.permitsFallback, !models.isEmpty, !task.cancellation.isFired else { throw Failure(error) }
                 logFallback(request: task.requestID, model, error)
@@ -34,6 +34,25 @@ extension Gateway: ModelCaller {
         guard let model = try? offered(model: name) else { return nil }
         // All of them: who may ask which is known when it comes to that.
         return (model.worstCase(demand), fallbacks(of: model).worstCase(demand))
+    }
+
+    /// Asks the model once more where that is safe.
+    private func answerPatiently(
+        _ task: ModelTask, _ model: Model, _ receive: (ModelPiece) async -> Bool
+    ) async throws(Fault) -> ModelResult {
+        let settings = model.provider.settings
+        if settings.retries > 0 { retries.earn(at: settings.name) }
+        var number = 0
+        while true {
+            do throws(Fault) {
+                return try await answer(task, model, receive)
+            } catch {
+                guard let pause = retries.pause(after: error, number, settings),
+                    await task.loop.sleep(pause, unless: task.cancellation)
+                else { throw error }
+                number += 1
+            }
+        }
     }
 
     private func answer(
@@ -52,13 +71,16 @@ extension Gateway: ModelCaller {
             request: request, model: model, client: client, needles: needles, loop: task.loop,
             cancellation: task.cancellation)
         var result = ModelResult(model: model.name, provider: model.provider.name)
-        let pass = try breakers.enter(model, at: .now())
+        let began = Instant.now()
+        var firstPiece: Instant?
+        let pass = try breakers.enter(model, at: began)
         var summary = AnswerSummary()
         task.exchange?.note(model)
         let bound = task.exchange?.outputBound
         do throws(Fault) {
             func take(_ event: ChatEvent) async -> Bool {
                 summary.add(event)
+                if firstPiece == nil { firstPiece = .now() }
                 if let bound, summary.pieces > bound {
                     result.failure = Failure(Fault.passedItsBound)
                     task.exchange?.note(cutAfter: summary.pieces, of: model)
@@ -87,7 +109,8 @@ extension Gateway: ModelCaller {
             throw error
         }
         let broken = result.failure.map { Breaker.Outcome(Fault($0.code, ""), isUnwanted: task.cancellation.isFired) }
-        breakers.report(broken ?? .succeeded, of: pass, model, at: .now())
+        let whole = Breaker.Outcome(beganAfter: (firstPiece ?? .now()) - began, model.provider.settings.breaker)
+        breakers.report(broken ?? whole, of: pass, model, at: .now())
         return result
     }
 }

@@ -107,6 +107,7 @@ extension Fault {
         }
         cause = failure.description
         switch failure {
+        case .connect, .resolve, .timedOut(.connect): wasUnreached = true
         case .timedOut, .interrupted, .malformed, .tooLarge: mayHaveCounted = true
         default: break
         }
