@@ -102,7 +102,7 @@ final class Appliance {
         let socketPolicy = DoorPolicy(kind: .socket(ownUserID: geteuid()))
         let admin = FrontDoor(table: composition.routes, stages: composition.stages, policy: socketPolicy, log: log)
         return Server.Plan(
-            settings: composition.settings.http, context: context, network: network,
+            settings: composition.settings.http, context: context, network: network, stages: composition.stages,
             redirect: { port in
                 RedirectDoor(policy: policy, port: port, recorder: composition.stages.recorder, log: log)
             },

@@ -8,8 +8,36 @@ private let subjectOptions = [
     CommandOption("node", .text("ID"), "one of its nodes, by its id"), jsonOption,
 ]
 
-/// The commands of `gatehouse limit` and `gatehouse budget`.
-let limitCommands = [
+private let blockOptions = [
+    CommandOption("key", .text("ID"), "an API key, by its id"),
+    CommandOption("user", .text("DIGEST"), "a person behind a key, by the digest that records show"),
+    CommandOption("address", .text("ADDRESS"), "an address; of IPv6 its network of 64 bits"), jsonOption,
+]
+
+private let blockCommands = [
+    Command(
+        "block list", "list who is blocked, and who has misbehaved lately", options: [jsonOption],
+        examples: ["gatehouse block list"]),
+    Command(
+        "block set", "block a key, a person behind a key, or an address for some time",
+        explanation: """
+            A key is refused, a person behind a key may call no model, and from an address whoever comes without a valid \
+            credential is refused. With --tenant a key's or a person's block goes when that tenant is deleted.
+            """,
+        options: [
+            CommandOption("for", .duration, "for how long: 30m, 24h", isRequired: true),
+            CommandOption("tenant", .text("TENANT"), "the tenant whose key or person it is"),
+        ] + blockOptions,
+        examples: ["gatehouse block set --address 203.0.113.7 --for 24h"]),
+    Command(
+        "block lift", "lift a block, and forget what was done before it", options: blockOptions,
+        examples: ["gatehouse block lift --key key_01JD0000000000000000000000"]),
+]
+
+/// The commands of `gatehouse limit`, `gatehouse budget` and `gatehouse block`.
+let limitCommands = boundCommands + blockCommands
+
+private let boundCommands = [
     Command(
         "limit show", "show what is left of the limits and budgets of a tenant, a key or a node",
         explanation: "Without --tenant it lists what was set beside the configuration.", options: subjectOptions,

@@ -41,6 +41,8 @@ struct ModuleKind: Sendable {
         var joinSpending: (@Sendable (any SpendingBook) -> Void)?
         /// Whose models write code.
         var joinRunner: (@Sendable (any CodeRunner) -> Void)?
+        /// Where it is written down that somebody was blocked for what they did.
+        var recordBlock: (@Sendable (BlockSubject, TenantID?) -> Void)?
         /// Who tells end users apart.
         var people: (any EndUserDigests)?
         var consents: (any Consents)?
@@ -96,6 +98,7 @@ let moduleKinds: [ModuleKind] = [
         roles.store?.onRoll { audit.note(epoch: $0) }
         roles.people = audit
         roles.joinSpending = { audit.join($0) }
+        roles.recordBlock = { audit.note(block: $0, of: $1) }
         return audit
     },
     ModuleKind(section: "limiter", requires: ["store"]) { section, roles throws(ConfigurationError) in
@@ -105,7 +108,8 @@ let moduleKinds: [ModuleKind] = [
         let limiter = try Limiter(
             section,
             roles: Limiter.Roles(
-                database: database, tenants: tenants, directory: directory, people: roles.people),
+                database: database, tenants: tenants, directory: directory, people: roles.people,
+                recordBlock: roles.recordBlock),
             log: roles.log)
         roles.joinSpending?(limiter.book)
         return limiter

@@ -36,6 +36,7 @@ final class Server: Sendable {
         let settings: HTTPSettings
         let context: TLSServerContext
         let network: FrontDoor
+        let stages: Stages
         /// Makes the redirecting responder once the port of the TLS listener is known.
         let redirect: (_ port: Int) -> any Responder
         let admin: (any Responder)?
@@ -62,12 +63,14 @@ final class Server: Sendable {
         let adminAdmission = ConnectionAdmission(connectionsMax: 64, connectionsPerAddressMax: 64)
         let redirect = plan.redirect(Int(sockets.secureAddress?.port ?? 443))
         var doors: [Doors] = []
+        let onDefect = DefectAnswers.house(telling: plan.stages)
         for (index, loop) in plan.loops.enumerated() {
             let secure = HTTPServer(
                 on: loop, limits: limits, admission: admission, context: plan.context, responder: plan.network,
-                onDefect: DefectAnswers.house)
+                onDefect: onDefect)
             let plain = HTTPServer(
-                on: loop, limits: limits, admission: admission, responder: redirect, onDefect: DefectAnswers.house)
+                on: loop, limits: limits, admission: admission, responder: redirect, onDefect: onDefect)
+            for server in [secure, plain] { server.proxies = plan.settings.proxies }
             let admin =
                 index == 0
                 ? plan.admin.map {

@@ -55,7 +55,8 @@ import Testing
         ("mode = \"development\"\n[http]\nlisten = [\"0.0.0.0:8443\"]\n", "loopback only"),
         ("mode = \"production\"\n[http]\nhosts = [\"a.example\"]\n", "certificate"),
         ("[http]\ntls = { certificate = \"/c\", key = \"/k\" }\n", "hosts"),
-        ("mode = \"development\"\n[http]\ntrusted_proxies = [\"10.0.0.1\"]\n", "trusts no proxy"),
+        ("mode = \"development\"\n[http]\ntrusted_proxies = [\"10.0.0.1/8\"]\n", "ranges"),
+        ("mode = \"development\"\n[http]\nproxy_protocol = true\n", "nobody is named"),
         (
             "mode = \"development\"\ndata = \"./data\"\n[store]\nunlock = [\"file:./data/root.key\"]\n",
             "inside the data directory"

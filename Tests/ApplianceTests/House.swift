@@ -32,6 +32,7 @@ final class House {
         segment_bytes = "1MiB"
         [limiter]
         requests_per_hour = 20
+        block_points = 0
         [nodes]
         [admin]
         [gateway]

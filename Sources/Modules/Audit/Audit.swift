@@ -82,6 +82,12 @@ package final class Audit: Module {
         open.withLock { $0?.desk.log }?.note(.house("epoch.roll", generation: epoch))
     }
 
+    /// Writes down that somebody was blocked for what they did. Any thread.
+    package func note(block subject: BlockSubject, of tenant: TenantID?) {
+        guard let desk = open.withLock({ $0?.desk }) else { return }
+        desk.log.note(.block(subject, of: tenant, desk.digests.ofHouse))
+    }
+
     /// Tells who keeps budgets what every record says of money and tokens. Before the start.
     package func join(_ book: any SpendingBook) {
         spending.withLock { $0 = book }

@@ -6,7 +6,17 @@ package import HTTP
 /// a request id and the security fields, like every other answer.
 package enum DefectAnswers {
     /// For `HTTPServer.onDefect`.
-    package static let house: DefectResponder = { status, defect in
+    package static let house: DefectResponder = { status, defect, _ in answer(status, defect) }
+
+    /// The same, and the stages hear of what was no request.
+    package static func house(telling stages: Stages) -> DefectResponder {
+        { status, defect, peer in
+            if defect != nil, let peer { stages.note(code(status), from: peer) }
+            return answer(status, defect)
+        }
+    }
+
+    private static func answer(_ status: Status, _ defect: RequestDefect?) -> DefectAnswer {
         var failure = Failure(code(status), defect?.message ?? "the request could not be answered")
         failure.statusOverride = status.code
         let id = RequestID.make()

@@ -158,7 +158,10 @@ package final class FrontDoor: Responder {
     ///
     /// - Returns: false where a stage may have to wait, and `admit` has to go on.
     private func admitNow(_ exchange: Exchange) throws(Failure) -> Bool {
-        if case .public = exchange.route.guard { return true }
+        if case .public = exchange.route.guard {
+            try stages.meet(exchange)
+            return true
+        }
         exchange.principal = policy.principal(ofPeer: exchange.request.peer)
         guard try exchange.advanceNow(through: .identify) else { return false }
         try GuardCheck.enforce(exchange.route.guard, on: exchange.principal)
@@ -175,6 +178,7 @@ package final class FrontDoor: Responder {
 
     private func refuse(_ failure: Failure, _ answer: Answer, _ shape: ErrorShape, _ request: Request) async {
         stages.recorder?.note(failure.code, requestID: answer.requestID.text, peer: request.peer)
+        stages.note(failure.code, from: request.peer)
         _ = await answer.send(failure, in: shape, answer.fields)
         log.info(
             "refused",

@@ -18,6 +18,8 @@ package struct HTTPSettings: Sendable {
     package let drainTimeout: Duration
     package let limits: HTTPServerLimits
     package let tls: TLSSettings
+    /// `trusted_proxies` and `proxy_protocol`; `nil` where none is trusted.
+    package let proxies: TrustedProxies?
 
     /// More loops than this are refused: each has its own listeners and memory.
     package static let loopsMax = 256
@@ -35,15 +37,35 @@ package struct HTTPSettings: Sendable {
         drainTimeout = try section.takeDuration("drain_timeout", in: .zero ... .seconds(3600), default: .seconds(30))
         limits = try HTTPServerLimits(section)
         tls = try TLSSettings(section, mode: mode, dataDirectory: dataDirectory)
+        proxies = try Self.proxies(section)
         try check(section, mode: mode)
+    }
+
+    private static func proxies(_ section: Section) throws(ConfigurationError) -> TrustedProxies? {
+        let key = "trusted_proxies"
+        var ranges: [AddressRange] = []
+        for text in try section.takeStrings(key, bytes: 1...64, count: 0...256, default: []) {
+            guard let range = AddressRange(text) else {
+                throw section.error(
+                    at: key, "must be addresses or ranges of them", hint: "for example: [\"10.0.0.5\", \"10.1.0.0/16\"]"
+                )
+            }
+            ranges.append(range)
+        }
+        let sendHeads = try section.takeBool("proxy_protocol", default: false)
+        guard !ranges.isEmpty else {
+            guard !sendHeads else {
+                throw section.error(
+                    at: "proxy_protocol", "nobody is named whose word would be believed",
+                    hint: "name the proxies in trusted_proxies")
+            }
+            return nil
+        }
+        return TrustedProxies(sendHeads: sendHeads) { [ranges] address in ranges.contains { $0.contains(address) } }
     }
 
     /// What each key alone cannot tell.
     private func check(_ section: Section, mode: Mode) throws(ConfigurationError) {
-        let proxies = try section.takeStrings("trusted_proxies", default: [])
-        guard proxies.isEmpty else {
-            throw section.error(at: "trusted_proxies", "this version trusts no proxy", hint: "leave it empty: []")
-        }
         for (key, addresses) in [("listen", listen), ("redirect", redirect)] where mode == .development {
             guard addresses.allSatisfy({ $0.ip?.isLoopback ?? false }) else {
                 throw section.error(

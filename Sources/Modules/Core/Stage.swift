@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import HTTP
+
 /// Where in the journey of a request a stage stands. The order of the cases is the order of the journey (ARCHITECTURE.md).
 package enum StagePosition: Int, Comparable, CaseIterable, Sendable {
     /// Credential → principal.
@@ -76,6 +78,17 @@ package protocol JudgingStage: Stage {
     /// What is answered: the same failure, or another in its place. Called once, before anything is answered; waits for
     /// nothing.
     func judge(_ failure: Failure, of exchange: Exchange) -> Failure
+
+    /// Meets a request for a route that is open to everybody, which passes no other stage; what this throws is the answer.
+    func meet(_ exchange: Exchange) throws(Failure)
+
+    /// Hears of a request that came to no route, and of one that was none.
+    func note(_ code: ErrorCode, from peer: Peer)
+}
+
+extension JudgingStage {
+    package func meet(_ exchange: Exchange) throws(Failure) {}
+    package func note(_ code: ErrorCode, from peer: Peer) {}
 }
 
 /// How an exchange ended.
@@ -126,6 +139,15 @@ package struct Stages: Sendable {
     /// What is answered where an exchange fails.
     func judged(_ failure: Failure, of exchange: Exchange) -> Failure {
         judges.reduce(failure) { $1.judge($0, of: exchange) }
+    }
+
+    func meet(_ exchange: Exchange) throws(Failure) {
+        for judge in judges { try judge.meet(exchange) }
+    }
+
+    /// Tells of a request that came to no route, and of one that was none.
+    package func note(_ code: ErrorCode, from peer: Peer) {
+        for judge in judges { judge.note(code, from: peer) }
     }
 
     /// Takes an exchange through stages that do not wait, as far as there are such one after the other.

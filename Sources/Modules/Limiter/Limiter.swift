@@ -17,17 +17,21 @@ package final class Limiter: Module {
         let directory: any TenantDirectory
         /// Who tells end users apart, and tells the ledger what was spent; `nil` without the audit log.
         let people: (any EndUserDigests)?
+        /// Writes down that somebody was blocked.
+        let recordBlock: (@Sendable (BlockSubject, TenantID?) -> Void)?
 
         package init(
             database: any Database, tenants: any TenantStore, directory: any TenantDirectory,
-            people: (any EndUserDigests)?
+            people: (any EndUserDigests)?, recordBlock: (@Sendable (BlockSubject, TenantID?) -> Void)?
         ) {
             (self.database, self.tenants, self.directory, self.people) = (database, tenants, directory, people)
+            self.recordBlock = recordBlock
         }
     }
 
     private let table: AccountTable
     private let attempts: AccountTable
+    private let strikes: StrikeTable
     private let ledger: Ledger
     private let roles: Roles
     private let log: Logger
@@ -41,7 +45,8 @@ package final class Limiter: Module {
         try Self.check(settings, roles, section)
         table = AccountTable(RuleBook(settings.rules))
         attempts = AccountTable(RuleBook([.address: settings.unauthenticated]))
-        ledger = Ledger(table: table, database: roles.database, log: log, now: now ?? Instant.now)
+        strikes = StrikeTable(settings.strikes)
+        ledger = Ledger(table: table, strikes: strikes, database: roles.database, log: log, now: now ?? Instant.now)
         (self.roles, self.log, self.now) = (roles, log, now)
     }
 
@@ -72,8 +77,9 @@ package final class Limiter: Module {
     package var stages: [any Stage] {
         let people = roles.people
         return [
+            StrikeStage(table: strikes, people: people, record: roles.recordBlock, log: log),
             AdmitStage(table: table, attempts: attempts, now: now),
-            CallStage(table: table, people: { people }, now: now, log: log),
+            CallStage(table: table, people: { people }, strikes: strikes, now: now, log: log),
         ]
     }
 
@@ -81,7 +87,7 @@ package final class Limiter: Module {
         LimitRoutes(
             table: table, ledger: ledger, directory: roles.directory, isRecorded: roles.people != nil,
             now: { [now] exchange in now?() ?? exchange.request.arrival }
-        ).all
+        ).all + BlockRoutes(ledger: ledger, directory: roles.directory).all
     }
 
     package func reload(_ section: Section) throws(ConfigurationError) -> ReloadReport {
@@ -89,6 +95,7 @@ package final class Limiter: Module {
         try Self.check(settings, roles, section)
         table.book.setStandard(settings.rules)
         attempts.book.setStandard([.address: settings.unauthenticated])
+        strikes.set(settings.strikes)
         return ReloadReport(applied: ["limiter"])
     }
 }

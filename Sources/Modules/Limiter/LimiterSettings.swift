@@ -10,6 +10,8 @@ struct LimiterSettings {
     var hasBudgets: Bool { rules.values.contains { !$0.budgets.isEmpty } }
     /// `unauthenticated`: attempts without a valid credential, for each address.
     let unauthenticated: Rules
+    /// `block_points`, `block_half_life`, `block_time`
+    let strikes: StrikeRules
 
     init(_ section: Section) throws(ConfigurationError) {
         let perHour = try section.takeInt("requests_per_hour", in: 1...1_000_000_000, default: 1000)
@@ -36,6 +38,11 @@ struct LimiterSettings {
             throw section.error(at: "address", "tokens are counted for those who are known: key, tenant, node, user")
         }
         self.rules = rules
+        strikes = StrikeRules(
+            pointsMax: try section.takeInt("block_points", in: 0...1_000_000, default: 100),
+            halfLife: try section.takeDuration(
+                "block_half_life", in: .seconds(1) ... .seconds(86_400), default: .seconds(600)),
+            pause: try section.takeDuration("block_time", in: .seconds(1) ... .seconds(86_400), default: .seconds(600)))
         unauthenticated = try Self.rules(
             try section.takeStrings(
                 "unauthenticated", bytes: 1...64, count: 0...Rules.countMax, default: ["600 requests/minute"]),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Core
 import Crypto
 
 /// What a record is about.
@@ -116,6 +117,18 @@ struct AuditEntry: Equatable, Sendable {
         entry.set(.file, file)
         entry.set(.bytes, bytes)
         entry.set(.generation, generation)
+        return entry
+    }
+
+    /// That the house has blocked somebody for what they did.
+    static func block(_ subject: BlockSubject, of tenant: TenantID?, _ digester: Digester) -> AuditEntry {
+        var entry = AuditEntry(.house)
+        entry.set(.tenant, tenant?.text)
+        entry.set(.actorKind, "house")
+        if case .address(let bytes) = subject { entry.set(.address, digest: digester.digest("address", bytes)) }
+        if case .user(let digest) = subject { entry.set(.endUser, digest: digest) }
+        entry.set(.action, "block")
+        if case .key(let id) = subject { entry.set(.object, id.text) }
         return entry
     }
 

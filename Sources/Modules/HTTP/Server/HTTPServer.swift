@@ -15,6 +15,9 @@ package final class HTTPServer: @unchecked Sendable {
     /// The certificate for the connections that follow; nil for a server in plain text. Changing it drops nobody.
     package var context: TLSServerContext?
 
+    /// Whose word about a client's address is believed; nil for nobody's. Set before it listens.
+    package var proxies: TrustedProxies?
+
     /// Called when there was no descriptor (or memory) left for a connection.
     package var onExhausted: (@Sendable (Errno) -> Void)?
 
@@ -79,7 +82,9 @@ package final class HTTPServer: @unchecked Sendable {
     }
 
     private func accept(_ socket: Socket) {
-        let address = socket.peerCredentials == nil ? socket.peer.ip : nil
+        // A proxy's connections are those of many.
+        let isProxy = proxies?.trusts(.address(socket.peer)) ?? false
+        let address = socket.peerCredentials == nil && !isProxy ? socket.peer.ip : nil
         guard !isDraining, admit(address) else { return socket.abort(.cancelled) }
         let connection: ServerConnection
         do throws(IOFailure) {

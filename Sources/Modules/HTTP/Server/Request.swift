@@ -18,6 +18,7 @@ package enum BodyFailure: Error, Equatable, Sendable {
 /// A request on its connection. Confined to the loop and to the time in which the responder works on it.
 package final class Request {
     package let head: RequestHead
+    /// The client: who has connected, or whom a trusted proxy has it from.
     package let peer: Peer
     /// True if it came over TLS.
     package let isSecure: Bool
@@ -33,7 +34,7 @@ package final class Request {
     init(_ head: RequestHead, on connection: ServerConnection) {
         self.head = head
         self.connection = connection
-        peer = connection.peer
+        peer = connection.client(of: head)
         isSecure = connection.isSecure
         loop = connection.loop
         arrival = loop.now

@@ -18,7 +18,8 @@ package protocol Responder: Sendable {
 
 /// Makes the answers that no responder makes: to malformed requests, and (with a nil defect and 500) in place of a
 /// responder that gave none. So they can have the same shape and fields as all others.
-package typealias DefectResponder = @Sendable (Status, RequestDefect?) -> DefectAnswer
+/// The peer is `nil` where it is a proxy, which only hands on what another wrote.
+package typealias DefectResponder = @Sendable (Status, RequestDefect?, Peer?) -> DefectAnswer
 
 /// Fields and body of an answer that no responder makes.
 package struct DefectAnswer: Sendable {
@@ -31,7 +32,7 @@ package struct DefectAnswer: Sendable {
     }
 
     /// A line of plain text.
-    package static func plain(_ status: Status, _ defect: RequestDefect?) -> DefectAnswer {
+    package static func plain(_ status: Status, _ defect: RequestDefect?, _ peer: Peer?) -> DefectAnswer {
         DefectAnswer(
             fields: ["content-type": "text/plain; charset=utf-8"],
             body: Array(((defect?.message ?? "internal error") + "\n").utf8))

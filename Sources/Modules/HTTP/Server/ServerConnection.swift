@@ -34,7 +34,10 @@ final class ServerConnection: @unchecked Sendable {
     }
 
     let loop: EventLoop
-    let peer: Peer
+    /// Who is at the other end; behind a proxy that says so, whom it has the connection from.
+    private(set) var peer: Peer
+    /// Where a proxy's head is still to be read.
+    private var unread: Socket?
     let isSecure: Bool
     /// Of the peer, for the count of its connections.
     let address: IPAddress?
@@ -85,6 +88,7 @@ final class ServerConnection: @unchecked Sendable {
             socket.peerCredentials.map {
                 .unix(processID: $0.processID, userID: $0.userID, groupID: $0.groupID)
             } ?? .address(socket.peer)
+        if let proxies = server.proxies, proxies.sendHeads, proxies.trusts(peer) { unread = socket }
     }
 
     /// Serves the connection to its end, or until it rests (`isResting`): then this is to be called again, in a task of its
@@ -93,6 +97,7 @@ final class ServerConnection: @unchecked Sendable {
     func run() async {
         do throws(IOFailure) {
             if phase == .handshake {
+                if let socket = unread { try await readProxyHead(socket) }
                 try await transport.shakeHands(deadline: loop.now + limits.handshakeTimeout)
                 // Once for the connection: a request that comes later finds what has been told before it. Both ends of
                 // a connection, `close` and `abort`, forget it, and one of them comes before this object goes away.
@@ -106,6 +111,49 @@ final class ServerConnection: @unchecked Sendable {
         }
         phase = .closing
     }
+
+    /// Reads what the proxy says, and not one byte more.
+    private func readProxyHead(_ socket: Socket) async throws(IOFailure) {
+        unread = nil
+        socket.deadline = loop.now + limits.handshakeTimeout
+        var head = ProxyHead()
+        var step = head.receive([])
+        while case .read(let count) = step {
+            let bytes = try Self.take(count, from: socket)
+            guard let bytes else {
+                try await socket.wait(.reader, for: .read)
+                continue
+            }
+            guard !bytes.isEmpty else { throw .reset }
+            step = head.receive(bytes)
+        }
+        guard case .done(let client) = step else { throw .cancelled }
+        if let client { peer = .address(client) }
+        socket.deadline = nil
+    }
+
+    /// Nil when there is nothing yet.
+    private static func take(_ count: Int, from socket: Socket) throws(IOFailure) -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: count)
+        var given: Int?
+        var failure: IOFailure?
+        unsafe bytes.withUnsafeMutableBytes { room in
+            do throws(IOFailure) {
+                // SAFETY: the room is the array's own for the time of the call, and is not empty.
+                given = try unsafe socket.tryRead(into: room)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return given.map { Array(bytes.prefix($0)) }
+    }
+
+    /// Whom a request is from.
+    func client(of head: RequestHead) -> Peer { server.proxies?.client(of: peer, head.fields) ?? peer }
+
+    /// Who has sent what is no request; nil where that is a proxy, which only hands it on.
+    private var sender: Peer? { server.proxies?.trusts(peer) ?? false ? nil : peer }
 
     private func serve() async throws(IOFailure) {
         while true {
@@ -258,7 +306,7 @@ extension ServerConnection {
     /// Answers a malformed request, and ends the connection.
     private func refuse(_ defect: RequestDefect, isHEAD: Bool) async throws(IOFailure) {
         phase = .closing
-        var answer = server.onDefect(defect.status, defect)
+        var answer = server.onDefect(defect.status, defect, sender)
         if defect == .methodRefused { answer.fields.append("allow", Method.allowed) }
         try await sendLast(defect.status, answer, isHEAD: isHEAD)
         await linger()
@@ -291,7 +339,7 @@ extension ServerConnection {
         response.detach()
         self.request = nil
         guard response.hasBegun else {
-            try await sendLast(500, server.onDefect(500, nil), isHEAD: head.method == .head)
+            try await sendLast(500, server.onDefect(500, nil, sender), isHEAD: head.method == .head)
             return false
         }
         guard response.isComplete else { throw .cancelled }

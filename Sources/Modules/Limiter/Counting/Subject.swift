@@ -74,4 +74,22 @@ struct AddressBlock: Hashable, Sendable {
         case .v6(let high, _): (self.high, low) = (high, 0)
         }
     }
+
+    /// An address of it: the first of a network.
+    var address: IPAddress {
+        high == 0 && low >> 32 == 0xFFFF ? .v4(UInt32(truncatingIfNeeded: low)) : .v6(high: high, low: 0)
+    }
+
+    /// 4 or 16 bytes, as they are written down.
+    var bytes: [UInt8] { address.bytes }
+
+    /// - Parameter bytes: nil for other than 4 or 16.
+    init?(bytes: [UInt8]) {
+        func word(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
+        switch bytes.count {
+        case 4: self.init(.v4(UInt32(truncatingIfNeeded: word(bytes[...]))))
+        case 16: self.init(.v6(high: word(bytes[..<8]), low: word(bytes[8...])))
+        default: return nil
+        }
+    }
 }

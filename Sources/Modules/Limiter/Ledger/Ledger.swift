@@ -33,6 +33,7 @@ final class Ledger: SpendingBook {
     }
 
     let table: AccountTable
+    let strikes: StrikeTable
     private let database: any Database
     private let log: Logger
     private let now: @Sendable () -> Instant
@@ -41,7 +42,11 @@ final class Ledger: SpendingBook {
     private let isOpen = Atomic(false)
     private let thread = Mutex<EventLoop?>(nil)
 
-    init(table: AccountTable, database: any Database, log: Logger, now: @escaping @Sendable () -> Instant) {
+    init(
+        table: AccountTable, strikes: StrikeTable, database: any Database, log: Logger,
+        now: @escaping @Sendable () -> Instant
+    ) {
+        self.strikes = strikes
         (self.table, self.database, self.log, self.now) = (table, database, log, now)
     }
 
@@ -53,13 +58,15 @@ final class Ledger: SpendingBook {
         let rules: [LimiterTables.Rule]
         let spent: [LimiterTables.Spent]
         let windows: [LimiterTables.Windows]
+        let blamed: [StrikeTable.Entry]
         let position: (log: Int, sequence: Int)
         do throws(DatabaseFailure) {
             try database.migrate(LimiterTables.migrations)
-            (rules, spent, windows, position) = try database.writeBlocking { connection throws(SQLiteError) in
+            (rules, spent, windows, blamed, position) = try database.writeBlocking { connection throws(SQLiteError) in
                 (
                     try LimiterTables.rules(in: connection), try LimiterTables.spent(in: connection),
-                    try LimiterTables.windows(in: connection), try LimiterTables.position(in: connection)
+                    try LimiterTables.windows(in: connection), try LimiterTables.strikes(in: connection),
+                    try LimiterTables.position(in: connection)
                 )
             }
         } catch {
@@ -69,6 +76,7 @@ final class Ledger: SpendingBook {
         for row in spent { table.restore(row) }
         let (now, time) = (now(), WallTime.now())
         for row in windows { table.restore(row, at: now, time) }
+        for entry in blamed { strikes.restore(entry, at: time) }
         state.withLock { ($0.log, $0.from) = (position.log, position.sequence) }
     }
 
@@ -148,14 +156,19 @@ final class Ledger: SpendingBook {
         var windows: [LimiterTables.Windows]
         /// People whose month is over are forgotten.
         var month: Int?
+        var strikes: (rows: [StrikeTable.Entry], gone: [Subject])
         /// Records that need not be read again, once there are enough of them that it matters.
         var hasMoved = false
 
-        var isEmpty: Bool { spent.isEmpty && windows.isEmpty && !hasMoved && month == nil }
+        var isEmpty: Bool {
+            spent.isEmpty && windows.isEmpty && !hasMoved && month == nil && strikes.rows.isEmpty
+                && strikes.gone.isEmpty
+        }
 
         func write(_ connection: SQLiteConnection) throws(SQLiteError) {
             if let through { try LimiterTables.write(spent, through: through, of: log, in: connection) }
             try LimiterTables.write(windows, in: connection)
+            try LimiterTables.write(strikes.rows, gone: strikes.gone, in: connection)
             if let month { try LimiterTables.forgetPeople(before: month, in: connection) }
         }
     }
@@ -169,13 +182,14 @@ final class Ledger: SpendingBook {
             return !keepsPeople && state.month < month
         }
         if isNewMonth { table.forgetPeople(before: month) }
+        let blamed = strikes.takeUnwritten(at: .now())
         return state.withLock { state in
             let hasMoved = (state.through ?? state.from) - state.from >= Self.recordsMax
             let through = state.waiting.isEmpty && !hasMoved ? nil : state.through
             defer { (state.waiting, state.through, state.from) = ([:], nil, through ?? state.from) }
             return Batch(
                 spent: Array(state.waiting.values), through: through, log: state.log, windows: windows,
-                month: isNewMonth ? month : nil, hasMoved: hasMoved)
+                month: isNewMonth ? month : nil, strikes: blamed, hasMoved: hasMoved)
         }
     }
 
@@ -198,6 +212,7 @@ final class Ledger: SpendingBook {
             for row in batch.spent where state.waiting[row.subject] == nil { state.waiting[row.subject] = row }
             state.through = state.through ?? batch.through
         }
+        strikes.putBack(batch.strikes.rows.map(\.subject) + batch.strikes.gone)
         log.warning("what was spent could not be written; it is tried again", ["cause": .string("\(error)")])
     }
 
@@ -240,7 +255,21 @@ final class Ledger: SpendingBook {
     func forget(_ tenant: TenantID) {
         table.book.forget(tenant)
         table.forget(tenant)
+        strikes.forget(tenant)
         state.withLock { state in state.waiting = state.waiting.filter { $0.value.tenant != tenant } }
+    }
+
+    /// Writes down at once what the operator has changed.
+    func writeStrikes() async throws(Failure) {
+        let (rows, gone) = strikes.takeUnwritten(at: .now())
+        do throws(DatabaseFailure) {
+            try await database.write { connection throws(SQLiteError) in
+                try LimiterTables.write(rows, gone: gone, in: connection)
+            }
+        } catch {
+            strikes.putBack(rows.map(\.subject) + gone)
+            throw Failure(error)
+        }
     }
 
     func rules() async throws(Failure) -> [LimiterTables.Rule] {

@@ -6,6 +6,7 @@
 //     limiter_position   up to which record of the audit log those rows tell; both change in one transaction
 //     limiter_windows    what was admitted lately
 //     limiter_rules      what the operator has set for one tenant, key or node
+//     limiter_strikes    who has done what nobody does by mistake so often, and until when they are blocked
 
 import Core
 import Platform
@@ -52,7 +53,20 @@ enum LimiterTables {
                 budgets TEXT,
                 PRIMARY KEY (tenant_id, kind, subject)
             ) STRICT, WITHOUT ROWID;
+            """,
             """
+            CREATE TABLE limiter_strikes (
+                kind TEXT NOT NULL,
+                subject BLOB NOT NULL,
+                tenant_id TEXT REFERENCES store_tenants (id) ON DELETE CASCADE,
+                points INTEGER NOT NULL,
+                at INTEGER NOT NULL,
+                blocks INTEGER NOT NULL,
+                blocked_until INTEGER,
+                offence TEXT NOT NULL,
+                PRIMARY KEY (kind, subject)
+            ) STRICT, WITHOUT ROWID;
+            """,
         ])
 
     static let schema = Schema(
@@ -85,6 +99,18 @@ enum LimiterTables {
                     ColumnNote("limits", "its limits, one a line", .configuration),
                     ColumnNote("budgets", "its budgets, one a line", .configuration),
                 ]),
+            TableNote(
+                "limiter_strikes", kept: "until the points have faded and a block has been over for a day",
+                [
+                    ColumnNote("kind", "key, user or address"),
+                    ColumnNote(
+                        "subject", "the key's id, an end user's digest, or an address (of IPv6 its network of 64 bits)"
+                    ),
+                    ColumnNote("tenant_id", "whose it is; none for an address"),
+                    ColumnNote("points", "of misbehaviour, in thousandths"), ColumnNote("at", "when that was so"),
+                    ColumnNote("blocks", "how often in a row it was blocked"),
+                    ColumnNote("blocked_until", "until when it is blocked"), ColumnNote("offence", "the last one"),
+                ]),
         ])
 
     private static let whose = [
@@ -99,8 +125,8 @@ enum LimiterTables {
         case .key(let id): ("key", Array(id.text.utf8))
         case .node(let id): ("node", Array(id.text.utf8))
         case .user(let user): ("user", user.digest)
-        // Nobody's address is written down.
-        case .address: nil
+        // Only of those that misbehave.
+        case .address(let block): ("address", block.bytes)
         }
     }
 
@@ -111,6 +137,7 @@ enum LimiterTables {
         case "key": .key(KeyID(text))
         case "node": .node(NodeID(text))
         case "user": .user(EndUser(digest: bytes))
+        case "address": AddressBlock(bytes: bytes).map(Subject.address)
         default: nil
         }
     }
@@ -199,6 +226,41 @@ enum LimiterTables {
                 INSERT OR REPLACE INTO limiter_windows
                     SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM store_tenants WHERE id = ?1)
                 """, row.tenant.text, key.kind, key.subject, row.savedAt, row.counts)
+        }
+    }
+
+    // MARK: Who is blocked
+
+    static func strikes(in connection: SQLiteConnection) throws(SQLiteError) -> [StrikeTable.Entry] {
+        let sql = "SELECT kind, subject, tenant_id, points, at, blocks, blocked_until, offence FROM limiter_strikes"
+        let rows = try connection.query(sql) { row throws(SQLiteError) -> StrikeTable.Entry? in
+            guard let subject = subject(kind: try row.text(0), try row.blob(1)) else { return nil }
+            return StrikeTable.Entry(
+                subject: subject, tenant: try row.optionalText(2).map(TenantID.init),
+                score: StrikeScore(
+                    points: try row.int(3), at: try row.time(4), blocks: try row.int(5),
+                    blockedUntil: try row.optionalTime(6), offence: Offence(rawValue: try row.text(7)) ?? .operator))
+        }
+        return rows.compactMap(\.self)
+    }
+
+    static func write(
+        _ rows: [StrikeTable.Entry], gone: [Subject], in connection: SQLiteConnection
+    ) throws(SQLiteError) {
+        for row in rows {
+            guard let key = key(of: row.subject) else { continue }
+            try connection.execute(
+                """
+                INSERT OR REPLACE INTO limiter_strikes
+                    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+                    WHERE ?3 IS NULL OR EXISTS (SELECT 1 FROM store_tenants WHERE id = ?3)
+                """, key.kind, key.subject, row.tenant?.text, row.score.points, row.score.at, row.score.blocks,
+                row.score.blockedUntil, row.score.offence.rawValue)
+        }
+        for subject in gone {
+            guard let key = key(of: subject) else { continue }
+            try connection.execute(
+                "DELETE FROM limiter_strikes WHERE kind = ? AND subject = ?", key.kind, key.subject)
         }
     }
 

@@ -95,7 +95,7 @@ extension Failure {
 
 extension Peer {
     /// What an address is counted as; `nil` for the admin socket.
-    fileprivate var block: AddressBlock? {
+    var block: AddressBlock? {
         if case .address(let address) = self { return address.ip.map(AddressBlock.init) }
         return nil
     }

@@ -11,22 +11,24 @@ final class CallStage: PromptStage, FiguresStage {
     private let table: AccountTable
     private let people: @Sendable () -> (any EndUserDigests)?
     private let now: (@Sendable () -> Instant)?
+    private let strikes: StrikeTable
     private let log: Logger
 
     /// - Parameter people: knows by which digest the records name an end user.
     init(
         table: AccountTable, people: @escaping @Sendable () -> (any EndUserDigests)?,
-        now: (@Sendable () -> Instant)?, log: Logger
+        strikes: StrikeTable, now: (@Sendable () -> Instant)?, log: Logger
     ) {
         (self.table, self.people, self.now, self.log) = (table, people, now, log)
+        self.strikes = strikes
     }
 
     var position: StagePosition { .reserve }
 
-    var wantsFigures: Bool { table.book.limitsCalls }
+    var wantsFigures: Bool { table.book.limitsCalls || strikes.blocksPeople }
 
     func enterNow(_ exchange: Exchange) throws(Failure) -> Bool {
-        guard table.book.limitsCalls, let pair = exchange.counters as? AccountTable.Pair else { return true }
+        guard wantsFigures, let pair = exchange.counters as? AccountTable.Pair else { return true }
         guard let worst = exchange.figures.heldBack else { return true }
         var user: EndUser?
         if let name = exchange.figures.endUser, let tenant = pair.tenant.tenant {
@@ -34,6 +36,7 @@ final class CallStage: PromptStage, FiguresStage {
             guard let digest = digests.knownDigest(ofEndUser: name, of: tenant) else { return false }
             user = EndUser(digest: digest)
         }
+        try require(user, exchange)
         try reserve(exchange, pair, worst, user)
         return true
     }
@@ -44,7 +47,14 @@ final class CallStage: PromptStage, FiguresStage {
         else { return }
         guard let digests = people() else { throw .nobodyKnown }
         let digest = await digests.digest(ofEndUser: name, of: tenant)
-        try reserve(exchange, pair, worst, EndUser(digest: digest))
+        let user = EndUser(digest: digest)
+        try require(user, exchange)
+        try reserve(exchange, pair, worst, user)
+    }
+
+    private func require(_ user: EndUser?, _ exchange: Exchange) throws(Failure) {
+        guard strikes.blocksPeople, let user else { return }
+        if let wait = strikes.isBlocked(.user(user), at: exchange.time) { throw .blocked(.user, wait) }
     }
 
     private func reserve(
