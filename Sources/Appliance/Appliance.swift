@@ -104,7 +104,9 @@ final class Appliance {
         return Server.Plan(
             settings: composition.settings.http, context: context, network: network, stages: composition.stages,
             redirect: { port in
-                RedirectDoor(policy: policy, port: port, recorder: composition.stages.recorder, log: log)
+                RedirectDoor(
+                    policy: policy, port: port, recorder: composition.stages.recorder,
+                    watch: composition.roles.exposureWatch, log: log)
             },
             admin: composition.roles.socketPath == nil ? nil : admin, socketPath: composition.roles.socketPath,
             inherited: inherited, isDevelopment: composition.settings.mode == .development, loops: loops, log: log)

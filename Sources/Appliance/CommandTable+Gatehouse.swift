@@ -31,7 +31,17 @@ let commandTable = CommandTable(
         Command(
             "check", "read the configuration, say what is wrong, start nothing", examples: ["gatehouse check"]),
         Command(
-            "routes", "list every route and its guard", options: [jsonOption], examples: ["gatehouse routes --json"]),
+            "routes", "list every route and its guard; with --audit, try them all at the running server",
+            explanation: """
+                The audit asks each route without a credential, with false, expired and revoked ones, with the wrong scope, \
+                the wrong kind and another tenant's, and once with the right one. It makes two empty tenants for that and \
+                deletes them.
+                """,
+            options: [
+                CommandOption(flag: "audit", "try every guard at the running server"),
+                CommandOption("url", .text("URL"), "where the server is, for --audit"), jsonOption,
+            ],
+            examples: ["gatehouse routes --json", "gatehouse routes --audit"]),
         Command("version", "say which version this is"),
     ] + keyCommands + operatorCommands + userCommands + providerCommands + tenantCommands + planCommands + nodeCommands
         + usageCommands + limitCommands + storeCommands + storeFileCommands + backupCommands + auditCommands

@@ -30,18 +30,7 @@ extension Main {
     }
 
     static func routes(_ invocation: Invocation) throws(CommandFailure) {
-        let routes = try composition(invocation).routes.routes
-        if invocation.has("json") {
-            let rows = routes.map { route -> JSONValue in
-                [
-                    "method": .string(route.method.name), "path": .string(route.pattern),
-                    "guard": .string(route.guard.name), "summary": .string(route.summary),
-                ]
-            }
-            return Terminal.print(String(decoding: JSONValue.array(rows).serialized(), as: UTF8.self))
-        }
-        let rows = routes.map { [$0.method.name, $0.pattern, $0.guard.name, $0.summary] }
-        Terminal.print(Terminal.table(["METHOD", "PATH", "GUARD", ""], rows))
+        try RouteCommands(invocation, composition(invocation)).list()
     }
 
     private static func composition(_ invocation: Invocation) throws(CommandFailure) -> Composition {

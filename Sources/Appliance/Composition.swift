@@ -20,10 +20,12 @@ struct Composition {
     ///
     /// - Parameter leaving: sections whose stages are left out. For tests that show that a proof can fail; the binary has no
     ///   way to say it.
+    /// - Parameter rerouting: gives the routes that are served in place of those that are described, for the same.
     /// - Parameter altering: called with the roles after each module of a section is made, for tests that put another player
     ///   in a role. The binary has no way to say it either.
     init(
         _ configuration: Configuration, log: Logger, leavingOutStagesOf leaving: Set<String> = [],
+        rerouting: ([Route]) -> [Route] = { $0 },
         altering: (_ section: String, _ roles: inout ModuleKind.Roles) -> Void = { _, _ in }
     ) throws(ConfigurationError) {
         settings = try HouseSettings(configuration)
@@ -44,17 +46,18 @@ struct Composition {
         self.modules = modules
         self.roles = roles
         stages = Stages(modules.filter { !leaving.contains($0.section) }.flatMap(\.module.stages))
-        routes = try Self.table(modules.map(\.module), configuration)
+        routes = try Self.table(modules.map(\.module), configuration, rerouting)
     }
 
     private static func table(
-        _ modules: [any Module], _ configuration: Configuration
+        _ modules: [any Module], _ configuration: Configuration, _ rerouting: ([Route]) -> [Route]
     ) throws(ConfigurationError) -> RouteTable {
         do {
             return try RouteTable(
-                HouseRoutes.all(beside: modules.flatMap(\.routes)) { text in
-                    for module in modules { module.write(metrics: &text) }
-                })
+                rerouting(
+                    HouseRoutes.all(beside: modules.flatMap(\.routes)) { text in
+                        for module in modules { module.write(metrics: &text) }
+                    }))
         } catch {
             // Two modules claim one path: a fault of this program, which every start would show at once.
             throw ConfigurationError(file: configuration.file, message: "routes collide: \(error)")

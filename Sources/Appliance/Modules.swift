@@ -49,6 +49,10 @@ struct ModuleKind: Sendable {
         var developmentKeys: (any DevelopmentKeys)?
         /// The origins of keys that are meant for pages.
         var keyOrigins = OriginBook()
+        /// Who hears of credentials that came in clear.
+        var exposureWatch: (any ExposureWatch)?
+        /// Who has what the house does by itself written down.
+        var joinRecords: (@Sendable (any HouseRecords) -> Void)?
         /// Where the limits of single keys are in force.
         var joinKeyLimits: (@Sendable (any KeyLimits) -> Void)?
         var socketPath: String?
@@ -81,6 +85,8 @@ let moduleKinds: [ModuleKind] = [
             log: roles.log)
         roles.developmentKeys = auth
         roles.keyOrigins = auth.keyOrigins
+        roles.exposureWatch = auth
+        roles.joinRecords = { auth.join(records: $0) }
         roles.joinKeyLimits = { auth.join($0) }
         return auth
     },
@@ -99,6 +105,7 @@ let moduleKinds: [ModuleKind] = [
         roles.people = audit
         roles.joinSpending = { audit.join($0) }
         roles.recordBlock = { audit.note(block: $0, of: $1) }
+        roles.joinRecords?(audit)
         return audit
     },
     ModuleKind(section: "limiter", requires: ["store"]) { section, roles throws(ConfigurationError) in
@@ -112,6 +119,7 @@ let moduleKinds: [ModuleKind] = [
                 recordBlock: roles.recordBlock),
             log: roles.log)
         roles.joinSpending?(limiter.book)
+        roles.joinKeyLimits?(limiter.keyRules)
         return limiter
     },
     ModuleKind(section: "gateway", requires: ["auth"]) { section, roles throws(ConfigurationError) in

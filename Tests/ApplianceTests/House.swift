@@ -45,9 +45,11 @@ final class House {
         """
 
     /// - Parameter leaving: sections whose stages are left out of the server, for tests that show that a proof can fail.
+    /// - Parameter rerouting: gives the routes that are served in place of those that are described, for the same.
     /// - Parameter altering: puts another player in a role, for the same.
     init(
         _ text: String = configuration, leavingOutStagesOf leaving: Set<String> = [],
+        rerouting: ([Route]) -> [Route] = { $0 },
         altering: (_ section: String, _ roles: inout ModuleKind.Roles) -> Void = { _, _ in }
     ) throws {
         directory = try TemporaryDirectory()
@@ -70,7 +72,8 @@ final class House {
         self.lines = lines
         let log = Logger(sink)
         let composition = try Composition(
-            Configuration(text: head + text), log: log, leavingOutStagesOf: leaving, altering: altering)
+            Configuration(text: head + text), log: log, leavingOutStagesOf: leaving, rerouting: rerouting,
+            altering: altering)
         appliance = try Appliance(starting: composition, log: log)
         let port = try #require(appliance.address?.port)
         origin = try #require(Origin("https://localhost:\(port)"))

@@ -62,6 +62,12 @@ import Testing
         "POST /v1/threads/{id}/messages": .object(body: #"{"content":"planted"}"#),
         "POST /v1/files": .own(upload: true), "GET /v1/files": .own(queries: page + ["purpose=user_data"]),
         "GET /v1/files/{id}": .object(), "DELETE /v1/files/{id}": .object(), "GET /v1/files/{id}/content": .object(),
+        "POST /v1/keys/exposed": .shared("names keys whole, and says whether they are some"),
+        "POST /key/generate": .own(body: "{}"), "GET /key/info": .own(queries: ["key=ID"]),
+        "POST /key/update": .reference(body: #"{"key":"ID"}"#),
+        "POST /key/delete": .reference(body: #"{"keys":["ID"]}"#),
+        "POST /key/block": .reference(body: #"{"key":"ID"}"#), "POST /key/unblock": .reference(body: #"{"key":"ID"}"#),
+        "POST /key/{key}/regenerate": .object(body: "{}"),
         "POST /v1/keys": .own(body: #"{"name":"another"}"#), "GET /v1/keys": .own(queries: page),
         "GET /v1/keys/{id}": .object(), "PATCH /v1/keys/{id}": .object(body: #"{"name":"stolen"}"#),
         "POST /v1/keys/{id}/rotate": .object(body: #"{"grace_seconds":0}"#), "DELETE /v1/keys/{id}": .object(),
@@ -77,7 +83,7 @@ import Testing
     ]
 
     private static func probe(of route: Route) -> Probe? {
-        if route.guard == .operator { return .operator }
+        if route.guard == .operator || route.guard == .socket { return .operator }
         if PeopleIsolationTests.probes.contains("\(route.method.name) \(route.pattern)") { return .person }
         return probes["\(route.method.name) \(route.pattern)"]
     }

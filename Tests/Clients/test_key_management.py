@@ -209,14 +209,18 @@ def test_a_narrowed_key_makes_none(manager, client, bound):
 
 
 def test_a_key_makes_none_that_outlives_it(manager, client):
-    key = client(made(manager, scopes=["chat", "keys.write"], expires_in_seconds=600)["key"])
+    own = made(manager, scopes=["chat", "keys.write"], expires_in_seconds=600)
+    key = client(own["key"])
     refused(
         key.post("/v1/keys", json={"name": "x", "scopes": ["chat"], "expires_in_seconds": 6000}),
         403,
         "insufficient_scope",
     )
-    refused(key.post("/v1/keys", json={"name": "x", "scopes": ["chat"]}), 403, "insufficient_scope")
+    refused(
+        key.post("/v1/keys", json={"name": "x", "scopes": ["chat"], "expires_at": None}), 403, "insufficient_scope"
+    )
     made(key, scopes=["chat"], expires_in_seconds=60)
+    assert made(key, scopes=["chat"])["expires_at"] == own["expires_at"]
 
 
 # Places.

@@ -93,6 +93,11 @@ package final class Audit: Module {
         spending.withLock { $0 = book }
     }
 
+    /// Writes down what the house did by itself to something of a tenant's. Any thread.
+    package func note(_ action: String, of tenant: TenantID, object: String) {
+        open.withLock { $0?.desk.log }?.note(.house(action, of: tenant, object: object))
+    }
+
     package func write(metrics: inout MetricsText) {
         UsageMetrics.write(usage.ledger.totals, to: &metrics)
     }
@@ -270,6 +275,8 @@ package final class Audit: Module {
             clock: WallTime.now, monotonic: Instant.now, boot: try BootID.read(), segmentBytes: settings.segmentBytes)
     }
 }
+
+extension Audit: HouseRecords {}
 
 /// The kernel's id of this start of the machine. random(4).
 enum BootID {

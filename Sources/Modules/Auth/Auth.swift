@@ -19,7 +19,9 @@ package final class Auth: Module {
     private let directory: any TenantDirectory
     private let tenants: any TenantStore
     private let log: Logger
+    private let exposureSettings: ExposureSettings
     private let limits = Mutex<(any KeyLimits)?>(nil)
+    private let records = Mutex<(any HouseRecords)?>(nil)
     /// Where last uses are written down.
     private let background = Mutex<EventLoop?>(nil)
     private let people: People
@@ -31,6 +33,7 @@ package final class Auth: Module {
         directory: any TenantDirectory,
         tenants: any TenantStore, log: Logger
     ) throws(ConfigurationError) {
+        exposureSettings = try ExposureSettings(section)
         self.database = database
         self.vault = vault
         self.directory = directory
@@ -43,6 +46,9 @@ package final class Auth: Module {
 
     /// Lets the limits of single keys be in force. Before the start.
     package func join(_ limits: any KeyLimits) { self.limits.withLock { $0 = limits } }
+
+    /// Lets what is done about exposed keys be written down. Before the start.
+    package func join(records: any HouseRecords) { self.records.withLock { $0 = records } }
 
     /// The origins of keys that are meant for pages; empty until started.
     package let keyOrigins = OriginBook()
@@ -103,14 +109,24 @@ package final class Auth: Module {
     }
 
     package var routes: [Route] {
-        KeyRoutes { [self] () throws(Failure) in
-            guard let keys = keys.withLock({ $0 }) else { throw Failure(.disabled, "auth is not started") }
-            return keys
-        }.all + people.routes
+        let keys = { @Sendable [self] () throws(Failure) in try opened() }
+        return KeyRoutes(keys: keys).all + LiteLLMRoutes(keys: keys).all
+            + GuardProbes(keys: keys, directory: directory).routes
+            + ExposureRoutes { [self] () throws(Failure) in exposures(of: try opened()) }.all
+            + people.routes
+    }
+
+    private func opened() throws(Failure) -> Keys {
+        guard let keys = keys.withLock({ $0 }) else { throw Failure(.disabled, "auth is not started") }
+        return keys
+    }
+
+    private func exposures(of keys: Keys) -> Exposures {
+        Exposures(keys: keys, settings: exposureSettings, records: records.withLock { $0 }, log: log)
     }
 
     package func reload(_ section: Section) throws(ConfigurationError) -> ReloadReport {
-        ReloadReport()
+        ReloadReport(needsRestart: try ExposureSettings(section) == exposureSettings ? [] : ["auth"])
     }
 
     package func stop(by deadline: Instant) {
@@ -136,5 +152,12 @@ package final class Auth: Module {
 extension Auth: DevelopmentKeys {
     package func mintDevelopmentKey() -> String? {
         keys.withLock { $0 }?.mintForDevelopment()
+    }
+}
+
+extension Auth: ExposureWatch {
+    package func sawInClear(_ text: [UInt8]) async {
+        guard let keys = keys.withLock({ $0 }) else { return }
+        _ = await exposures(of: keys).meet(text, .http)
     }
 }

@@ -16,13 +16,19 @@ package final class RedirectDoor: Responder {
     private let policy: DoorPolicy
     private let port: Int
     private let recorder: (any RecordStage)?
+    private let watch: (any ExposureWatch)?
     private let log: Logger
 
     /// - Parameters:
     ///   - port: of the TLS listener, which stands in the location unless it is 443.
-    ///   - recorder: hears of exposed credentials.
-    package init(policy: DoorPolicy, port: Int, recorder: (any RecordStage)? = nil, log: Logger) {
+    ///   - recorder: hears that credentials were exposed.
+    ///   - watch: hears which.
+    package init(
+        policy: DoorPolicy, port: Int, recorder: (any RecordStage)? = nil, watch: (any ExposureWatch)? = nil,
+        log: Logger
+    ) {
         self.policy = policy
+        self.watch = watch
         self.port = port
         self.recorder = recorder
         self.log = log
@@ -38,6 +44,7 @@ package final class RedirectDoor: Responder {
         guard !Credential.isPresent(in: request.head.fields), query != .credential else {
             log.warning("a credential was sent over plain HTTP", ["request": .string(answer.requestID.text)])
             recorder?.note(.credentialExposed, requestID: answer.requestID.text, peer: request.peer)
+            for text in Self.credentials(in: request.head) { await watch?.sawInClear(text) }
             let message = "this credential was sent in clear and must be considered exposed; use https and replace it"
             return await refuse(Failure(.credentialExposed, message), answer)
         }
@@ -45,6 +52,17 @@ package final class RedirectDoor: Responder {
         fields.append("location", location(host, request.head, keepsQuery: query == .harmless))
         _ = await answer.send(.whole(status: 308, contentType: "text/plain; charset=utf-8", body: []), fields)
     }
+
+    /// What stands where a credential would; a client that sends several is none of ours.
+    private static func credentials(in head: RequestHead) -> [[UInt8]] {
+        var found = head.fields.all(.xAPIKey) + head.fields.all(.apiKey)
+        found += head.fields.all(.authorization).compactMap { $0.split(separator: " ").last.map(String.init) }
+        found += head.queryItems.map(\.value)
+        return found.lazy.map { Array($0.utf8) }.filter { $0.count <= Credential.bytesMax }.prefix(credentialsMax).map(
+            \.self)
+    }
+
+    private static let credentialsMax = 4
 
     private func refuse(_ failure: Failure, _ answer: Answer) async {
         _ = await answer.send(failure, in: .house, answer.fields)

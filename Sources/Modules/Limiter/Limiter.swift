@@ -62,6 +62,9 @@ package final class Limiter: Module {
         }
     }
 
+    /// Where single keys are narrowed by those who manage them.
+    package var keyRules: any KeyLimits { KeyRules(book: table.book, isRecorded: roles.people != nil) }
+
     /// What is told of every record. Before the start.
     package var book: any SpendingBook { ledger }
 

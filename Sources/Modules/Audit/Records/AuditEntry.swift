@@ -132,6 +132,16 @@ struct AuditEntry: Equatable, Sendable {
         return entry
     }
 
+    /// What the house did to something of a tenant's.
+    static func house(_ action: String, of tenant: TenantID, object: String) -> AuditEntry {
+        var entry = AuditEntry(.house)
+        entry.set(.tenant, tenant.text)
+        entry.set(.actorKind, "house")
+        entry.set(.action, action)
+        entry.set(.object, object)
+        return entry
+    }
+
     /// That this log was begun where another could not be continued, and what that one had signed for.
     static func followed(_ earlier: Checkpoint) -> AuditEntry {
         var entry = house("begin-anew")

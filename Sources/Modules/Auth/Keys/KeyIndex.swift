@@ -199,13 +199,15 @@ package final class KeyIndex: Sendable {
         return known ?? .unknown(isKey: key.hasChecksum)
     }
 
-    /// Whose text this is or was, whether or not it opens anything; that is no use of it.
-    func owner(of text: Span<UInt8>) -> KeyRecord? {
+    /// Whose text this is, or was before a rotation that is under way, whether or not it opens anything. That is no use of it.
+    func owner(of text: Span<UInt8>) -> (record: KeyRecord, isFormer: Bool)? {
         guard let key = APIKey(unproven: text) else { return nil }
         let candidates = peppers.digests(of: key)
         let handle = key.handle
         return state.withLock { state in
-            KeyIndex.match(candidates, in: state.slots[handle] ?? KeyIndex.decoys)?.entry.record
+            KeyIndex.match(candidates, in: state.slots[handle] ?? KeyIndex.decoys).map { slot in
+                (slot.entry.record, slot.until != nil)
+            }
         }
     }
 

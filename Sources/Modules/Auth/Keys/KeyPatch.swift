@@ -25,11 +25,6 @@ struct KeyPatch: Sendable {
         "expires_at",
     ]
 
-    /// What a key may do if nothing is said: talk to models.
-    static func standardScopes(_ kind: KeyKind) -> Scopes {
-        kind == .publishable ? Scopes([.chat]) : Scopes([.chat, .embeddings])
-    }
-
     init() {}
 
     init(_ body: JSONBody, _ now: WallTime) throws(Failure) {

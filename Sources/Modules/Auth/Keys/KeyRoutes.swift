@@ -89,8 +89,8 @@ struct KeyRoutes: Sendable {
         let tenant: TenantID
         if let own = authority.tenant { tenant = own } else { tenant = try await keys.tenant(named: tenantName) }
         var request = KeyRequest(
-            tenant: tenant, name: name, scopes: patch.scopes ?? KeyPatch.standardScopes(kind),
-            models: patch.models ?? nil, expiresAt: patch.expiresAt ?? nil)
+            tenant: tenant, name: name, scopes: patch.scopes ?? authority.standardScopes(kind),
+            models: patch.models ?? nil, expiresAt: patch.expiresAt ?? authority.expiresAt)
         (request.kind, request.nodes, request.createdBy) = (kind, patch.nodes ?? nil, authority.actor)
         (request.origins, request.addresses) = (patch.origins ?? [], patch.addresses ?? [])
         (request.limits, request.metadata) = (patch.limits ?? [], patch.metadata ?? "")
@@ -168,7 +168,8 @@ struct KeyAuthority: Sendable {
     let actor: String
     /// `nil` for all.
     private let scopes: Scopes?
-    private let expiresAt: WallTime?
+    /// When its own credential ends; what it makes ends by then, and then where nothing is said.
+    let expiresAt: WallTime?
     private let isBound: Bool
 
     var isOperator: Bool { tenant == nil }
@@ -196,6 +197,12 @@ struct KeyAuthority: Sendable {
         if let expiresAt, end.map({ $0 > expiresAt }) ?? true {
             throw Failure(.insufficientScope, "this key ends, and what it makes has to end by then")
         }
+    }
+
+    /// What a key may do if nothing is said: talk to models, as far as whoever makes it may.
+    func standardScopes(_ kind: KeyKind) -> Scopes {
+        let standard: [Scope] = kind == .publishable ? [.chat] : [.chat, .embeddings]
+        return Scopes(standard.filter { scopes?.contains($0) ?? true })
     }
 
     /// The same without looking at its end.

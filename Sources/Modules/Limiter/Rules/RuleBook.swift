@@ -9,11 +9,16 @@ final class RuleBook: Sendable {
     private struct State {
         var standard: [SubjectKind: Rules]
         var overrides: [Subject: Override] = [:]
+        /// What those who manage a key have set for it, which only narrows what the operator allows.
+        var narrowings: [Subject: (tenant: TenantID, rules: Rules)] = [:]
 
         func rules(for subject: Subject) -> Rules {
-            let standard = standard[subject.kind] ?? .none
-            guard let override = overrides[subject] else { return standard }
-            return (override.limits ?? standard).with(budgets: override.budgets ?? standard.budgets)
+            var rules = standard[subject.kind] ?? .none
+            if let override = overrides[subject] {
+                rules = (override.limits ?? rules).with(budgets: override.budgets ?? rules.budgets)
+            }
+            guard let narrowing = narrowings[subject] else { return rules }
+            return rules.narrowed(by: narrowing.rules)
         }
     }
 
@@ -63,9 +68,19 @@ final class RuleBook: Sendable {
         change { $0.overrides[subject] = override.isEmpty ? nil : override }
     }
 
+    /// Narrows what a subject of a tenant may ask for; `nil` for not at all.
+    func narrow(_ subject: Subject, of tenant: TenantID, by rules: Rules?) {
+        // Each change has every account look again: none for what stays.
+        guard rules != nil || state.withLock({ $0.narrowings[subject] != nil }) else { return }
+        change { $0.narrowings[subject] = rules.map { (tenant, $0) } }
+    }
+
     /// Forgets what was set for a tenant that is being deleted, and for what is its own.
     func forget(_ tenant: TenantID) {
-        change { $0.overrides = $0.overrides.filter { $0.value.tenant != tenant } }
+        change {
+            $0.overrides = $0.overrides.filter { $0.value.tenant != tenant }
+            $0.narrowings = $0.narrowings.filter { $0.value.tenant != tenant }
+        }
     }
 
     func override(of subject: Subject) -> Override { state.withLock { $0.overrides[subject] ?? Override() } }
@@ -78,9 +93,9 @@ final class RuleBook: Sendable {
     }
 
     private func note() {
-        let (standard, overrides) = state.withLock { ($0.standard, $0.overrides) }
+        let (standard, overrides, narrowings) = state.withLock { ($0.standard, $0.overrides, $0.narrowings) }
         func each(_ kind: SubjectKind) -> Rules { standard[kind] ?? .none }
-        let all = Array(standard.values) + overrides.values.compactMap(\.limits)
+        let all = Array(standard.values) + overrides.values.compactMap(\.limits) + narrowings.values.map(\.rules)
         let ofCalls =
             !each(.node).requests.isEmpty || !each(.user).requests.isEmpty
             || overrides.contains { $0.key.kind == .node || !($0.value.budgets ?? []).isEmpty }

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Row W3 at the real binary: `gatehouse routes --audit` tries every route that the server has, and leaves nothing behind."""
+
+import json
+
+import httpx2
+
+
+def test_every_guard_of_the_running_server_holds(make_gateway, trust):
+    with make_gateway({"nodes": {}}) as server:
+        listed = json.loads(server.command("routes", "--json").stdout)
+        done = server.command("routes", "--audit", "--json", timeout=240)
+        report = json.loads(done.stdout)
+        assert report["findings"] == []
+        document = httpx2.get(f"{server.base}/openapi.json", verify=trust).json()
+        described = sum(len(methods) for methods in document["paths"].values())
+        assert report["routes"] == report["described"] == report["probed"] == described == len(listed)
+        assert report["probes"] > 4 * described - 4 * len(report["public"])
+        assert {"GET /livez", "GET /readyz", "GET /openapi.json"} <= set(report["public"])
+        tenants = json.loads(server.command("tenant", "list", "--json").stdout)
+        assert not [tenant for tenant in tenants if "guard-probe" in tenant["name"]]
+        text = server.command("routes", "--audit", timeout=240).stdout
+        assert "0 findings" in text
+
+
+def test_an_audit_needs_the_server(make_gateway):
+    server = make_gateway()
+    done = server.command("routes", "--audit", check=False)
+    assert done.returncode == 1 and "no server listens" in done.stderr
