@@ -40,8 +40,28 @@ enum LoginTables {
                 ends_at INTEGER NOT NULL
             ) STRICT, WITHOUT ROWID;
             CREATE INDEX auth_sessions_user ON auth_sessions (user_id);
-            """
+            """,
+            "CREATE TABLE auth_restores (restored_at INTEGER NOT NULL) STRICT",
         ])
+
+    /// After a restore nobody knows what was ended since the backup: every session and every one-time link ends, and what
+    /// operators' codes were used counts as unknown. Once for each restore, of which Store's table tells.
+    ///
+    /// - Returns: whether that was done now.
+    static func distrustRestored(at now: WallTime, in database: SQLiteConnection) throws(SQLiteError) -> Bool {
+        let isNew = try database.first(
+            """
+            SELECT coalesce((SELECT max(restored_at) FROM store_restores), 0)
+                > coalesce((SELECT max(restored_at) FROM auth_restores), 0)
+            """
+        ) { row throws(SQLiteError) in try row.bool(0) }
+        guard isNew == true else { return false }
+        try database.execute("DELETE FROM auth_sessions")
+        try database.execute("DELETE FROM auth_tickets")
+        try PeopleTables.distrustCodes(at: now, in: database)
+        try database.execute("INSERT INTO auth_restores SELECT max(restored_at) FROM store_restores")
+        return true
+    }
 
     // MARK: Log-ins
 
@@ -152,6 +172,9 @@ enum LoginTables {
                 ColumnNote("user_id", "whose"), ColumnNote("tenant_id", "of which tenant; none for an operator"),
                 ColumnNote("email_digest", "HMAC-SHA-256 of the address", .metadata, .digest),
             ]),
+        TableNote(
+            "auth_restores", kept: "as long as the file",
+            [ColumnNote("restored_at", "the restore after which every session was ended")]),
         TableNote(
             "auth_tickets", kept: "until they are used or have expired",
             [

@@ -107,9 +107,14 @@ final class People: Sendable {
             lifetime: settings.sessionLifetime)
         do throws(DatabaseFailure) {
             try sessions.keys.renew(at: .now())
-            let (found, records) = try roles.database.writeBlocking { connection throws(SQLiteError) in
-                (try LoginTables.logins(in: connection), try LoginTables.sessions(in: connection))
+            let (isRestored, found, records) = try roles.database.writeBlocking { connection throws(SQLiteError) in
+                // First: what a backup brought back must not be read.
+                (
+                    try LoginTables.distrustRestored(at: .now(), in: connection),
+                    try LoginTables.logins(in: connection), try LoginTables.sessions(in: connection)
+                )
             }
+            if isRestored { log.notice("the data was restored: every session has ended", [:]) }
             for (login, digest) in found { _ = logins.add(login, digest) }
             for record in records { _ = sessions.index.add(record) }
         } catch {

@@ -185,6 +185,7 @@ struct Restore {
         var deleted = 0
         try check(OpenStore.control) { () throws(SQLiteError) in
             let connection = try file.connect()
+            try TenantTables.noteRestore(at: .now(), in: connection)
             try connection.transaction { () throws(SQLiteError) in
                 for row in try TenantTables.tenants(in: connection) where !tenants.contains(row.tenant.id) {
                     try TenantTables.markDeleting(row.tenant.id, in: connection)

@@ -34,6 +34,9 @@ enum StoreSchemas {
                     ColumnNote("created_at", "when it was made"),
                 ]),
             TableNote(
+                "store_restores", kept: "as long as the file",
+                [ColumnNote("restored_at", "when this file was put back from a backup")]),
+            TableNote(
                 "store_plans", kept: "as long as the appliance",
                 [
                     ColumnNote("name", "what people call it", .configuration),

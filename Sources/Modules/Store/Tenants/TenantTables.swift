@@ -27,8 +27,16 @@ enum TenantTables {
                 plan TEXT REFERENCES store_plans (name),
                 created_at INTEGER NOT NULL
             ) STRICT, WITHOUT ROWID;
-            """
+            """,
+            "CREATE TABLE store_restores (restored_at INTEGER NOT NULL) STRICT",
         ])
+
+    /// Notes that this file was put back from a backup, so that modules end what may have been revoked since. Brings the
+    /// tables up to date first: the file may be older than this program.
+    static func noteRestore(at now: WallTime, in database: SQLiteConnection) throws(SQLiteError) {
+        try database.migrate([migrations])
+        try database.execute("INSERT INTO store_restores VALUES (?)", now)
+    }
 
     // MARK: - Tenants
 
