@@ -107,7 +107,7 @@ func fuzzer(_ name: String) -> Target {
 let application: [Target] =
     [
         .executableTarget(
-            name: "Appliance", dependencies: everything.map { .init(stringLiteral: $0) },
+            name: "Appliance", dependencies: (everything + ["CLinux"]).map { .init(stringLiteral: $0) },
             path: "Sources/Appliance", swiftSettings: settings + release),
         // What a test starts and kills.
         .executableTarget(

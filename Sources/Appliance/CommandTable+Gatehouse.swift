@@ -31,6 +31,14 @@ let commandTable = CommandTable(
         Command(
             "check", "read the configuration, say what is wrong, start nothing", examples: ["gatehouse check"]),
         Command(
+            "doctor", "look at this host, the files and the server that runs, and say what to mend",
+            explanation: """
+                It changes nothing. Each finding has a code that stays, a reason and what to do. Exit code 0 where nothing is \
+                worse than a note, 3 where something should be mended, 1 where something does not work or does not protect. \
+                Call it as root or as the service's user: others may not look at what it looks at.
+                """,
+            options: [jsonOption], examples: ["gatehouse doctor", "gatehouse doctor --json"]),
+        Command(
             "routes", "list every route and its guard; with --audit, try them all at the running server",
             explanation: """
                 The audit asks each route without a credential, with false, expired and revoked ones, with the wrong scope, \

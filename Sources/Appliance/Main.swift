@@ -40,6 +40,7 @@ struct Main {
         case "serve": try serve(invocation)
         case "dev": try develop(invocation)
         case "check": try check(invocation)
+        case "doctor": try DoctorCommand(invocation).run()
         case "routes": try routes(invocation)
         case "version": Terminal.print(Version.description)
         case "setup": try SetupCommand(invocation).run()

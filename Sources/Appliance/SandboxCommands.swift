@@ -15,8 +15,11 @@ struct SandboxCommands {
 
     init(_ invocation: Invocation) { self.invocation = invocation }
 
+    /// What a box's self-test finds on this host.
+    func inspection() throws(CommandFailure) -> Sandbox.Inspection { try with { $0.inspection } }
+
     func check() throws(CommandFailure) {
-        let found = try with { $0.inspection }
+        let found = try inspection()
         if invocation.has("json") {
             let json: JSONValue = [
                 "held": .array(found.held.map { .string($0) }), "troubles": .array(found.troubles.map { .string($0) }),

@@ -27,6 +27,7 @@
 
 #include "crash.h"
 #include "files.h"
+#include "host.h"
 #include "notify.h"
 
 // Behind _GNU_SOURCE; declared by hand so that the macro stays undefined.
