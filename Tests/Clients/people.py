@@ -19,7 +19,7 @@ class Person:
     def __init__(self, server: Gateway, email: str, password: str = PASSWORD, address: str | None = None) -> None:
         self.server, self.email, self.password = server, email, password
         transport = httpx2.HTTPTransport(verify=server.trust, local_address=address) if address else None
-        self.client = httpx2.Client(base_url=server.base, verify=server.trust, timeout=180, transport=transport)
+        self.client = httpx2.Client(base_url=server.base, verify=server.trust, timeout=600, transport=transport)
         self.session: dict[str, Any] = {}
 
     def try_login(self, **more: Any) -> httpx2.Response:
