@@ -46,16 +46,23 @@ struct Composition {
         self.modules = modules
         self.roles = roles
         stages = Stages(modules.filter { !leaving.contains($0.section) }.flatMap(\.module.stages))
-        routes = try Self.table(modules.map(\.module), configuration, rerouting)
+        let export = roles.directory.map { directory in
+            AccountExport(parts: modules.flatMap(\.module.archiveParts), directory: directory)
+        }
+        routes = try Self.table(
+            modules.map(\.module), configuration,
+            beside: modules.contains { $0.section == "auth" } ? export?.route : nil,
+            rerouting)
     }
 
     private static func table(
-        _ modules: [any Module], _ configuration: Configuration, _ rerouting: ([Route]) -> [Route]
+        _ modules: [any Module], _ configuration: Configuration, beside export: Route?,
+        _ rerouting: ([Route]) -> [Route]
     ) throws(ConfigurationError) -> RouteTable {
         do {
             return try RouteTable(
                 rerouting(
-                    HouseRoutes.all(beside: modules.flatMap(\.routes)) { text in
+                    HouseRoutes.all(beside: modules.flatMap(\.routes) + [export].compactMap(\.self)) { text in
                         for module in modules { module.write(metrics: &text) }
                     }))
         } catch {

@@ -123,6 +123,19 @@ package final class Audit: Module {
         return audit.all + usage
     }
 
+    package var archiveParts: [ArchivePart] {
+        AuditArchive(
+            desk: { [self] () throws(Failure) in
+                let open = try opened()
+                return .init(reader: open.reader, digests: open.desk.digests, key: open.key)
+            }, tenants: roles.tenants,
+            flush: { [self] tenant, archive async throws(Failure) in
+                try await opened().desk.log.sync()
+                try await usage.flush(tenant, on: archive.loop)
+            }
+        ).parts
+    }
+
     /// While the log is open.
     var digests: Digests? { open.withLock { $0?.desk.digests } }
 

@@ -113,7 +113,18 @@ package final class Auth: Module {
         return KeyRoutes(keys: keys).all + LiteLLMRoutes(keys: keys).all
             + GuardProbes(keys: keys, directory: directory).routes
             + ExposureRoutes { [self] () throws(Failure) in exposures(of: try opened()) }.all
-            + people.routes
+            + account.all + people.routes
+    }
+
+    package var archiveParts: [ArchivePart] { account.archiveParts }
+
+    private var account: AccountRoutes {
+        AccountRoutes(
+            keys: { [self] () throws(Failure) in try opened() },
+            people: { [people] () throws(Failure) in
+                guard let context = people.context else { throw Failure(.disabled, "auth is not started") }
+                return context
+            }, directory: directory, tenants: tenants)
     }
 
     private func opened() throws(Failure) -> Keys {

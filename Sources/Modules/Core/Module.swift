@@ -22,6 +22,9 @@ package protocol Module: AnyObject, Sendable {
     /// The tables it keeps, each column with what is in it.
     var schemas: [Schema] { get }
 
+    /// What a tenant takes away of what it keeps.
+    var archiveParts: [ArchivePart] { get }
+
     /// Its part of `/metrics`. Called on a loop: it reads what is in memory and waits for nothing.
     func write(metrics: inout MetricsText)
 
@@ -42,6 +45,7 @@ extension Module {
     package var routes: [Route] { [] }
     package var stages: [any Stage] { [] }
     package var schemas: [Schema] { [] }
+    package var archiveParts: [ArchivePart] { [] }
     package func write(metrics: inout MetricsText) {}
     package func start() throws(StartFailure) {}
     package func stop(by deadline: Instant) {}

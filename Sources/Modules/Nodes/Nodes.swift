@@ -42,6 +42,8 @@ package final class Nodes: Module {
             + OperatorRoutes(context: context).all
     }
 
+    package var archiveParts: [ArchivePart] { NodesArchive(context: context).parts }
+
     package func start() throws(StartFailure) {
         try context.store.register(NodesSchema.migrations)
         context.store.onRestore(Reconciliation.run)

@@ -50,6 +50,11 @@ final class Usage: Sendable {
         ).all
     }
 
+    /// Writes what is in memory of one tenant.
+    func flush(_ tenant: TenantID, on loop: EventLoop) async throws(Failure) {
+        try await flusher.flush(tenant, on: loop)
+    }
+
     /// Names the tables and finds out with which record the reading of the log begins (``UsageLedger/next``); at the start,
     /// before a tenant's file is opened. Then ``ledger`` is given the log's records, and then comes ``start()``.
     func prepare() throws(StartFailure) {

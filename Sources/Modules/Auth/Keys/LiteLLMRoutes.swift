@@ -146,7 +146,8 @@ struct LiteLLMRoutes: Sendable {
     ) throws(Failure) -> KeyRecord {
         if name.hasPrefix("key_") { return try keys.find(name, of: authority.tenant) }
         if name.utf8.count > APIKey.prefixByteCount {
-            guard isInBody else {
+            // What is no key's text at all is a name of nothing.
+            guard isInBody || !name.hasPrefix("ghk_") else {
                 throw Failure(
                     .invalidParameter,
                     "a key must not stand in a path or a query: name it by its id, or its first 12 characters",

@@ -5,8 +5,8 @@ import HTTP
 import JSON
 import SQLite
 
-/// Consents: read with a key, given by nobody who could not be asked. A person of the tenant gives them (a session), and a key
-/// or an operator never does; until people can log in, development mode lets the operator act for them.
+/// Consents: read with a key, given by nobody who could not be asked. An admin of the tenant gives them (a session), and a key
+/// or an operator never does; only development mode lets the operator act for them.
 struct ConsentRoutes: Sendable {
     let context: NodesContext
     private let book = ConsentBook()
@@ -15,13 +15,23 @@ struct ConsentRoutes: Sendable {
         self.context = context
     }
 
-    var all: [Route] { [show, showToOperator, change] }
+    var all: [Route] { [show, changeOwn, showToOperator, change] }
 
     private var show: Route {
         Route(
-            .get, "/v1/consents", guard: .key(.account), summary: "What this tenant has agreed to, and when"
+            .get, "/v1/consents", guard: .keyOrSession(.account, .member),
+            summary: "What this tenant has agreed to, and when"
         ) { exchange async throws(Failure) in
             try await list(context.database(of: exchange))
+        }
+    }
+
+    private var changeOwn: Route {
+        Route(
+            .put, "/v1/consents", guard: .session(.admin), summary: "Grant or withdraw this tenant's consents",
+            requestBody: Self.schema
+        ) { exchange async throws(Failure) in
+            try await change(try context.database(of: exchange), exchange)
         }
     }
 
@@ -46,30 +56,34 @@ struct ConsentRoutes: Sendable {
                 )
             }
             let tenant = try context.tenant(exchange.parameters["tenant"])
-            let body = try await JSONBody(
-                exchange, bytesMax: NodesLimits.smallBodyBytesMax, known: ["scopes", "text_version"])
-            let scopes = try body.required(
-                "scopes", body.object("scopes", known: ConsentScope.allCases.map(\.rawValue)))
-            var wanted: [(ConsentScope, Bool)] = []
-            for scope in ConsentScope.allCases {
-                if let isGranted = try scopes.bool(scope.rawValue) { wanted.append((scope, isGranted)) }
-            }
-            let text = try body.line("text_version", bytesMax: Consent.textVersionBytesMax) ?? Consent.currentText
-            try await exchange.advance(through: .record)
-            let (book, actor, now, changes) = (book, exchange.actor, context.now(), wanted)
-            let database = try context.store.database(of: tenant.id, actor: "operator")
-            try await database.change { transaction throws(SQLiteError) -> Verdict<Void> in
-                for (scope, isGranted) in changes {
-                    if isGranted {
-                        try book.grant(scope, text: text, by: actor, at: now, in: transaction)
-                    } else {
-                        try book.withdraw(scope, by: actor, at: now, in: transaction)
-                    }
-                }
-                return .success(())
-            }
-            return try await list(database)
+            return try await change(context.store.database(of: tenant.id, actor: "operator"), exchange)
         }
+    }
+
+    /// Does what the body says.
+    private func change(_ database: any TenantDatabase, _ exchange: Exchange) async throws(Failure) -> Reply {
+        let body = try await JSONBody(
+            exchange, bytesMax: NodesLimits.smallBodyBytesMax, known: ["scopes", "text_version"])
+        let scopes = try body.required(
+            "scopes", body.object("scopes", known: ConsentScope.allCases.map(\.rawValue)))
+        var wanted: [(ConsentScope, Bool)] = []
+        for scope in ConsentScope.allCases {
+            if let isGranted = try scopes.bool(scope.rawValue) { wanted.append((scope, isGranted)) }
+        }
+        let text = try body.line("text_version", bytesMax: Consent.textVersionBytesMax) ?? Consent.currentText
+        try await exchange.advance(through: .record)
+        let (book, actor, now, changes) = (book, exchange.actor, context.now(), wanted)
+        try await database.change { transaction throws(SQLiteError) -> Verdict<Void> in
+            for (scope, isGranted) in changes {
+                if isGranted {
+                    try book.grant(scope, text: text, by: actor, at: now, in: transaction)
+                } else {
+                    try book.withdraw(scope, by: actor, at: now, in: transaction)
+                }
+            }
+            return .success(())
+        }
+        return try await list(database)
     }
 
     private func list(_ database: any TenantDatabase) async throws(Failure) -> Reply {
