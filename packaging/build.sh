@@ -30,6 +30,8 @@ install -D -m 0644 -t "$stage/doc" README.md SECURITY.md CHANGELOG.md
 # debhelper finds units, users and directories beside the control file.
 cp etc/systemd/gatehouse.service etc/systemd/gatehouse.socket "$tree/debian/"
 cp etc/systemd/gatehouse-redirect.socket "$tree/debian/gatehouse.gatehouse-redirect.socket"
+cp etc/systemd/gatehouse-sandbox.socket "$tree/debian/gatehouse.gatehouse-sandbox.socket"
+cp etc/systemd/gatehouse-sandbox.service "$tree/debian/gatehouse.gatehouse-sandbox.service"
 cp etc/sysusers.d/gatehouse.conf "$tree/debian/gatehouse.sysusers"
 cp etc/tmpfiles.d/gatehouse.conf "$tree/debian/gatehouse.tmpfiles"
 

@@ -145,6 +145,7 @@ let moduleKinds: [ModuleKind] = [
     ModuleKind(section: "sandbox", requires: []) { section, roles throws(ConfigurationError) in
         let sandbox = try Sandbox(section, settings: roles.settings, keeper: roles.keeper, log: roles.log)
         roles.joinRunner?(sandbox)
+        if let tenants = roles.tenants { sandbox.follow(tenants) }
         return sandbox
     },
     ModuleKind(section: "admin", requires: []) { section, roles throws(ConfigurationError) in

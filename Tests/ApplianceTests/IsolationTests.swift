@@ -75,6 +75,10 @@ import Testing
         "POST /v1/keys": .own(body: #"{"name":"another"}"#), "GET /v1/keys": .own(queries: page),
         "GET /v1/keys/{id}": .object(), "PATCH /v1/keys/{id}": .object(body: #"{"name":"stolen"}"#),
         "POST /v1/keys/{id}/rotate": .object(body: #"{"grace_seconds":0}"#), "DELETE /v1/keys/{id}": .object(),
+        "POST /v1/executions": .reference(body: #"{"language":"bash","code":"echo *","session_id":"ID"}"#),
+        "GET /v1/executions/languages": .shared("what this host runs"),
+        "POST /v1/executions/sessions": .own(body: "{}"),
+        "GET /v1/executions/sessions/{id}": .object(), "DELETE /v1/executions/sessions/{id}": .object(),
         "GET /v1/audit": .own(
             queries: page + ["object=ID", "node=ID", "key=ID", "actor=ID", "request=ID", "action=threads.create"]),
         "GET /v1/refusals": .own(queries: page + ["request=ID"]),

@@ -22,10 +22,14 @@ final class TwoTenants {
         var thread = ""
         var message = ""
         var file = ""
+        var session = ""
 
         /// Every id, by kind.
         var ids: [(kind: String, id: String)] {
-            [("node", node), ("thread", thread), ("message", message), ("file", file), ("key", keyID)]
+            [
+                ("node", node), ("thread", thread), ("message", message), ("file", file),
+                ("key", keyID),
+            ]
         }
     }
 
@@ -57,6 +61,7 @@ final class TwoTenants {
         [limiter]
         requests_per_hour = 1000000
         [nodes]
+        [sandbox]
         [admin]
         [gateway]
         [[gateway.provider]]
@@ -87,6 +92,7 @@ final class TwoTenants {
         belongings.message = try made(
             "/v1/threads/\(belongings.thread)/messages",
             #"{"content":"I am \#(marker)","client_message_id":"m-1"}"#, belongings)
+        belongings.session = try made("/v1/executions/sessions", "{}", belongings)
         let upload = try house.call(
             .post, "/v1/files", key: belongings.key,
             fields: ["content-type": "multipart/form-data; boundary=xYz"], body: Self.form(marker), isTyped: true)
@@ -112,7 +118,7 @@ final class TwoTenants {
             "/v1/nodes", "/v1/nodes/\(victim.node)", "/v1/nodes/\(victim.node)/versions", "/v1/threads",
             "/v1/threads/\(victim.thread)", "/v1/threads/\(victim.thread)/messages", "/v1/files",
             "/v1/files/\(victim.file)", "/v1/files/\(victim.file)/content", "/v1/consents", "/v1/account/retention",
-            "/v1/account/access",
+            "/v1/account/access", "/v1/executions/sessions/\(victim.session)",
         ]
         return try paths.map { path in
             let answer = try house.call(.get, path, key: victim.key)

@@ -390,3 +390,74 @@ def test_requests_of_every_size(house):
         assert house.request("POST", "/v1/executions", b'{"language":"python","code":"' + b"x" * (17 << 20) + b'"}')[0] == 413
     except urllib.error.URLError:
         pass  # The server may answer and hang up while the body is still on its way.
+
+
+# Sessions.
+
+
+def session(house, **body):
+    status, made = house.request("POST", "/v1/executions/sessions", body)
+    assert status == 201, made
+    return made["id"]
+
+
+def test_a_session_keeps_files_between_runs(house):
+    name = session(house)
+    first = house.run("open('a.txt','w').write('1'); open('b.txt','w').write('2')", session_id=name)
+    assert sorted(file["name"] for file in first["files"]) == ["a.txt", "b.txt"]
+    second = house.run("import os; os.remove('b.txt'); print(open('a.txt').read()); open('c','w')", session_id=name)
+    assert second["stdout"] == "1\n" and [file["name"] for file in second["files"]] == ["c"], second
+    status, shown = house.request("GET", f"/v1/executions/sessions/{name}")
+    assert status == 200 and sorted(file["name"] for file in shown["files"]) == ["a.txt", "c"]
+    assert house.request("DELETE", f"/v1/executions/sessions/{name}")[1]["deleted"] is True
+    assert house.request("GET", f"/v1/executions/sessions/{name}")[0] == 404
+    body = {"language": "python", "code": "print(1)", "session_id": name}
+    assert house.request("POST", "/v1/executions", body)[0] == 404
+
+
+@pytest.mark.parametrize("crash", ["import os; os._exit(9)", "while True: pass", "x=bytearray(1<<30)\nx[:]=b'1'*(1<<30)"])
+def test_a_session_survives_a_crash(house, crash):
+    name = session(house)
+    house.run("open('x','w').write('1')", session_id=name)
+    ended = house.run(crash, session_id=name, limits={"wall_ms": 1500})
+    assert ended["status"] != "ok"
+    assert house.run("print(open('x').read())", session_id=name)["stdout"] == "1\n"
+
+
+def test_processes_of_a_session_end_with_their_run(house):
+    name = session(house)
+    house.run("sleep 60 & echo begun", "bash", session_id=name)
+    assert house.run("ls /proc | grep -c '^[0-9]'", "bash", session_id=name)["stdout"].strip() < "6"
+
+
+def test_a_session_runs_one_thing_at_a_time(house):
+    name = session(house)
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(house.run("import time; time.sleep(2)", session_id=name)))
+    thread.start()
+    time.sleep(0.7)
+    body = {"language": "python", "code": "print(1)", "session_id": name}
+    status, refused = house.request("POST", "/v1/executions", body)
+    thread.join()
+    assert status == 409 and refused["error"]["param"] == "session_id", refused
+    assert house.run("print(1)", session_id=name)["stdout"] == "1\n"
+
+
+def test_a_session_is_its_tenants(house):
+    name = session(house)
+    house.run("open('x','w').write('heron')", session_id=name)
+    with house.as_user():
+        made = house.server.command("key", "create", "--name", "thief", "--scope", "executions", "--tenant", "globex", "--json")
+    other = json.loads(made.stdout)["key"]
+    assert house.request("GET", f"/v1/executions/sessions/{name}", key=other)[0] == 404
+    assert house.request("DELETE", f"/v1/executions/sessions/{name}", key=other)[0] == 404
+    body = {"language": "python", "code": "print(open('x').read())", "session_id": name}
+    assert house.request("POST", "/v1/executions", body, other)[0] == 404
+    assert house.run(body["code"], session_id=name)["stdout"] == "heron\n"
+
+
+def test_a_session_ends_with_its_time(house):
+    name = session(house, ttl_seconds=1)
+    time.sleep(1.2)
+    assert house.request("GET", f"/v1/executions/sessions/{name}")[0] == 404
+    assert house.request("POST", "/v1/executions/sessions", {"ttl_seconds": 0})[0] == 400

@@ -66,7 +66,7 @@ def programs(keeper):
 def test_a_killed_keeper_is_replaced_and_leaves_no_orphan(house):
     keeper = house.keeper
     threads, answers = in_background(house, count=4)
-    boxes = eventually(lambda: len(found := programs(keeper)) == 4 and descendants(keeper))
+    boxes = eventually(lambda: len(programs(keeper)) == 4 and descendants(keeper))
     os.kill(keeper, signal.SIGKILL)
     for thread in threads:
         thread.join(30)
@@ -202,3 +202,36 @@ def test_the_command_line_says_what_holds():
         text=True, timeout=60,
     )
     assert script.returncode == 1 and script.stdout == "a\n" and "exit code 4" in script.stderr, script
+
+
+def test_a_keeper_that_the_system_starts(tmp_path):
+    """As gatehouse-sandbox.socket does: the keeper gets the listening socket as descriptor 3, and takes one gateway."""
+    from gateway import binary
+
+    path = str(tmp_path / "keeper.sock")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        listening.bind(path)
+        listening.listen()
+
+        def start():
+            return subprocess.Popen(
+                ["/bin/bash", "-c", f'exec "{binary()}" sandbox-keeper 3<&{listening.fileno()}'],
+                pass_fds=[listening.fileno()],
+            )
+
+        keepers = [start()]
+        made = SandboxHouse({"keeper": path})
+        try:
+            made.start()
+            made.key = made.create_key()
+            assert made.run("print(1)")["stdout"] == "1\n"
+            keepers[0].kill()
+            keepers[0].wait()
+            keepers.append(start())
+            body = {"language": "python", "code": "print(2)"}
+            eventually(lambda: made.request("POST", "/v1/executions", body)[0] == 200)
+        finally:
+            made.__exit__()
+            # Its connection ended.
+            for keeper in keepers:
+                keeper.wait(20)

@@ -2,23 +2,52 @@
 #ifndef GATEHOUSE_CSECCOMP_DESCRIPTORS_H
 #define GATEHOUSE_CSECCOMP_DESCRIPTORS_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 extern long syscall(long, ...);
 
 #define CBOX_DESCRIPTORS_MAX 8
 
+// MSG_NOSIGNAL and MSG_DONTWAIT, which are enumerators of a header that belongs to whichever module is built first.
+#define CBOX_NO_SIGNAL 0x4000
+#define CBOX_DONT_WAIT 0x40
+
 // memfd_create(2) is behind _GNU_SOURCE.
 static inline int cbox_memory_file(const char *name) { return (int)syscall(SYS_memfd_create, name, 3L /* CLOEXEC|SEALING */); }
 
 // pipe2(2) is behind _GNU_SOURCE. `ends` has room for two numbers.
 static inline int cbox_pipe(void *ends) { return (int)syscall(SYS_pipe2, ends, (long)O_CLOEXEC); }
+
+// sockaddr_un is read and written through pointers to another type.
+static inline int cbox_connect(int fd, const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    strcpy(address.sun_path, path);
+    return connect(fd, (struct sockaddr *)&address, sizeof address);
+}
+
+// Whether a descriptor is a socket that listens; the connection that waits there then takes its place.
+static inline int cbox_accept_in_place(int fd) {
+    int listens = 0;
+    socklen_t length = sizeof listens;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) != 0 || !listens) return 0;
+    int connection = accept(fd, NULL, NULL);
+    if (connection < 0) return -1;
+    int result = dup2(connection, fd);
+    close(connection);
+    return result < 0 ? -1 : 0;
+}
 
 // F_ADD_SEALS is behind _GNU_SOURCE: nobody grows, shrinks or writes it any more.
 static inline int cbox_seal(int fd) { return fcntl(fd, 1033, 0x1 | 0x2 | 0x4 | 0x8); }

@@ -17,6 +17,8 @@ package final class Sandbox: Module {
     private let hello: KeeperLink.Hello
     /// What runs code, once started; guards the reference.
     private let runner = Mutex<Runner?>(nil)
+    /// Workspaces that are kept between runs.
+    let sessions = Sessions()
     /// What this host can, and why it cannot; guards itself.
     private let host = Mutex(HostState())
 
@@ -47,7 +49,13 @@ package final class Sandbox: Module {
         host.withLock { $0.languages = languages }
     }
 
-    package var routes: [Route] { ExecutionRoutes(sandbox: self).all }
+    package var routes: [Route] { ExecutionRoutes(sandbox: self).all + SessionRoutes(sandbox: self).all }
+
+    /// Lets go of what a tenant had when it is deleted. Before the start.
+    package func follow(_ store: any TenantStore) {
+        let sessions = sessions
+        store.onDeletion { sessions.forget($0) }
+    }
 
     /// What runs code; nil where it is not started.
     var running: Runner? { runner.withLock { $0 } }

@@ -16,6 +16,10 @@ struct SandboxSettings: Equatable {
     let queueOfOne: Int
     /// `request_bytes_max`: of the body of a request, files and all.
     let requestBytesMax: Int
+    /// `session_ttl`: how long a session lives at most.
+    let sessionTime: Duration
+    /// `keeper`: the socket of a keeper that the system starts; nil for one that the gateway starts itself.
+    let keeper: String?
     /// `allow_partial`: whether production serves where limits are not held by control groups.
     let allowsPartial: Bool
     /// `[[sandbox.language]]`, beside what the host has; one of the same name takes its place.
@@ -64,6 +68,9 @@ struct SandboxSettings: Equatable {
         queue = try section.takeInt("queue", in: 1...10_000, default: 256)
         queueOfOne = try section.takeInt("queue_of_one", in: 1...10_000, default: 64)
         requestBytesMax = try section.takeSize("request_bytes_max", in: 1024...1 << 28, default: 16 << 20)
+        sessionTime = try section.takeDuration(
+            "session_ttl", in: .seconds(1)...(.seconds(7 * 86_400)), default: .seconds(3600))
+        keeper = try section.takeOptionalPath("keeper")
         allowsPartial = try section.takeBool("allow_partial", default: false)
         var languages: [Language] = []
         for table in try section.takeSections("language", max: 32) {

@@ -18,7 +18,7 @@ struct BoxSpeech {
                 // SAFETY: `place` is within the array.
                 unsafe bytes.withUnsafeBytes {
                     unsafe send(
-                        socket, $0.baseAddress.map { unsafe $0 + place }, bytes.count - place, CInt(MSG_NOSIGNAL))
+                        socket, $0.baseAddress.map { unsafe $0 + place }, bytes.count - place, CBOX_NO_SIGNAL)
                 }
             }
             guard sent > 0 else { return false }

@@ -22,6 +22,8 @@ package enum Keeper {
     /// The life of the process.
     package static func run() -> Never {
         signal(SIGPIPE, SIG_IGN)
+        // Started by the system, it is handed the socket at which the gateway knocks: one gateway, for this life.
+        guard cbox_accept_in_place(socket) == 0 else { exit(1) }
         var process = KeeperProcess()
         process.run()
         exit(0)
@@ -181,7 +183,7 @@ private struct KeeperProcess {
     private func say(_ message: KeeperMessage) {
         let bytes = message.encoded
         // SAFETY: the array is as long as said. A gateway that is gone is noticed at the next turn.
-        unsafe _ = send(Keeper.socket, bytes, bytes.count, CInt(MSG_NOSIGNAL))
+        unsafe _ = send(Keeper.socket, bytes, bytes.count, CBOX_NO_SIGNAL)
     }
 }
 

@@ -36,12 +36,20 @@ enum ExecutionStatus: String, Sendable {
 /// The answer to an execution.
 struct ExecutionAnswer: Sendable {
     let id: String
-    let result: RunResult
+    var result: RunResult
     let queued: Duration
     let order: BoxOrder
     let enforcements: Enforcements
 
     var status: ExecutionStatus { ExecutionStatus(result.report) }
+
+    /// All files of the workspace without the program's own, and those of them that are new or changed.
+    func divided() -> (all: [BoxOrder.File], changed: [BoxOrder.File]) {
+        let main = order.files.first
+        let all = result.files.filter { $0 != main }
+        let before = Dictionary(order.files.map { ($0.name, $0.content) }) { first, _ in first }
+        return (all, all.filter { before[$0.name] != $0.content })
+    }
 
     var json: JSONObject {
         let report = result.report

@@ -13,12 +13,14 @@ struct ExecutionRequest: Sendable {
     var arguments: [String] = []
     var limits: BoxLimits
     var isStreamed = false
+    /// The session in whose workspace it runs.
+    var session: String?
 
     static let filesMax = 1000
     static let argumentsMax = 64
     static let argumentBytesMax = 4096
 
-    static let names = ["language", "code", "files", "stdin", "args", "limits", "stream"]
+    static let names = ["language", "code", "files", "stdin", "args", "limits", "stream", "session_id"]
     static let limitNames = ["wall_ms", "cpu_ms", "memory_bytes", "processes", "output_bytes", "disk_bytes"]
 
     /// - Throws: 400, naming the field.
@@ -33,6 +35,7 @@ struct ExecutionRequest: Sendable {
         code = try body.required("code", body.string("code", bytes: 1...bytesMax))
         input = try body.string("stdin", bytes: 0...bytesMax) ?? ""
         isStreamed = try body.bool("stream") ?? false
+        session = try body.string("session_id", bytes: 1...64)
         limits = try Self.limits(body, settings)
         arguments = try Self.arguments(body)
         try readFiles(body)
@@ -95,14 +98,17 @@ struct ExecutionRequest: Sendable {
     }
 
     /// What is handed to a box.
-    func order(layers: BoxLayers, cpuHundredths: Int) -> BoxOrder {
+    ///
+    /// - Parameter kept: files of its session; those that come with the request take their places.
+    func order(layers: BoxLayers, cpuHundredths: Int, kept: [BoxOrder.File]? = nil) -> BoxOrder {
+        let names = Set(files.map(\.name))
+        let all = files + (kept ?? []).filter { !names.contains($0.name) }
         var name = language.file
-        while files.contains(where: { $0.name == Array(name.utf8) }) { name = "_" + name }
+        while all.contains(where: { $0.name == Array(name.utf8) }) { name = "_" + name }
         let main = BoxOrder.File(name: Array(name.utf8), content: Array(code.utf8))
         return BoxOrder(
-            language.program(file: name, arguments: arguments, cpus: max(1, cpuHundredths / 100)),
-            files: [main] + files,
-            limits: limits, layers: layers)
+            language.program(file: name, arguments: arguments, cpus: max(1, cpuHundredths / 100)), files: [main] + all,
+            limits: limits, layers: layers, keepsAll: kept != nil)
     }
 
     /// For `/openapi.json`.
@@ -123,7 +129,7 @@ struct ExecutionRequest: Sendable {
                 "properties": .object(
                     JSONObject(limitNames.map { (name: $0, value: ["type": "integer", "minimum": 1]) })),
             ],
-            "stream": ["type": "boolean"],
+            "stream": ["type": "boolean"], "session_id": ["type": "string"],
         ],
     ]
 }

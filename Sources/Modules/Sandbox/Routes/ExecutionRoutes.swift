@@ -78,7 +78,26 @@ struct ExecutionCall: Sendable {
 
     /// Runs it, and answers what came of it.
     func run(feed: RunFeed?) async throws(Failure) -> ExecutionAnswer {
-        let order = request.order(layers: sandbox.layers, cpuHundredths: sandbox.settings.cpuHundredths)
+        guard let session = request.session else { return try await run(feed: feed, kept: nil) }
+        let kept = try sandbox.sessions.begin(session, of: exchange.principal?.tenant, at: exchange.time).files
+        do throws(Failure) {
+            var answer = try await run(feed: feed, kept: kept)
+            let (all, changed) = answer.divided()
+            // What a run left that was ended for a limit is kept too: its files are as they are. Not where the request says
+            // that nothing be kept.
+            let isKept = answer.status != .killed && !exchange.request.head.asksForZeroRetention
+            sandbox.sessions.end(session, files: isKept ? all : nil)
+            answer.result.files = changed
+            return answer
+        } catch {
+            sandbox.sessions.end(session, files: nil)
+            throw error
+        }
+    }
+
+    private func run(feed: RunFeed?, kept: [BoxOrder.File]?) async throws(Failure) -> ExecutionAnswer {
+        let order = request.order(
+            layers: sandbox.layers, cpuHundredths: sandbox.settings.cpuHundredths, kept: kept)
         return try await runner.answer(
             RunRequest(
                 tenant: exchange.principal?.tenant, order: order, input: Array(request.input.utf8)), id: id,

@@ -106,7 +106,7 @@ final class BoxRun: @unchecked Sendable {
         isTold = true
         var word = word
         // SAFETY: one byte. Where the box is gone already its end is about to be read.
-        unsafe _ = send(controlNumber, &word, 1, CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT))
+        unsafe _ = send(controlNumber, &word, 1, CBOX_NO_SIGNAL | CBOX_DONT_WAIT)
     }
 
     private func listen(_ file: borrowing FileDescriptor) {
@@ -165,6 +165,15 @@ struct DescriptorPair: ~Copyable {
         // SAFETY: two numbers one after the other, as pipe2(2) wants.
         try Errno.check { unsafe withUnsafeMutableBytes(of: &ends) { unsafe cbox_pipe($0.baseAddress) } }
         return try DescriptorPair(ends.0, ends.1)
+    }
+
+    /// A connection to a keeper that listens.
+    static func connection(to path: String) throws(Errno) -> FileDescriptor {
+        let end = FileDescriptor(owning: try Errno.check { socket(AF_UNIX, messages | 0o2000000, 0) })
+        let number = end.rawValue
+        try Errno.check { unsafe cbox_connect(number, path) }
+        try Errno.check { fcntl(number, F_SETFL, O_NONBLOCK) }
+        return end
     }
 
     static func sockets(_ kind: CInt) throws(Errno) -> DescriptorPair {
@@ -267,7 +276,7 @@ struct BoxFrames {
         var part = [UInt8](repeating: 0, count: 64 << 10)
         while true {
             // SAFETY: the array is as long as said.
-            let count = unsafe recv(socket, &part, part.count, CInt(MSG_DONTWAIT))
+            let count = unsafe recv(socket, &part, part.count, CBOX_DONT_WAIT)
             if count < 0, errno == EINTR { continue }
             if count < 0, errno == EAGAIN { return .more }
             guard count > 0 else { return .end }

@@ -28,6 +28,8 @@ final class KeeperLink: @unchecked Sendable {
 
     private(set) var state = State.starting
     private let path: String
+    /// Where the system's own keeper listens; nil for one that is started here.
+    private let systemSocket: String?
     private let hello: Hello
     private let loop: EventLoop
     private let log: Logger
@@ -40,10 +42,12 @@ final class KeeperLink: @unchecked Sendable {
     private let refused: (UInt64, Errno) -> Void
 
     init(
-        path: String, hello: Hello, on loop: EventLoop, log: Logger, changed: @escaping (State) -> Void,
+        path: String, systemSocket: String?, hello: Hello, on loop: EventLoop, log: Logger,
+        changed: @escaping (State) -> Void,
         refused: @escaping (UInt64, Errno) -> Void
     ) {
         self.path = path
+        self.systemSocket = systemSocket
         self.hello = hello
         self.loop = loop
         self.log = log
@@ -56,16 +60,24 @@ final class KeeperLink: @unchecked Sendable {
 
     func start() throws(Errno) {
         state = .starting
-        let ends = try DescriptorPair.sockets(DescriptorPair.messages)
-        var process: CInt = -1
-        let far = ends.far.rawValue
-        try Errno.check { unsafe cbox_spawn(path, Keeper.word, far, &process) }
-        self.process = process
-        number = ends.near.rawValue
-        socket = try WatchedDescriptor(ends.near, on: loop) { [weak self] file in self?.listen(file.rawValue) }
+        if let systemSocket {
+            try attach(try DescriptorPair.connection(to: systemSocket))
+        } else {
+            let ends = try DescriptorPair.sockets(DescriptorPair.messages)
+            var process: CInt = -1
+            let far = ends.far.rawValue
+            try Errno.check { unsafe cbox_spawn(path, Keeper.word, far, &process) }
+            self.process = process
+            try attach(ends.near)
+        }
         let message = KeeperMessage(.hello, a: Int(hello.layers.rawValue), b: hello.usesGroups ? 0 : 1)
         let bytes = message.encoded + Array(hello.folders.joined(separator: "\n").utf8)
         try Errno.check { unsafe cbox_send(number, bytes, UInt(bytes.count), nil, 0) }
+    }
+
+    private func attach(_ end: consuming FileDescriptor) throws(Errno) {
+        number = end.rawValue
+        socket = try WatchedDescriptor(end, on: loop) { [weak self] file in self?.listen(file.rawValue) }
     }
 
     /// Hands it a run. False where it is not there, or does not keep up.
@@ -106,7 +118,7 @@ final class KeeperLink: @unchecked Sendable {
     private func listen(_ file: CInt) {
         var bytes = [UInt8](repeating: 0, count: KeeperMessage.byteCount)
         // SAFETY: the array is as long as said.
-        let count = unsafe recv(file, &bytes, bytes.count, CInt(MSG_DONTWAIT))
+        let count = unsafe recv(file, &bytes, bytes.count, CBOX_DONT_WAIT)
         if count < 0, errno == EAGAIN || errno == EINTR { return }
         guard count == KeeperMessage.byteCount, let message = try? KeeperMessage(decoding: bytes) else {
             return die()

@@ -30,6 +30,7 @@ final class Runner: @unchecked Sendable {
     let loop: EventLoop
     private let log: Logger
     private let cpuHundredths: Int
+    private let systemSocket: String?
     private var link: KeeperLink?
     private var queue: RunQueue<String, Waiting>
     private var runs: [UInt64: BoxRun] = [:]
@@ -54,12 +55,13 @@ final class Runner: @unchecked Sendable {
         self.loop = loop
         self.log = log
         cpuHundredths = settings.cpuHundredths
+        systemSocket = settings.keeper
         queue = RunQueue(parallelMax: parallel, waitingMax: settings.queue, waitingOfOneMax: settings.queueOfOne)
     }
 
     func start(_ path: String, _ hello: KeeperLink.Hello) {
         let link = KeeperLink(
-            path: path, hello: hello, on: loop, log: log,
+            path: path, systemSocket: systemSocket, hello: hello, on: loop, log: log,
             changed: { [weak self] state in self?.take(state) },
             refused: { [weak self] number, cause in self?.runs[number]?.refuse(cause) })
         self.link = link

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Core
+import Log
+import Platform
+import Support
+import Testing
+
+@testable import Sandbox
+
+/// The self-test at the start, in real boxes: it holds for what is delivered, and finds each layer that is left out.
+@Suite(.serialized) struct SelfTestTests {
+    private func verdict(_ layers: BoxLayers, usesGroups: Bool = true) throws -> HostState.Verdict {
+        let configuration = try Configuration(text: "mode = \"development\"\n[sandbox]\n", file: "test")
+        let sandbox = try Sandbox(
+            #require(try configuration.section("sandbox")), settings: try HouseSettings(configuration),
+            keeper: BuiltProgram.path("gatehouse"), layers: layers, usesGroups: usesGroups, log: .disabled)
+        try sandbox.start()
+        defer { sandbox.stop(by: .now() + .seconds(3)) }
+        return try #require(sandbox.state.verdict)
+    }
+
+    @Test func `everything holds on this host`() throws {
+        let found = try verdict(.all)
+        #expect(found.troubles == [])
+        #expect(found.held.count == Probes.all.count)
+    }
+
+    @Test func `without control groups the isolation holds and the limits are called partial`() throws {
+        let found = try verdict(.all, usesGroups: false)
+        #expect(found.troubles == [])
+        #expect(found.enforcements == Enforcements())
+    }
+
+    @Test(arguments: [
+        (BoxLayers.network, "network namespace"), (.processes, "process namespace"), (.capabilities, "capabilities"),
+        (.filter, "system call filter"), (.resources, "resource limits"),
+    ])
+    func `a box without one of its layers is found out`(layer: BoxLayers, probe: String) throws {
+        let found = try verdict(BoxLayers.all.subtracting(layer))
+        #expect(found.troubles.contains { $0.contains(probe) }, "\(found.troubles)")
+    }
+
+    @Test func `a keeper that is no keeper is a reason not to serve`() throws {
+        let configuration = try Configuration(text: "mode = \"development\"\n[sandbox]\n", file: "test")
+        let sandbox = try Sandbox(
+            #require(try configuration.section("sandbox")), settings: try HouseSettings(configuration),
+            keeper: "/nonexistent", layers: .all, usesGroups: true, log: .disabled)
+        try sandbox.start()
+        defer { sandbox.stop(by: .now() + .seconds(3)) }
+        #expect(sandbox.state.verdict?.troubles.isEmpty == false)
+    }
+
+    /// In production limits that are only looked after are not enough, unless the file says so.
+    @Test(arguments: [("", false), ("allow_partial = true\n", true)])
+    func `production refuses limits that are held in part`(text: String, serves: Bool) throws {
+        let head = """
+            mode = "production"
+            [http]
+            hosts = ["a.example"]
+            tls = { certificate = "/c", key = "/k" }
+            [sandbox]
+
+            """
+        let configuration = try Configuration(text: head + text, file: "test")
+        let sandbox = try Sandbox(
+            #require(try configuration.section("sandbox")), settings: try HouseSettings(configuration),
+            keeper: BuiltProgram.path("gatehouse"), layers: .all, usesGroups: false, log: .disabled)
+        try sandbox.start()
+        defer { sandbox.stop(by: .now() + .seconds(3)) }
+        #expect(sandbox.state.isTrusted == serves)
+        #expect(sandbox.runsCode == serves)
+    }
+}
