@@ -27,27 +27,27 @@ PAGE = "https://shop.example.org"
 
 
 @pytest.fixture
-def gateway(make_gateway):
+def server(make_gateway):
     with make_gateway({"nodes": {}}) as server:
         yield server
 
 
 @pytest.fixture
-def client(gateway, trust):
+def client(server, trust):
     """A client for a key's text, and one for a key with every scope."""
     with contextlib.ExitStack() as stack:
 
         def make(key=None, **headers):
             if key:
                 headers["authorization"] = f"Bearer {key}"
-            return stack.enter_context(httpx2.Client(base_url=gateway.base, headers=headers, verify=trust, timeout=20))
+            return stack.enter_context(httpx2.Client(base_url=server.base, headers=headers, verify=trust, timeout=20))
 
         yield make
 
 
 @pytest.fixture
-def manager(gateway, client):
-    return client(gateway.create_key("manager", ALL).key)
+def manager(server, client):
+    return client(server.create_key("manager", ALL).key)
 
 
 def made(manager, **body):
@@ -87,10 +87,10 @@ def test_a_key_is_shown_once_and_has_everything_but_its_text_afterwards(manager,
     assert manager.get(f"/v1/keys/{key['id']}").json()["last_used_at"]
 
 
-def test_lists_have_pages_and_only_the_tenants_own(gateway, manager):
+def test_lists_have_pages_and_only_the_tenants_own(server, manager):
     for _ in range(3):
         made(manager)
-    other = json.loads(gateway.command("key", "create", "--name", "x", "--tenant", "others", "--json").stdout)
+    other = json.loads(server.command("key", "create", "--name", "x", "--tenant", "others", "--json").stdout)
     seen, after = [], ""
     while True:
         page = manager.get(f"/v1/keys?limit=2{after}").json()
@@ -186,8 +186,8 @@ def test_changes_survive_a_restart(make_gateway, trust):
 # What a key may give away.
 
 
-def test_a_key_gives_away_no_more_than_it_has(gateway, manager, client):
-    small = client(gateway.create_key("small", ["chat", "keys.read", "keys.write"]).key)
+def test_a_key_gives_away_no_more_than_it_has(server, manager, client):
+    small = client(server.create_key("small", ["chat", "keys.read", "keys.write"]).key)
     assert made(small, scopes=["chat"])["scopes"] == ["chat"]
     refused(small.post("/v1/keys", json={"name": "x", "scopes": ["chat", "account"]}), 403, "insufficient_scope")
     great = made(manager, scopes=["account"])
@@ -371,14 +371,14 @@ def test_the_limit_counts_both_texts_as_one_key(make_gateway, trust):
     assert statuses == [200] * 6 + [429] * 2
 
 
-def test_no_request_fails_while_a_key_is_rotated_again_and_again_under_load(gateway, manager):
+def test_no_request_fails_while_a_key_is_rotated_again_and_again_under_load(server, manager):
     key = made(manager)
     texts, statuses, stop = [key["key"]], [], threading.Event()
 
     def ask():
         # The stock client, told of a new key as programs are: some time later.
         while not stop.is_set():
-            with openai.OpenAI(base_url=f"{gateway.base}/v1", api_key=texts[-1], max_retries=0) as http:
+            with openai.OpenAI(base_url=f"{server.base}/v1", api_key=texts[-1], max_retries=0) as http:
                 for _ in range(10):
                     try:
                         http.chat.completions.create(**CHAT)
@@ -408,7 +408,7 @@ def test_no_request_fails_while_a_key_is_rotated_again_and_again_under_load(gate
 
 @pytest.fixture
 def slow(make_gateway, mock_server, authority):
-    """A gateway whose provider begins a stream and then says nothing."""
+    """A server whose provider begins a stream and then says nothing."""
     server = make_gateway(providers(mock_server, authority, None), ENVIRONMENT)
     with server:
         yield server
