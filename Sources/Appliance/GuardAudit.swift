@@ -121,10 +121,7 @@ struct GuardAudit {
         }
         func refuse(_ who: String, _ key: String?, _ codes: Set<String>) throws(CommandFailure) {
             let answer = try attempt(key)
-            // The limiter may have had enough of credentials that are none: that takes the place of a refusal, never of an
-            // answer.
-            let isBlocked = answer.code == "blocked" && !codes.contains("insufficient_scope")
-            guard !isBlocked, !answer.isRefusal(codes) else { return }
+            guard !answer.isRefusal(codes) else { return }
             report.findings.append(
                 "\(operation.name): \(operation.guard), and answers \(answer.status) \(answer.code ?? "") to \(who)")
         }

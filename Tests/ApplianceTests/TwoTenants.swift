@@ -28,7 +28,7 @@ final class TwoTenants {
         var ids: [(kind: String, id: String)] {
             [
                 ("node", node), ("thread", thread), ("message", message), ("file", file),
-                ("key", keyID),
+                ("key", keyID), ("session", session),
             ]
         }
     }

@@ -23,6 +23,20 @@ def test_every_guard_of_the_running_server_holds(make_gateway, trust):
         assert "0 findings" in text
 
 
+def test_an_audit_leaves_no_block_of_its_own(make_gateway, trust):
+    """It shows hundreds of credentials that are none; from an address like any other, which is blocked for that."""
+    with make_gateway({"limiter": {"unauthenticated": [], "block_points": 100}}) as server:
+        server.command("block", "set", "--address", "203.0.113.7", "--for", "1h")
+        done = server.command("routes", "--audit", "--json", timeout=240)
+        assert json.loads(done.stdout)["findings"] == []
+        left = json.loads(server.command("block", "list", "--json").stdout)
+        assert [entry["id"] for entry in left] == ["203.0.113.7"], left
+        # The same attempts from a client that lifts nothing.
+        client = httpx2.Client(base_url=server.base, verify=trust, headers={"authorization": "Bearer ghk_false"})
+        codes = [client.get("/v1/models").json()["error"]["code"] for _ in range(40)]
+        assert codes[0] == "invalid_api_key" and codes[-1] == "blocked"
+
+
 def test_an_audit_needs_the_server(make_gateway):
     server = make_gateway()
     done = server.command("routes", "--audit", check=False)

@@ -454,7 +454,7 @@ def test_open_streams_end_when_their_key_does(slow, upstream, trust, end, model)
                 content += piece
                 if name == "bystander" and ended.is_set():
                     break
-        except (http.client.IncompleteRead, ConnectionError, TimeoutError) as error:
+        except (http.client.IncompleteRead, ConnectionError, TimeoutError):
             content += b"CUT"
         results[name] = (time.monotonic(), content)
         wire.close()

