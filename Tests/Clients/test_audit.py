@@ -286,7 +286,7 @@ def test_on_a_full_disk_nothing_is_asked_and_space_is_noticed(make_gateway, upst
         with client(server, key) as http:
             assert http.post(CHAT, json=body("hello")).status_code == 200
             ballast = small_disk / "ballast"
-            with open(ballast, "wb") as file:
+            with open(ballast, "wb", buffering=0) as file:
                 try:
                     while True:
                         file.write(bytes(1 << 16))

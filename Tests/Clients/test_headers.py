@@ -85,12 +85,12 @@ def kinds(door: Door) -> Iterator[tuple[str, bytes, bool, set[int]]]:
         path = re.sub(r"\{[^}]*\}", "key_01JD0000000000000000000000", pattern)
         name = f"{method} {pattern}"
         body = b"{}" if method in ("POST", "PUT", "PATCH") else b""
-        refused = {200, 401, 403}
+        refused = {200, 400, 401, 403}
         yield f"{name}, nobody", request(method, path, body=body), True, refused
         yield f"{name}, a false key", request(method, path, "x-api-key: ghk_false", body=body), True, refused
-        yield f"{name}, a key with little", request(method, path, poor, body=body), True, {200, 400, 403, 404}
-        yield f"{name}, a key", request(method, path, key, body=body), True, {200, 400, 403, 404}
-        yield f"{name}, no JSON", request(method, path, key, body=b"{"), True, {200, 400, 403, 404}
+        yield f"{name}, a key with little", request(method, path, poor, body=body), True, {200, 400, 401, 403, 404}
+        yield f"{name}, a key", request(method, path, key, body=body), True, {200, 400, 401, 403, 404}
+        yield f"{name}, no JSON", request(method, path, key, body=b"{"), True, {200, 400, 401, 403, 404}
         yield f"{name}, HEAD", request("HEAD", path, key), True, {200, 403, 404, 405}
         yield f"{name}, another method", request("BREW", path, key), True, {405}
         yield f"{name}, foreign host", request(method, path, key, host="evil.example"), True, {421}

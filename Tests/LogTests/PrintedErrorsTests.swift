@@ -85,11 +85,12 @@ import Testing
                     PrintedErrorsTests.say(Array(piece))
                     rest = rest.dropFirst(piece.count)
                 }
-                // Slower than the sink, which drops lines rather than wait for whoever reads.
-                if random.below(20) == 0 { sink.flush(timeout: .seconds(100)) }
+                // Slower than the sink, which drops lines rather than wait for whoever reads: the test's own process, which
+                // may be busy with other tests for minutes.
+                if random.below(20) == 0 { sink.flush(timeout: .seconds(1_000)) }
             }
             printed.close()
-            sink.flush(timeout: .seconds(100))
+            sink.flush(timeout: .seconds(1_000))
             PrintedErrorsTests.say("after\n")
             exit(0)
         }
