@@ -63,10 +63,15 @@ class Door:
         self.key, self.poor_key, self.base = server.walk_key, server.poor_key, server.base
 
 
-def operations(door: Door) -> list[tuple[str, str]]:
+def operations(door: Door) -> list[tuple[str, str, bool]]:
+    """Methods, patterns, and whether each is open to everybody."""
     with urllib.request.urlopen(f"{door.base}/openapi.json", context=door.trust) as answer:
         paths = json.load(answer)["paths"]
-    return [(method.upper(), path) for path, methods in paths.items() for method in methods]
+    return [
+        (method.upper(), path, operation["x-guard"] == "public")
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+    ]
 
 
 def request(method: str, path: str, *fields: str, body: bytes = b"", host: str = "localhost") -> bytes:
@@ -81,16 +86,18 @@ def kinds(door: Door) -> Iterator[tuple[str, bytes, bool, set[int]]]:
     key, poor = f"Authorization: Bearer {door.key}", f"Authorization: Bearer {door.poor_key}"
     listed = operations(door)
     assert len(listed) > 10
-    for method, pattern in listed:
+    for method, pattern, is_public in listed:
         path = re.sub(r"\{[^}]*\}", "key_01JD0000000000000000000000", pattern)
         name = f"{method} {pattern}"
         body = b"{}" if method in ("POST", "PUT", "PATCH") else b""
-        refused = {200, 400, 401, 403}
+        # What is open to everybody reads its body, and finds its credential missing there.
+        refused = {200, 401, 403} | ({400} if is_public else set())
+        answered = {200, 400, 403, 404} | ({401} if is_public else set())
         yield f"{name}, nobody", request(method, path, body=body), True, refused
         yield f"{name}, a false key", request(method, path, "x-api-key: ghk_false", body=body), True, refused
-        yield f"{name}, a key with little", request(method, path, poor, body=body), True, {200, 400, 401, 403, 404}
-        yield f"{name}, a key", request(method, path, key, body=body), True, {200, 400, 401, 403, 404}
-        yield f"{name}, no JSON", request(method, path, key, body=b"{"), True, {200, 400, 401, 403, 404}
+        yield f"{name}, a key with little", request(method, path, poor, body=body), True, answered
+        yield f"{name}, a key", request(method, path, key, body=body), True, answered
+        yield f"{name}, no JSON", request(method, path, key, body=b"{"), True, answered
         yield f"{name}, HEAD", request("HEAD", path, key), True, {200, 403, 404, 405}
         yield f"{name}, another method", request("BREW", path, key), True, {405}
         yield f"{name}, foreign host", request(method, path, key, host="evil.example"), True, {421}
