@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import signal
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_SECONDS = 20
+READY_SECONDS = 90
 
 
 def binary() -> Path:
@@ -27,13 +28,25 @@ def binary() -> Path:
     return Path(os.environ.get("GATEHOUSE_BINARY", ROOT / ".build/debug/gatehouse"))
 
 
+# Below the range from which connections get theirs (ip_local_port_range, 32768 on), so that nobody takes one between the
+# finding and the listening. Test runs side by side (pytest-xdist names its workers gw0, gw1 …) each have a part of their own.
+PORTS_OF_A_RUN = 3000
+_first_port = 10_000 + PORTS_OF_A_RUN * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 7)
+_ports = itertools.cycle(range(_first_port, _first_port + PORTS_OF_A_RUN))
+for _ in range(int.from_bytes(os.urandom(2)) % PORTS_OF_A_RUN):
+    next(_ports)
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on, all different: each is held until the last is found."""
-    with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
+    """Ports of 127.0.0.1 that nobody listens on, all different, and not the ones of the last call."""
+    found: list[int] = []
+    for port in itertools.islice(_ports, PORTS_OF_A_RUN):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise AssertionError(f"no {count} free ports from {_first_port} on")
 
 
 def free_port() -> int:
@@ -172,7 +185,7 @@ class Gateway:
         self.kill()
         raise AssertionError(f"gatehouse was not ready after {READY_SECONDS} s:\n{self.logs()}")
 
-    def stop(self, timeout: float = 15) -> int:
+    def stop(self, timeout: float = 45) -> int:
         """SIGTERM, and the exit status."""
         assert self.process is not None
         if self.process.poll() is None:
@@ -213,7 +226,7 @@ class Gateway:
 
     # Commands.
 
-    def wait_for_log(self, text: str, seconds: float = 20) -> str:
+    def wait_for_log(self, text: str, seconds: float = 60) -> str:
         """All that was logged, once `text` stands in it: lines are written by a thread of their own, behind the answer."""
         deadline = time.monotonic() + seconds
         while text not in (logs := self.logs()):
@@ -221,7 +234,7 @@ class Gateway:
             time.sleep(0.05)
         return logs
 
-    def command(self, *arguments: str, check: bool = True, timeout: float = 20) -> subprocess.CompletedProcess[str]:
+    def command(self, *arguments: str, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         if not self.file.exists():
             self.write()
         done = subprocess.run(

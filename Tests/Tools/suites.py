@@ -37,11 +37,14 @@ def pytest(report: Path, *arguments: str) -> tuple[list[str], Path]:
     return [str(PYTHON), "-m", "pytest", f"--junitxml={report}", *arguments], CLIENTS
 
 
+# Client tests wait more than they compute. What is about time (`prove`) runs alone.
+SIDE_BY_SIDE = ["-n", str(2 * min(os.cpu_count() or 1, 4))]
+
 SUITES = {
     "swift": swift,
     "prove-swift": lambda report, options: (swift(report, options)[0] + ["--filter", "StoreTests"], ROOT),
-    "mock": lambda report, _: pytest(report, "--target", "mock"),
-    "clients": lambda report, options: pytest(report, *options.pytest),
+    "mock": lambda report, _: pytest(report, *SIDE_BY_SIDE, "--target", "mock"),
+    "clients": lambda report, options: pytest(report, *SIDE_BY_SIDE, *options.pytest),
     "prove": lambda report, options: pytest(
         report, "--hypothesis-profile=prove", "--repeat=20", "--timeout=1200", "-m", "prove", *options.pytest
     ),
