@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import gateway
+import httpx2
 from certificates import Authority
 from gateway import Gateway
 
@@ -45,7 +46,10 @@ class SandboxHouse:
         inside = self.directory / "gateway"
         inside.mkdir(mode=0o700)
         self.program = gateway.binary()
-        tables: dict[str, Any] = {"sandbox": sandbox or {}, "gateway": None, **(more or {})}
+        # Unless a test is about them, no interpreter waits: what is left of a run is then whatever is there.
+        settings = {"warm": 0, "warm_modules": [], **(sandbox or {})}
+        self.warm = int(settings["warm"]) * (2 if settings["warm_modules"] else 1)
+        tables: dict[str, Any] = {"sandbox": settings, "gateway": None, **(more or {})}
         # What must not be seen in a box.
         environment = {"CANARY_SECRET_TOKEN": "x", "AWS_SECRET_ACCESS_KEY": "x"}
         self.server = Gateway(inside, certificate, authority.certificate, tables, environment)
@@ -136,6 +140,19 @@ class SandboxHouse:
                 if line.startswith("data: "):
                     yield time.monotonic(), name, json.loads(line[6:])
 
+    def metrics(self) -> str:
+        """What the operator reads at /metrics."""
+        transport = httpx2.HTTPTransport(uds=str(self.server.data / "admin.sock"))
+        with httpx2.Client(transport=transport, timeout=30) as operator:
+            return operator.get("http://localhost/metrics").text
+
+    def wait_ready(self, seconds: float = 60) -> None:
+        """Until every interpreter that is to wait does."""
+        deadline = time.monotonic() + seconds
+        while (found := f"\ngatehouse_sandbox_warm {self.warm}\n" in self.metrics()) is False and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert found, self.metrics()
+
     # What is left.
 
     @property
@@ -157,7 +174,11 @@ class SandboxHouse:
         if keeper is None:
             return ["there is no keeper"]
         found = [f"process {pid} {read(f'/proc/{pid}/cmdline')!r}" for pid in descendants(keeper)]
-        return found + [str(path) for path in groups(keeper)]
+        kept = groups(keeper)
+        # A box that waits has two processes, and a group in each hierarchy.
+        if self.warm and len(found) == 2 * self.warm and len({path.name for path in kept}) in (0, self.warm):
+            return []
+        return found + [str(path) for path in kept]
 
     def wait_quiet(self, seconds: float = 20) -> None:
         """Nothing of a run may remain; a busy machine takes its time."""

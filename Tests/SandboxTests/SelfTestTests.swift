@@ -24,7 +24,8 @@ import Testing
     @Test func `everything holds on this host`() throws {
         let found = try verdict(.all)
         #expect(found.troubles == [])
-        #expect(found.held.count == Probes.all.count)
+        // One that the kernel may not have; the answer says which version it has.
+        #expect(found.held.count == Probes.all.count - (found.landlock > 0 ? 0 : 1))
     }
 
     @Test func `without control groups the isolation holds and the limits are called partial`() throws {
@@ -35,10 +36,11 @@ import Testing
 
     @Test(arguments: [
         (BoxLayers.network, "network namespace"), (.processes, "process namespace"), (.capabilities, "capabilities"),
-        (.filter, "system call filter"), (.resources, "resource limits"),
+        (.filter, "system call filter"), (.resources, "resource limits"), (.landlock, "Landlock"),
     ])
     func `a box without one of its layers is found out`(layer: BoxLayers, probe: String) throws {
         let found = try verdict(BoxLayers.all.subtracting(layer))
+        if layer == .landlock, found.landlock == 0 { return }
         #expect(found.troubles.contains { $0.contains(probe) }, "\(found.troubles)")
     }
 

@@ -100,10 +100,10 @@ static inline int cbox_set_ids(unsigned int uid, unsigned int gid) {
 }
 static inline int cbox_drop_groups(void) { return (int)syscall(SYS_setgroups, 0L, NULL); }
 
-// setrlimit's first argument is an enum under _GNU_SOURCE and an int without.
-static inline int cbox_limit(int resource, unsigned long long most) {
+// setrlimit's first argument is an enum under _GNU_SOURCE and an int without. Process 0 is the caller.
+static inline int cbox_limit(int process, int resource, unsigned long long most) {
     unsigned long long limit[2] = {most, most};
-    return (int)syscall(SYS_prlimit64, 0L, (long)resource, limit, NULL);
+    return (int)syscall(SYS_prlimit64, (long)process, (long)resource, limit, NULL);
 }
 
 // Landlock has no wrappers (landlock(7)).
@@ -121,11 +121,27 @@ static inline int cbox_landlock_restrict(int ruleset) {
     return (int)syscall(SYS_landlock_restrict_self, (long)ruleset, 0L);
 }
 
-// seccomp(2) has no wrapper. `program` is what seccomp_export_bpf wrote: whole instructions.
-static inline int cbox_load_filter(const void *program, unsigned long bytes) {
+// seccomp(2) has no wrapper. `program` is what seccomp_export_bpf wrote: whole instructions. Answers the listener's descriptor
+// where one is wanted.
+static inline int cbox_load_filter(const void *program, unsigned long bytes, int listens) {
     struct sock_fprog filter = {
         .len = (unsigned short)(bytes / sizeof(struct sock_filter)), .filter = (struct sock_filter *)program};
-    return (int)syscall(SYS_seccomp, (long)SECCOMP_SET_MODE_FILTER, 0L, &filter);
+    long flags = listens ? (long)SECCOMP_FILTER_FLAG_NEW_LISTENER : 0L;
+    return (int)syscall(SYS_seccomp, (long)SECCOMP_SET_MODE_FILTER, flags, &filter);
+}
+
+// The next call that a filter told its listener of (seccomp_unotify(2)): it gets EPERM, and is never let through. The kernel's
+// structures may be longer than this header's. Answers the call's number, -1 where whoever made it is dead.
+static inline int cbox_refuse_call(int listener) {
+    union { struct seccomp_notif call; char room[512]; } asked;
+    union { struct seccomp_notif_resp reply; char room[512]; } told;
+    memset(&asked, 0, sizeof asked);
+    memset(&told, 0, sizeof told);
+    if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &asked) != 0) return -1;
+    told.reply.id = asked.call.id;
+    told.reply.error = -EPERM;
+    ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &told);
+    return asked.call.data.nr;
 }
 
 // struct ifreq is a union of macros. Brings `lo` up in the namespace of the caller.

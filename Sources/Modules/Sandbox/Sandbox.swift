@@ -122,7 +122,7 @@ package final class Sandbox: Module {
     /// Asks every language for its version, in boxes, one after the other.
     private func askVersions(of runner: Runner, from index: Int = 0) {
         let languages = host.withLock { $0.languages }
-        guard index < languages.count else { return }
+        guard index < languages.count else { return keepWarm(runner, languages) }
         var limits = settings.standard
         limits.wallMilliseconds = min(10_000, limits.wallMilliseconds)
         let order = BoxOrder(languages[index].versionProgram, limits: limits, layers: layers, collectsFiles: false)
@@ -138,7 +138,34 @@ package final class Sandbox: Module {
         }
     }
 
-    package func write(metrics: inout MetricsText) {}
+    /// Keeps interpreters of Python ready, when nothing else is left to be done at the start.
+    private func keepWarm(_ runner: Runner, _ languages: [Language]) {
+        guard let python = languages.first(where: { $0.name == "python" }) else { return }
+        runner.keepWarm(
+            WarmPool.Terms(
+                python: python, cpus: max(1, settings.cpuHundredths / 100), standard: settings.standard,
+                most: settings.most, layers: layers, count: settings.warm, modules: settings.warmModules))
+    }
+
+    package func write(metrics text: inout MetricsText) {
+        guard let figures = running?.snapshot else { return }
+        text.family("gatehouse_sandbox_runs_total", .counter, "Runs of code by how they ended, since the start.")
+        for status in ExecutionStatus.allCases {
+            text.sample("gatehouse_sandbox_runs_total", [("status", status.rawValue)], figures.ended[status] ?? 0)
+        }
+        text.family("gatehouse_sandbox_runs_lost_total", .counter, "Runs whose box ended without a word.")
+        text.sample("gatehouse_sandbox_runs_lost_total", [], figures.lost)
+        text.family("gatehouse_sandbox_runs_warm_total", .counter, "Runs that found an interpreter waiting.")
+        text.sample("gatehouse_sandbox_runs_warm_total", [], figures.begunWarm)
+        text.family("gatehouse_sandbox_refused_total", .counter, "Runs that were refused because the queue was full.")
+        text.sample("gatehouse_sandbox_refused_total", [], figures.refused)
+        text.family("gatehouse_sandbox_running", .gauge, "Runs under way.")
+        text.sample("gatehouse_sandbox_running", [], figures.running)
+        text.family("gatehouse_sandbox_waiting", .gauge, "Runs that wait for their turn.")
+        text.sample("gatehouse_sandbox_waiting", [], figures.waiting)
+        text.family("gatehouse_sandbox_warm", .gauge, "Interpreters that wait for a program.")
+        text.sample("gatehouse_sandbox_warm", [], figures.warm)
+    }
 
     package func reload(_ section: Section) throws(ConfigurationError) -> ReloadReport {
         let new = try SandboxSettings(section)

@@ -16,6 +16,9 @@ struct SandboxSettings: Equatable {
     let queueOfOne: Int
     /// `request_bytes_max`: of the body of a request, files and all.
     let requestBytesMax: Int
+    /// `warm`: interpreters of each kind that wait for a program; `warm_modules`: what those of the second kind have imported.
+    let warm: Int
+    let warmModules: [String]
     /// `session_ttl`: how long a session lives at most.
     let sessionTime: Duration
     /// `keeper`: the socket of a keeper that the system starts; nil for one that the gateway starts itself.
@@ -68,6 +71,16 @@ struct SandboxSettings: Equatable {
         queue = try section.takeInt("queue", in: 1...10_000, default: 256)
         queueOfOne = try section.takeInt("queue_of_one", in: 1...10_000, default: 64)
         requestBytesMax = try section.takeSize("request_bytes_max", in: 1024...1 << 28, default: 16 << 20)
+        warm = try section.takeInt("warm", in: 0...32, default: 2)
+        warmModules = try section.takeStrings("warm_modules", count: 0...16, default: ["numpy", "matplotlib.pyplot"])
+        for name in warmModules {
+            let isName = name.utf8.allSatisfy { byte in
+                (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte & 0xdf) || byte == 0x5f || byte == 0x2e
+            }
+            guard isName, (1...64).contains(name.utf8.count) else {
+                throw section.error(at: "warm_modules", "must be names of modules, as Python's import takes them")
+            }
+        }
         sessionTime = try section.takeDuration(
             "session_ttl", in: .seconds(1)...(.seconds(7 * 86_400)), default: .seconds(3600))
         keeper = try section.takeOptionalPath("keeper")

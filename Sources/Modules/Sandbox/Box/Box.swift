@@ -30,10 +30,11 @@ struct BoxDescriptors {
 
 /// A box as its first process makes it.
 struct Box {
-    let order: BoxOrder
+    /// Another one when an interpreter that waited has its program.
+    var order: BoxOrder
     let descriptors: BoxDescriptors
     let group: RunGroup
-    let filter: [UInt8]
+    let filter: BoxFilter.Program
     let ids: KeeperIdentity
 
     /// The life of the first process of a box. It never returns.
@@ -81,32 +82,41 @@ struct Box {
         unsafe sigprocmask(SIG_BLOCK, &signals, nil)
         let children = unsafe signalfd(-1, &signals, CInt(SFD_NONBLOCK | SFD_CLOEXEC))
         guard children >= 0 else { throw BoxFailure(.descriptors) }
-        var trouble: (CInt, CInt) = (-1, -1)
-        // SAFETY: two numbers one after the other, as pipe2(2) wants.
-        let piped = unsafe withUnsafeMutableBytes(of: &trouble) { numbers in
-            unsafe cbox_pipe(numbers.baseAddress)
-        }
-        guard piped == 0 else { throw BoxFailure(.descriptors) }
+        var trouble: [CInt] = [-1, -1]
+        // 0o2000000 is SOCK_CLOEXEC. SAFETY: two numbers.
+        try BoxStep.descriptors.take { unsafe socketpair(AF_UNIX, DescriptorPair.messages | 0o2000000, 0, &trouble) }
         let begun = Instant.now()
         let program = cbox_clone(0)
         guard program >= 0 else { throw BoxFailure(.processes) }
         if program == 0 {
-            close(trouble.0)
-            become(telling: trouble.1)
+            close(trouble[0])
+            become(telling: trouble[1])
         }
-        close(trouble.1)
-        try hear(trouble.0)
-        close(trouble.0)
+        close(trouble[1])
+        let listener = try hear(trouble[0])
+        close(trouble[0])
         for used in [descriptors.order, descriptors.input, descriptors.output, descriptors.errors] { close(used) }
-        return BoxStart(program: program, children: children, time: begun)
+        return BoxStart(program: program, children: children, time: begun, refusals: listener)
     }
 
-    /// Reads what the program's process says of a step that failed; it says nothing and ends where it became the program.
-    private func hear(_ trouble: CInt) throws(BoxFailure) {
-        var words: [UInt8] = [0, 0]
-        let count = BoxStep.execution.retrying { unsafe Glibc.read(trouble, &words, 2) }
-        guard count == 2 else { return }
-        throw BoxFailure(BoxStep(rawValue: Int(words[0])) ?? .execution, Errno(CInt(words[1])))
+    /// Reads what the program's process says: of a step that failed, or with its filter's listener. It ends without a word
+    /// where it became the program.
+    ///
+    /// - Returns: the listener; -1 where there is none.
+    private func hear(_ trouble: CInt) throws(BoxFailure) -> CInt {
+        var listener: CInt = -1
+        while true {
+            var words: [UInt8] = [0, 0]
+            var fds = [CInt](repeating: -1, count: Int(CBOX_DESCRIPTORS_MAX))
+            var fdCount: UInt32 = 0
+            let count = BoxStep.execution.retrying {
+                // SAFETY: both arrays are as long as said.
+                unsafe cbox_receive(trouble, &words, UInt(words.count), &fds, &fdCount, 0)
+            }
+            if count == 2 { throw BoxFailure(BoxStep(rawValue: Int(words[0])) ?? .execution, Errno(CInt(words[1]))) }
+            guard count > 0, fdCount == 1 else { return listener }
+            listener = fds[0]
+        }
     }
 
     /// What the program's process does: the steps of a box that are about one process, in their order.
@@ -121,7 +131,7 @@ struct Box {
             // All of ours close when the program begins; nothing here depends on that.
             try BoxStep.descriptors.take { cbox_close_from(UInt32(BoxDescriptors.trouble) + 1) }
             if order.layers.contains(.landlock) { try restrictFiles() }
-            if order.layers.contains(.filter) { try loadFilter() }
+            if order.layers.contains(.filter) { try loadFilter(telling: BoxDescriptors.trouble) }
             try execute()
         } catch {
             var words = [UInt8(error.step.rawValue), UInt8(truncatingIfNeeded: error.errno.rawValue)]
@@ -131,14 +141,17 @@ struct Box {
         _exit(127)
     }
 
-    private static func read(_ file: CInt) throws(BoxFailure) -> BoxOrder {
-        let bytes = lseek(file, 0, SEEK_END)
-        guard bytes > 0, bytes <= BoxOrder.bytesMax, lseek(file, 0, SEEK_SET) == 0 else { throw BoxFailure(.order) }
+    /// The order in a file in memory, whose place is shared with whoever else reads it, and so not moved.
+    static func read(_ file: CInt) throws(BoxFailure) -> BoxOrder {
+        var status = stat()
+        guard unsafe fstat(file, &status) == 0 else { throw BoxFailure(.order) }
+        let bytes = Int(status.st_size)
+        guard bytes > 0, bytes <= BoxOrder.bytesMax else { throw BoxFailure(.order, .fileTooLarge) }
         var place = 0
         let content = unsafe [UInt8](unsafeUninitializedCapacity: bytes) { buffer, count in
             while place < bytes {
                 // SAFETY: the room behind `place` is `bytes - place` long.
-                let read = unsafe Glibc.read(file, buffer.baseAddress.map { unsafe $0 + place }, bytes - place)
+                let read = unsafe pread(file, buffer.baseAddress.map { unsafe $0 + place }, bytes - place, place)
                 guard read > 0 else { break }
                 place += read
             }
@@ -156,7 +169,9 @@ struct Box {
 struct BoxStart {
     let program: CInt
     let children: CInt
-    let time: Instant
+    var time: Instant
+    /// Where the kernel tells of calls that the filter refuses by name; -1 where it does not.
+    let refusals: CInt
 }
 
 extension BoxStep {

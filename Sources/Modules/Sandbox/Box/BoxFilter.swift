@@ -10,16 +10,33 @@ import Platform
 /// An allow-list: what it does not name is ENOSYS, as on a kernel that does not have it, so that libraries fall back; what
 /// is known to be dangerous is EPERM. Another architecture's calls kill the process: their numbers mean something else.
 struct BoxFilter {
-    let whole: [UInt8]
-    /// Without files in memory (memfd_create(2)), where nothing bounds them.
-    let withoutMemoryFiles: [UInt8]
+    /// The same list in two ways.
+    struct Program {
+        /// What is refused by name is first told to a listener, the box's first process, which keeps its number for the
+        /// answer's note (seccomp_unotify(2)).
+        let told: [UInt8]
+        /// For a kernel, or a container with a listener of its own, that allows none.
+        let untold: [UInt8]
 
-    init() throws(BoxFailure) {
-        whole = try Self.build(memoryFiles: true)
-        withoutMemoryFiles = try Self.build(memoryFiles: false)
+        fileprivate init(memoryFiles: Bool) throws(BoxFailure) {
+            told = try BoxFilter.build(memoryFiles: memoryFiles, refusing: SCMP_ACT_NOTIFY_)
+            untold = try BoxFilter.build(memoryFiles: memoryFiles, refusing: cseccomp_errno_action(UInt16(EPERM)))
+        }
     }
 
-    private static func build(memoryFiles: Bool) throws(BoxFailure) -> [UInt8] {
+    let whole: Program
+    /// Without files in memory (memfd_create(2)), where nothing bounds them.
+    let withoutMemoryFiles: Program
+
+    init() throws(BoxFailure) {
+        whole = try Program(memoryFiles: true)
+        withoutMemoryFiles = try Program(memoryFiles: false)
+    }
+
+    /// SCMP_ACT_NOTIFY, a macro that Swift does not see.
+    private static let SCMP_ACT_NOTIFY_: UInt32 = 0x7fc0_0000
+
+    private static func build(memoryFiles: Bool, refusing action: UInt32) throws(BoxFailure) -> [UInt8] {
         guard let context = unsafe seccomp_init(cseccomp_errno_action(UInt16(ENOSYS))) else {
             throw BoxFailure(.filter, .outOfMemory)
         }
@@ -28,7 +45,7 @@ struct BoxFilter {
         rules.must(unsafe seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS_))
         for name in FilterList.allowed { rules.allow(name) }
         if memoryFiles { rules.allow("memfd_create") }
-        for name in FilterList.refused { rules.refuse(name) }
+        for name in FilterList.refused { rules.refuse(name, action) }
         for rule in FilterList.conditional { rules.allow(rule) }
         guard rules.failure == 0 else { throw BoxFailure(.filter, Errno(-rules.failure)) }
         return try unsafe export(context)
@@ -74,7 +91,7 @@ struct FilterRule {
     mutating func must(_ result: CInt) { if failure == 0, result < 0 { failure = result } }
 
     mutating func allow(_ name: String) { add(SCMP_ACT_ALLOW_, name, []) }
-    mutating func refuse(_ name: String) { add(cseccomp_errno_action(UInt16(EPERM)), name, []) }
+    mutating func refuse(_ name: String, _ action: UInt32) { add(action, name, []) }
 
     mutating func allow(_ rule: FilterRule) {
         add(SCMP_ACT_ALLOW_, rule.name, rule.conditions.map { cseccomp_equals($0.0, $0.1, $0.2) })

@@ -11,6 +11,8 @@ struct BoxUsage {
     private let limits: BoxLimits
     private(set) var lastLook = Instant.now()
     private var cpuNanoseconds = 0
+    /// What the interpreter had used when it got its program.
+    private var cpuBefore = 0
     private var memoryBytes = 0
     private var memoryPeak = 0
     private var processesPeak = 1
@@ -26,9 +28,18 @@ struct BoxUsage {
         // The kernel kills one process at a time for want of memory (control groups of the first version), and the rest
         // would go on: one is enough.
         if kills > 0 || memoryBytes > limits.memoryBytes { return .memory }
-        if cpuNanoseconds > limits.cpuMilliseconds * 1_000_000 { return .cpuTime }
+        if cpuNanoseconds - cpuBefore > limits.cpuMilliseconds * 1_000_000 { return .cpuTime }
         return nil
     }
+
+    /// What was used so far is not the program's.
+    mutating func beginAgain() {
+        look()
+        cpuBefore = cpuNanoseconds
+    }
+
+    /// Seconds of processor time before that, rounded up.
+    var secondsBefore: Int { cpuBefore / 1_000_000_000 + 1 }
 
     /// Looks at everything once.
     mutating func look() {
@@ -51,7 +62,8 @@ struct BoxUsage {
 
     /// The last word, when everybody is dead.
     func finish(_ report: inout BoxReport) {
-        report.cpuNanoseconds = group.cpuUsage >= 0 ? group.cpuNanoseconds : Int(clamping: cbox_children_time())
+        let cpu = group.cpuUsage >= 0 ? group.cpuNanoseconds : Int(clamping: cbox_children_time())
+        report.cpuNanoseconds = max(0, cpu - cpuBefore)
         report.memoryPeakBytes = group.memoryPeakBytes ?? memoryPeak
         report.outOfMemoryKills = kills
         report.processesRefused = group.processesRefused

@@ -11,26 +11,25 @@ struct BoxWatch {
     /// How often what is used is looked at. A limit is found at most this late.
     static let interval = Duration.milliseconds(20)
 
-    private let box: Box
-    private let start: BoxStart
+    private var box: Box
+    private var start: BoxStart
     private var report = BoxReport()
     private var usage: BoxUsage
+    private var refusals: BoxRefusals
     private var programEnded = false
 
     init(box: Box, start: BoxStart) {
         self.box = box
         self.start = start
         usage = BoxUsage(group: box.group, limits: box.order.limits)
+        refusals = BoxRefusals(start.refusals)
     }
 
     private var wallEnd: Instant { start.time + .milliseconds(box.order.limits.wallMilliseconds) }
 
     /// Watches until the end, kills what is left, gives back the files.
     mutating func watch() -> BoxReport {
-        while let end = wait() {
-            report.end = end
-            break
-        }
+        report.end = (box.order.waits ? awaitOrder() : nil) ?? wait()
         killAll()
         report.wallNanoseconds = Int(clamping: (Instant.now() - start.time).clampedNanoseconds)
         usage.look()
@@ -38,32 +37,76 @@ struct BoxWatch {
         // Who stayed below the limit to the last look may have been killed for it all the same.
         if report.end == .itself, report.outOfMemoryKills > 0 { report.end = .memory }
         report.isDiskFull = BoxUsage.isDiskFull
-        if box.order.collectsFiles, report.end != .unwanted { giveFiles() }
+        report.refusedCalls = refusals.calls
+        if box.order.collectsFiles, !box.order.waits, report.end != .unwanted { giveFiles() }
         return report
     }
 
+    /// Lets an interpreter wait for its program. Nil when it has one; nothing of anybody's has run until then.
+    private mutating func awaitOrder() -> BoxReport.End? {
+        while true {
+            let ready = poll(until: nil)
+            // Heard before the end is: the gateway says it here before it hands the interpreter its program.
+            if ready.control { return takeOrder() ? nil : .unwanted }
+            reap()
+            if programEnded { return .itself }
+        }
+    }
+
+    /// The gateway's word that the interpreter has its program, with the order. Time and limits count from here.
+    private mutating func takeOrder() -> Bool {
+        var word: UInt8 = 0
+        var fds = [CInt](repeating: -1, count: Int(CBOX_DESCRIPTORS_MAX))
+        var fdCount: UInt32 = 0
+        // SAFETY: one byte, and an array as long as said.
+        let count = unsafe cbox_receive(box.descriptors.control, &word, 1, &fds, &fdCount, CBOX_DONT_WAIT)
+        guard count == 1, word == BoxFrame.claim, fdCount == 1 else { return false }
+        defer { close(fds[0]) }
+        guard let order = try? Box.read(fds[0]), !order.waits else { return false }
+        start.time = .now()
+        box.order = order
+        usage = BoxUsage(group: box.group, limits: order.limits)
+        usage.beginAgain()
+        // The interpreter began with the most that anybody may ask for. The groups hold this limit too, but for a process that
+        // stays alone it is the kernel that ends it.
+        let seconds = order.limits.cpuMilliseconds / 1000 + 2 + usage.secondsBefore
+        _ = cbox_limit(start.program, BoxResource.cpuSeconds.rawValue, UInt64(seconds))
+        return true
+    }
+
     /// Waits for the end, and says what it was.
-    private mutating func wait() -> BoxReport.End? {
+    private mutating func wait() -> BoxReport.End {
         while true {
             reap()
             if programEnded { return .itself }
             let now = Instant.now()
             guard now < wallEnd else { return .wallTime }
-            let next = min(wallEnd, now + Self.interval)
-            var watched = [
-                pollfd(fd: start.children, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: box.descriptors.control, events: Int16(POLLIN), revents: 0),
-            ]
-            let milliseconds = CInt(clamping: ((next - now).clampedNanoseconds + 999_999) / 1_000_000)
-            // SAFETY: two structures, alive through the call.
-            let ready = unsafe poll(&watched, 2, milliseconds)
-            if ready > 0, watched[1].revents != 0 { return hear() }
-            if ready > 0 { drainSignals() }
-            if ready == 0 || now - usage.lastLook >= Self.interval {
+            let ready = poll(until: min(wallEnd, now + Self.interval))
+            if ready.control { return hear() }
+            if !ready.any || now - usage.lastLook >= Self.interval {
                 usage.look()
                 if let end = usage.excess { return end }
             }
         }
+    }
+
+    /// Waits until something happens or a time has come, and does what needs no thought.
+    private mutating func poll(until time: Instant?) -> (any: Bool, control: Bool) {
+        var watched = [start.children, box.descriptors.control, refusals.listener].map {
+            pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
+        }
+        let milliseconds =
+            time.map { CInt(clamping: (max(0, ($0 - .now()).clampedNanoseconds) + 999_999) / 1_000_000) } ?? -1
+        // SAFETY: three structures, alive through the call; those of -1 are passed over.
+        let ready = unsafe Glibc.poll(&watched, 3, milliseconds)
+        guard ready > 0 else { return (false, false) }
+        if watched[0].revents != 0 { drainSignals() }
+        if watched[2].revents & Int16(POLLIN) != 0 {
+            refusals.answer()
+        } else if watched[2].revents != 0 {
+            refusals.close()
+        }
+        return (true, watched[1].revents != 0)
     }
 
     /// The gateway's word; its end of the socket closes where it is gone.

@@ -38,7 +38,7 @@ extension Box {
             (.signals, 256), (.cpuSeconds, limits.cpuMilliseconds / 1000 + 2),
         ]
         for (resource, value) in most {
-            try BoxStep.limits.take { cbox_limit(resource.rawValue, UInt64(value)) }
+            try BoxStep.limits.take { cbox_limit(0, resource.rawValue, UInt64(value)) }
         }
         // The first to go where memory is short: the program, and none of ours.
         try? Self.write("1000", to: "/proc/self/oom_score_adj", .limits)

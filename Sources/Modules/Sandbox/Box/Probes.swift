@@ -32,9 +32,15 @@ enum Probes {
         ("user namespaces", { cbox_call(Int(SYS_clone), 0x1000_0011, 0, 0, 0) < 0 }),
         ("descriptors", { (3..<64).allSatisfy { fcntl($0, F_GETFD) < 0 } }),
         ("first process", { unsafe open("/proc/1/environ", O_RDONLY) < 0 }),
+        // Of a file that the program itself owns and that no mount protects: /proc is writable, and only Landlock says no. (A
+        // file on a read-only mount shows nothing: the mount refuses before Landlock is asked.)
+        (landlock, { !canOpenToWrite("/proc/self/comm") }),
         ("resource limits", { limit(.core) == 0 && limit(.descriptors) <= 4096 }),
         ("user", { getuid() == Box.userID && geteuid() == Box.userID && setuid(0) != 0 }),
     ]
+
+    /// The probe that cannot hold where the kernel has no Landlock.
+    static let landlock = "Landlock"
 
     /// Runs all of them, a line each.
     static func run() {
@@ -44,6 +50,13 @@ enum Probes {
     private static func say(_ line: String) {
         let bytes = Array(line.utf8)
         unsafe _ = write(1, bytes, bytes.count)
+    }
+
+    private static func canOpenToWrite(_ path: String) -> Bool {
+        let file = unsafe open(path, O_WRONLY | O_CLOEXEC)
+        guard file >= 0 else { return false }
+        close(file)
+        return true
     }
 
     private static func canWrite(_ path: String) -> Bool {

@@ -32,10 +32,11 @@ package enum Keeper {
 
 /// A box as the keeper knows it.
 private struct KeptBox {
+    let number: UInt64
     let pid: CInt
     let pidfd: CInt
     var group: RunGroup
-    let end: Instant
+    var end: Instant
 }
 
 private struct KeeperProcess {
@@ -118,14 +119,23 @@ private struct KeeperProcess {
         let count = BoxStep.none.retrying {
             unsafe cbox_receive(Keeper.socket, &bytes, UInt(bytes.count), &fds, &fdCount, 0)
         }
-        guard count == KeeperMessage.byteCount, let message = try? KeeperMessage(decoding: bytes),
-            message.kind == .run, fdCount == 5
-        else { return false }
-        defer { for fd in fds.prefix(5) { close(fd) } }
+        guard count == KeeperMessage.byteCount, let message = try? KeeperMessage(decoding: bytes) else { return false }
+        defer { for fd in fds.prefix(Int(fdCount)) { close(fd) } }
+        if message.kind == .claim, fdCount == 0 {
+            claim(message)
+            return true
+        }
+        guard message.kind == .run, fdCount == 5 else { return false }
         begin(
             message,
             BoxDescriptors(order: fds[0], input: fds[1], output: fds[2], errors: fds[3], control: fds[4]))
         return true
+    }
+
+    /// A box that waited has a program. One that has ended meanwhile is nobody's any more.
+    private mutating func claim(_ message: KeeperMessage) {
+        guard let index = boxes.firstIndex(where: { $0.number == message.number }) else { return }
+        boxes[index].end = Instant.now() + .milliseconds(message.d) + Keeper.grace
     }
 
     private mutating func begin(_ message: KeeperMessage, _ descriptors: BoxDescriptors) {
@@ -149,7 +159,8 @@ private struct KeeperProcess {
             return refuse(message.number, cause)
         }
         let end = Instant.now() + .milliseconds(message.d) + Keeper.grace
-        boxes.append(KeptBox(pid: pid, pidfd: cbox_pidfd(pid), group: group, end: end))
+        boxes.append(
+            KeptBox(number: message.number, pid: pid, pidfd: cbox_pidfd(pid), group: group, end: end))
     }
 
     /// A box that ended: its first process is dead, and with it every other.

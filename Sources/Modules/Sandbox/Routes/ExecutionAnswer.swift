@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Bytes
+import CSeccomp
 import Crypto
+import Glibc
 import JSON
 import Platform
 
 /// What a run came to, in one word (API.md).
-enum ExecutionStatus: String, Sendable {
+enum ExecutionStatus: String, CaseIterable, Sendable {
     case ok, error, timeout, cpu, memory, processes, disk, output, killed, refused
 
     init(_ report: BoxReport) {
@@ -96,6 +98,10 @@ struct ExecutionAnswer: Sendable {
         case 24: notes.append("a process used all of its processor time")
         default: break
         }
+        if !report.refusedCalls.isEmpty {
+            let names = report.refusedCalls.map(SystemCallName.of).joined(separator: ", ")
+            notes.append("refused here, and answered with \"operation not permitted\": the system call \(names)")
+        }
         if report.filesLeftOut > 0 {
             notes.append("\(report.filesLeftOut) files or folders were left out: too many, too deep, or too large")
         }
@@ -118,6 +124,19 @@ struct ExecutionAnswer: Sendable {
         // A name that is no text is shown as far as it is; the whole of it stands beside it.
         if Array(name.utf8) != file.name { json["name_base64"] = .string(Base64.encode(file.name)) }
         return json
+    }
+}
+
+/// System calls by name, as libseccomp knows them for this architecture.
+enum SystemCallName {
+    static func of(_ number: Int) -> String {
+        guard let name = unsafe seccomp_syscall_resolve_num_arch(UInt32(SCMP_ARCH_NATIVE), CInt(clamping: number))
+        else {
+            return "\(number)"
+        }
+        // SAFETY: zero-terminated, and ours to free.
+        defer { unsafe free(name) }
+        return unsafe String(cString: name)
     }
 }
 

@@ -31,14 +31,17 @@ struct RunResult: Sendable {
 /// sandbox's loop only.
 final class BoxRun: @unchecked Sendable {
     let number: UInt64
-    let order: BoxOrder
+    private(set) var order: BoxOrder
     private let loop: EventLoop
-    private let finished: (RunOutcome) -> Void
-    private let heard: ((OutputKind, ArraySlice<UInt8>) -> Void)?
+    private var finished: (RunOutcome) -> Void
+    private var heard: ((OutputKind, ArraySlice<UInt8>) -> Void)?
     private var output: OutputReader?
     private var errors: OutputReader?
     private var control: WatchedDescriptor?
     private var controlNumber: CInt = -1
+    /// The standard input of an interpreter that waits: it says there when it is ready, and gets its program there.
+    private var door: WatchedDescriptor?
+    private var doorNumber: CInt = -1
     private var frames: BoxFrames
     private var backstop: Timer?
     private var isFinished = false
@@ -63,17 +66,25 @@ final class BoxRun: @unchecked Sendable {
     ///
     /// - Parameter send: gives a message to the keeper; false where there is none.
     func begin(input: [UInt8], cpuHundredths: Int, send: (KeeperMessage, [CInt]) -> Bool) throws(Errno) {
-        let orderFile = try MemoryFile.sealed("order", order.encoded)
         let inputFile = input.isEmpty ? try Self.nothing() : try MemoryFile.sealed("stdin", input)
+        try hand(inputFile.rawValue, cpuHundredths, time: order.limits.wallMilliseconds, send: send)
+        backstop = loop.schedule(after: .milliseconds(order.limits.wallMilliseconds) + Self.grace) { [weak self] in
+            self?.finish(.lost)
+        }
+    }
+
+    private func hand(
+        _ input: CInt, _ cpuHundredths: Int, time: Int, send: (KeeperMessage, [CInt]) -> Bool
+    ) throws(Errno) {
+        let orderFile = try MemoryFile.sealed("order", order.encoded)
         let outputs = try DescriptorPair.pipe()
         let complaints = try DescriptorPair.pipe()
         let controls = try DescriptorPair.sockets(DescriptorPair.stream)
         let limits = order.limits
         let message = KeeperMessage(
-            .run, number: number, a: limits.memoryBytes, b: limits.processes, c: cpuHundredths,
-            d: limits.wallMilliseconds)
+            .run, number: number, a: limits.memoryBytes, b: limits.processes, c: cpuHundredths, d: time)
         let far = [
-            orderFile.rawValue, inputFile.rawValue, outputs.far.rawValue, complaints.far.rawValue,
+            orderFile.rawValue, input, outputs.far.rawValue, complaints.far.rawValue,
             controls.far.rawValue,
         ]
         guard send(message, far) else { throw .brokenPipe }
@@ -85,10 +96,75 @@ final class BoxRun: @unchecked Sendable {
             self?.take(.errors, bytes)
         }
         control = try WatchedDescriptor(controls.near, on: loop) { [weak self] file in self?.listen(file) }
-        backstop = loop.schedule(after: .milliseconds(limits.wallMilliseconds) + Self.grace) { [weak self] in
+    }
+
+    // MARK: Interpreters that wait
+
+    /// How long one may wait until another takes its place, and what the keeper allows it.
+    static let idleTime = Duration.seconds(1800)
+    private static let idleMillisecondsMax = 3_600_000
+
+    /// Makes a box whose program waits for its own.
+    ///
+    /// - Parameter ready: told once what the interpreter says when it is ready.
+    func beginWaiting(
+        cpuHundredths: Int, ready: @escaping (String) -> Void, send: (KeeperMessage, [CInt]) -> Bool
+    ) throws(Errno) {
+        let doors = try DescriptorPair.sockets(DescriptorPair.messages)
+        try hand(doors.far.rawValue, cpuHundredths, time: Self.idleMillisecondsMax, send: send)
+        doorNumber = doors.near.rawValue
+        var ready: ((String) -> Void)? = ready
+        door = try WatchedDescriptor(doors.near, on: loop) { [weak self] file in
+            guard let self else { return }
+            var bytes = [UInt8](repeating: 0, count: 1024)
+            // SAFETY: the array is as long as said.
+            let count = unsafe recv(file.rawValue, &bytes, bytes.count, CBOX_DONT_WAIT)
+            if count < 0, errno == EAGAIN || errno == EINTR { return }
+            // The interpreter is gone, or says more than it may.
+            guard count > 0, let tell = ready else { return finish(.lost) }
+            ready = nil
+            tell(String(decoding: bytes[..<count], as: UTF8.self))
+        }
+        backstop = loop.schedule(after: Self.idleTime) { [weak self] in self?.finish(.lost) }
+    }
+
+    /// Gives the interpreter its program. Where this throws, nothing of it has run and the box is of no use any more.
+    func claim(
+        _ order: BoxOrder, input: [UInt8], heard: ((OutputKind, ArraySlice<UInt8>) -> Void)?,
+        send: (KeeperMessage, [CInt]) -> Bool, finished: @escaping (RunOutcome) -> Void
+    ) throws(Errno) {
+        guard !isFinished, doorNumber >= 0 else { throw .brokenPipe }
+        let orderFile = try MemoryFile.sealed("order", order.encoded)
+        let inputFile = input.isEmpty ? try Self.nothing() : try MemoryFile.sealed("stdin", input)
+        self.order = order
+        output?.most = order.limits.outputBytes
+        errors?.most = order.limits.outputBytes
+        guard send(KeeperMessage(.claim, number: number, d: order.limits.wallMilliseconds), []) else {
+            throw .brokenPipe
+        }
+        var word = BoxFrame.claim
+        let files = [orderFile.rawValue, inputFile.rawValue]
+        // First whoever minds the box, so that no program runs whose time nobody counts.
+        // SAFETY: one byte, and as many descriptors as said.
+        guard unsafe cbox_send(controlNumber, &word, 1, files, 1) == 1,
+            unsafe cbox_send(doorNumber, &word, 1, files, 2) == 1
+        else { throw .brokenPipe }
+        closeDoor()
+        self.heard = heard
+        self.finished = finished
+        backstop?.cancel()
+        backstop = loop.schedule(after: .milliseconds(order.limits.wallMilliseconds) + Self.grace) { [weak self] in
             self?.finish(.lost)
         }
     }
+
+    private func closeDoor() {
+        door?.close()
+        (door, doorNumber) = (nil, -1)
+    }
+
+    /// Ends a box that waits.
+    func discard() { finish(.lost) }
 
     /// The keeper could not begin it.
     func refuse(_ cause: Errno) { finish(.refused(cause)) }
@@ -133,6 +209,7 @@ final class BoxRun: @unchecked Sendable {
         output?.close()
         errors?.close()
         control?.close()
+        closeDoor()
         (output, errors, control, controlNumber) = (nil, nil, nil, -1)
         finished(outcome)
     }
@@ -207,7 +284,7 @@ enum MemoryFile {
 
 /// Reads one output of a program, up to its limit; what is more is read and dropped, so that nobody is kept waiting.
 private final class OutputReader {
-    private let most: Int
+    var most: Int
     private let taken: (ArraySlice<UInt8>) -> Void
     private let loop: EventLoop
     private var watched: WatchedDescriptor?

@@ -4,6 +4,7 @@ import Core
 import EventLoop
 import Log
 import Platform
+import Synchronization
 
 /// What is asked of the runner.
 struct RunRequest: Sendable {
@@ -34,6 +35,7 @@ final class Runner: @unchecked Sendable {
     private var link: KeeperLink?
     private var queue: RunQueue<String, Waiting>
     private var runs: [UInt64: BoxRun] = [:]
+    private var warm: WarmPool?
     private var lastNumber: UInt64 = 0
     /// Whether the self-test held; nothing of anybody's runs before.
     var isTrusted = false
@@ -41,10 +43,12 @@ final class Runner: @unchecked Sendable {
     private(set) var landlock = 0
     /// Called when the keeper's state is known.
     var onState: ((KeeperLink.State) -> Void)?
-    private(set) var figures = RunnerFigures()
+    /// Guards what the metrics read from another thread.
+    private let figures = Mutex(RunnerFigures())
 
     private struct Waiting {
         let number: UInt64
+        let ticket: RunTicket
         let request: RunRequest
         let since: Instant
         let heard: ((OutputKind, ArraySlice<UInt8>) -> Void)?
@@ -79,6 +83,52 @@ final class Runner: @unchecked Sendable {
         }
         onState?(state)
         advance()
+        if case .ready = state { warm?.refill() }
+    }
+
+    /// Keeps interpreters ready from now on.
+    func keepWarm(_ terms: WarmPool.Terms) {
+        guard isTrusted, terms.count > 0, warm == nil else { return }
+        let pool = WarmPool(terms, on: loop, log: log) { [weak self] order, ready, lost in
+            let tell = { (words: String) in
+                ready(words)
+                self?.note { _ in }
+            }
+            return self?.makeWaiting(order, tell, lost)
+        }
+        warm = pool
+        pool.refill()
+    }
+
+    private func makeWaiting(
+        _ order: BoxOrder, _ ready: @escaping (String) -> Void, _ lost: @escaping () -> Void
+    ) -> BoxRun? {
+        guard case .ready = link?.state else { return nil }
+        lastNumber += 1
+        let number = lastNumber
+        let run = BoxRun(number: number, order: order, on: loop, heard: nil) { [weak self] _ in
+            self?.runs[number] = nil
+            lost()
+        }
+        do throws(Errno) {
+            try run.beginWaiting(cpuHundredths: cpuHundredths, ready: ready) { message, descriptors in
+                link?.send(message, descriptors) ?? false
+            }
+        } catch {
+            return nil
+        }
+        runs[number] = run
+        return run
+    }
+
+    /// What the metrics tell. On any thread.
+    var snapshot: RunnerFigures { figures.withLock { $0 } }
+
+    private func note(_ change: (inout RunnerFigures) -> Void) {
+        figures.withLock { figures in
+            change(&figures)
+            (figures.running, figures.waiting, figures.warm) = (queue.running, queue.waiting, warm?.readyCount ?? 0)
+        }
     }
 
     var keeperProcess: Int32 { link?.processID ?? -1 }
@@ -134,11 +184,12 @@ final class Runner: @unchecked Sendable {
         lastNumber += 1
         ticket.number = lastNumber
         ticket.owner = request.tenant?.text ?? ""
-        let waiting = Waiting(number: lastNumber, request: request, since: since, heard: heard, done: done)
+        let waiting = Waiting(
+            number: lastNumber, ticket: ticket, request: request, since: since, heard: heard, done: done)
         do throws(RunQueue<String, Waiting>.Refusal) {
             try queue.append(waiting, of: ticket.owner, number: lastNumber)
         } catch {
-            figures.refused += 1
+            note { $0.refused += 1 }
             return done(.failure(.busy))
         }
         advance()
@@ -161,10 +212,16 @@ final class Runner: @unchecked Sendable {
             return
         }
         while let next = queue.next() { begin(next) }
+        note { _ in }
     }
 
     private func begin(_ waiting: Waiting) {
         let begun = Instant.now()
+        if let warm, waiting.request.tenant != nil, let run = warm.take(for: waiting.request.order) {
+            if claim(run, for: waiting, begun) { return }
+            // Nothing of the program has run there.
+            run.discard()
+        }
         let number = waiting.number
         let run = BoxRun(number: number, order: waiting.request.order, on: loop, heard: waiting.heard) {
             [weak self] outcome in
@@ -173,7 +230,7 @@ final class Runner: @unchecked Sendable {
             self?.advance()
         }
         runs[number] = run
-        figures.begun += 1
+        note { $0.begun += 1 }
         do throws(Errno) {
             try run.begin(input: waiting.request.input, cpuHundredths: cpuHundredths) { message, descriptors in
                 link?.send(message, descriptors) ?? false
@@ -183,23 +240,55 @@ final class Runner: @unchecked Sendable {
         }
     }
 
+    /// Runs it in a box that waited. False where that box is of no use.
+    private func claim(_ run: BoxRun, for waiting: Waiting, _ begun: Instant) -> Bool {
+        let number = run.number
+        let ticket = waiting.ticket
+        do throws(Errno) {
+            try run.claim(
+                waiting.request.order, input: waiting.request.input, heard: waiting.heard,
+                send: { message, descriptors in link?.send(message, descriptors) ?? false },
+                finished: { [weak self] outcome in
+                    self?.end(number, outcome)
+                    waiting.done(.success((outcome, begun)))
+                    self?.advance()
+                    self?.warm?.runEnded()
+                })
+        } catch {
+            return false
+        }
+        ticket.number = number
+        note { figures in
+            figures.begun += 1
+            figures.begunWarm += 1
+        }
+        return true
+    }
+
     private func end(_ number: UInt64, _ outcome: RunOutcome) {
         runs[number] = nil
         queue.leave()
-        switch outcome {
-        case .ended(let result): figures.ended[result.report.end.rawValue, default: 0] += 1
-        case .refused, .lost: figures.lost += 1
+        note { figures in
+            switch outcome {
+            case .ended(let result): figures.ended[ExecutionStatus(result.report), default: 0] += 1
+            case .refused, .lost: figures.lost += 1
+            }
         }
     }
 }
 
 /// What became of runs since the start.
-struct RunnerFigures {
+struct RunnerFigures: Sendable {
     var begun = 0
+    /// Of these, in an interpreter that waited.
+    var begunWarm = 0
     var refused = 0
     var lost = 0
-    /// By `BoxReport.End`.
-    var ended: [Int: Int] = [:]
+    var ended: [ExecutionStatus: Int] = [:]
+    /// Now.
+    var running = 0
+    var waiting = 0
+    var warm = 0
 }
 
 /// Names a run that was asked for, so that it can be taken back. On the sandbox's loop only.

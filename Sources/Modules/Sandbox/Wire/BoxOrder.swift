@@ -24,6 +24,8 @@ struct BoxOrder: Equatable, Sendable {
     /// Whether the workspace's files are given back at the end: those that are new or changed; with `keepsAll` every one.
     var collectsFiles = true
     var keepsAll = false
+    /// Whether the program is an interpreter that waits: what it is to run comes later, as another order (`BoxFrame.claim`).
+    var waits = false
 
     static let bytesMax = 1 << 30
 
@@ -40,7 +42,7 @@ struct BoxOrder: Equatable, Sendable {
         writer.append(limits.words.count)
         for word in limits.words { writer.append(word) }
         writer.append(layers.rawValue)
-        writer.append((collectsFiles ? 1 : 0) + (keepsAll ? 2 : 0))
+        writer.append((collectsFiles ? 1 : 0) + (keepsAll ? 2 : 0) + (waits ? 4 : 0))
         writer.append(files.count)
         for file in files {
             writer.append(file.name)
@@ -51,10 +53,10 @@ struct BoxOrder: Equatable, Sendable {
 
     init(
         _ program: Program, files: [File] = [], limits: BoxLimits, layers: BoxLayers = .all,
-        collectsFiles: Bool = true, keepsAll: Bool = false
+        collectsFiles: Bool = true, keepsAll: Bool = false, waits: Bool = false
     ) {
         (self.program, self.files, self.limits, self.layers) = (program, files, limits, layers)
-        (self.collectsFiles, self.keepsAll) = (collectsFiles, keepsAll)
+        (self.collectsFiles, self.keepsAll, self.waits) = (collectsFiles, keepsAll, waits)
     }
 
     init(decoding bytes: [UInt8]) throws(WordReader.Malformed) {
@@ -75,8 +77,8 @@ struct BoxOrder: Equatable, Sendable {
         guard let limits = BoxLimits(words: words) else { throw WordReader.Malformed() }
         self.limits = limits
         layers = BoxLayers(rawValue: try reader.word())
-        let flags = try reader.number(max: 3)
-        (collectsFiles, keepsAll) = (flags & 1 != 0, flags & 2 != 0)
+        let flags = try reader.number(max: 7)
+        (collectsFiles, keepsAll, waits) = (flags & 1 != 0, flags & 2 != 0, flags & 4 != 0)
         for _ in 0..<(try reader.number(max: 1 << 20)) {
             let name = try reader.text(max: 4096)
             files.append(File(name: name, content: try reader.text(max: Self.bytesMax)))

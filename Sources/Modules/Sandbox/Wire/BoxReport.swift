@@ -36,8 +36,11 @@ struct BoxReport: Equatable, Sendable {
     /// The step that failed, and how.
     var step = BoxStep.none
     var errno = 0
+    /// Numbers of system calls that were refused by name, the first few.
+    var refusedCalls: [Int] = []
 
-    static let wordCount = 13
+    static let refusedCallsMax = 4
+    static let wordCount = 13 + refusedCallsMax
 
     var encoded: [UInt8] {
         var writer = WordWriter()
@@ -45,6 +48,9 @@ struct BoxReport: Equatable, Sendable {
             end.rawValue, exitCode.map { $0 + 1 } ?? 0, signal, wallNanoseconds, cpuNanoseconds, memoryPeakBytes,
             processesPeak, outOfMemoryKills, processesRefused, isDiskFull ? 1 : 0, filesLeftOut, step.rawValue, errno,
         ] { writer.append(word) }
+        for index in 0..<Self.refusedCallsMax {
+            writer.append(index < refusedCalls.count ? refusedCalls[index] + 1 : 0)
+        }
         return writer.bytes
     }
 
@@ -68,6 +74,10 @@ struct BoxReport: Equatable, Sendable {
         guard let step = BoxStep(rawValue: try reader.number()) else { throw WordReader.Malformed() }
         self.step = step
         errno = try reader.number(max: 4095)
+        for _ in 0..<Self.refusedCallsMax {
+            let call = try reader.number(max: 4096)
+            if call > 0 { refusedCalls.append(call - 1) }
+        }
     }
 }
 
@@ -109,4 +119,6 @@ enum BoxFrame {
     /// What the gateway says on it: one byte.
     static let outputFull: UInt8 = 0x6f
     static let unwanted: UInt8 = 0x63
+    /// With a descriptor, the order: the interpreter that waited has a program now.
+    static let claim: UInt8 = 0x72
 }
