@@ -388,6 +388,30 @@ import Testing
         #expect(try harness.connections(becoming: 0) == 0)
     }
 
+    /// A busy client's next request is on its way when the server begins to drain.
+    @Test func `drains: who was answered a moment ago may ask once more, and is told to come anew`() throws {
+        let harness = try ServerHarness(TestResponder.echo)
+        let busy = try harness.connect()
+        // The answer must be younger than the pause: on a machine that stalls for longer, another attempt.
+        for attempt in 1...5 {
+            let client = attempt == 1 ? busy : try harness.connect()
+            let begun = Instant.now()
+            try client.send(get)
+            #expect(try client.read(through: "GET /a ").hasPrefix("HTTP/1.1 200"))
+            guard Instant.now() - begun < .milliseconds(500) || attempt == 5 else { continue }
+            let server = harness.server
+            harness.loop.spawn { await server.drain(until: .now() + .seconds(60)) }
+            // It drains once nobody gets in any more.
+            while let late = try? harness.connect() { _ = late }
+            try client.send(get)
+            let answer = try client.readAll()
+            #expect(answer.hasPrefix("HTTP/1.1 200"))
+            #expect(answer.contains("\r\nconnection: close\r\n"))
+            break
+        }
+        #expect(try harness.connections(becoming: 0) == 0)
+    }
+
     @Test func `drains: what is not finished at the deadline is cut off`() throws {
         let harness = try ServerHarness { request, response, notes in
             request.cancellation.onFire { notes.add("cancelled") }

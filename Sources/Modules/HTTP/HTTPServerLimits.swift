@@ -81,6 +81,9 @@ package enum HTTPMaxima {
     /// How long a server that drains waits for the handshake, and then for the first request, of a connection that it has
     /// accepted already.
     static let drainGrace = Duration.seconds(3)
+    /// How long behind its last answer a server that drains keeps a connection for one more request, whose answer says
+    /// `connection: close`. One that has been idle for longer is closed at once.
+    static let drainPause = Duration.seconds(1)
     /// Idle connections of a loop that are closed when there is no descriptor left for another.
     static let closedWhenExhausted = 32
     /// Levels of a routed path.

@@ -58,8 +58,9 @@ package final class HTTPServer: @unchecked Sendable {
         listeners.append(listener)
     }
 
-    /// Stops: listeners close, idle connections close at once, the others behind the answer they are working on. What
-    /// is left at the deadline is broken off, and its requests' cancellations fire.
+    /// Stops: listeners close, idle connections close at once, the others behind the answer they are working on, or behind
+    /// the one to a request that is on its way. What is left at the deadline is broken off, and its requests' cancellations
+    /// fire.
     ///
     /// - Returns: true if nothing had to be broken off.
     @discardableResult

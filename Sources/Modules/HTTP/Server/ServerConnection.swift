@@ -160,8 +160,13 @@ final class ServerConnection: @unchecked Sendable {
             beginWait()
             var arrival = try arrive()
             while case .waiting = arrival {
-                guard try await wait() else { arrival = late(); break }
+                let isInTime = try await wait()
+                // Also where the time is over: what has come at the same moment is not left unread.
                 arrival = try arrive()
+                if !isInTime, case .waiting = arrival {
+                    arrival = late()
+                    break
+                }
             }
             switch arrival {
             case .head(let head):
@@ -186,24 +191,20 @@ final class ServerConnection: @unchecked Sendable {
         if phase == .idle { transport.readDeadline = loop.now } else { abort() }
     }
 
-    /// Ends the connection if it waits for another request; otherwise it ends behind its answer. Whoever has come and not
-    /// asked yet is still owed one: a client asks again where a connection ends that has served it, but takes the end of one
-    /// that has not for a failure.
+    /// Ends the connection if it has been idle for a while; otherwise it ends behind its next answer, which says so. Whoever
+    /// has come and not asked yet is still owed one, and the next request of a busy client is on its way: it would meet a
+    /// closed connection, and whether anything came of it the client could not know.
     func drain() {
         let latest = loop.now + HTTPMaxima.drainGrace
         switch phase {
         case .handshake: transport.deadline = transport.readDeadline.map { min($0, latest) } ?? latest
-        case .idle where requests == 0:
-            idleDeadline = min(idleDeadline, latest)
-            transport.readDeadline = idleDeadline
-        // The waiting read ends at once, and finds that the server drains.
-        case .idle: transport.readDeadline = loop.now
+        case .idle:
+            let answered = idleDeadline - limits.idleTimeout
+            idleDeadline = min(idleDeadline, requests == 0 ? latest : answered + HTTPMaxima.drainPause)
+            transport.readDeadline = max(idleDeadline, loop.now)
         case .head, .active, .closing: break
         }
     }
-
-    /// Whether no further request is wanted.
-    private var isDone: Bool { isLeaving || (server.isDraining && requests > 0) }
 
     /// Breaks the connection off, and tells whoever works for it.
     func abort(_ cause: Cancellation.Cause = .unwanted) {
@@ -238,7 +239,10 @@ extension ServerConnection {
         scanner = HeadScanner(limits)
         phase = .idle
         idleDeadline = loop.now + (requests == 0 ? limits.headTimeout : limits.idleTimeout)
-        if server.isDraining { idleDeadline = min(idleDeadline, loop.now + HTTPMaxima.drainGrace) }
+        if server.isDraining {
+            let pause = requests == 0 ? HTTPMaxima.drainGrace : HTTPMaxima.drainPause
+            idleDeadline = min(idleDeadline, loop.now + pause)
+        }
         transport.readDeadline = min(idleDeadline, loop.now + limits.restAfter)
     }
 
@@ -263,7 +267,7 @@ extension ServerConnection {
                     return .defect(error, isHEAD: Self.isHEAD(bytes[place]))
                 }
             }
-            if isDone, !hasBegun { return .over }
+            if isLeaving, !hasBegun { return .over }
             guard let new = try transport.readNow(upTo: HTTPMaxima.readBytes) else { return .waiting }
             guard !new.isEmpty else { return .over }
             input.append(new)
@@ -285,7 +289,7 @@ extension ServerConnection {
     /// What it means that nothing came in time. `.waiting`: only that the connection is quiet.
     private func late() -> Arrival {
         if hasBegun { return .defect(.headTimeout, isHEAD: Self.isHEAD(input.bytes[input.range])) }
-        return isDone || loop.now >= idleDeadline ? .over : .waiting
+        return isLeaving || loop.now >= idleDeadline ? .over : .waiting
     }
 
     /// Reads more of a body.
