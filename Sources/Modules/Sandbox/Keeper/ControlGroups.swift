@@ -3,10 +3,10 @@
 // Control groups of the host, of either version, from one small type each:
 //
 //     version 2   one hierarchy; `cgroup.controllers` names what is there; a group with processes has no groups below it
-//                 with controllers, so that the keeper moves into one of its own
+//                 with controllers, so that the keeper (and a gateway that started it) moves into one of its own
 //     version 1   a hierarchy for each controller, or some together; each has its own tree
 //
-// A run's groups are `<own group>/gatehouse-sandbox/<keeper's pid>/<run>` in each hierarchy. All is opened while the keeper
+// A run's groups are `<own group>/gatehouse-sandbox/<keeper's pid>/run-<number>` in each hierarchy. All is opened while the keeper
 // still sees the host's files, and used through descriptors of folders from then on.
 
 import CSeccomp
@@ -51,7 +51,11 @@ struct Hierarchies: Equatable {
             let path = String(fields[2])
             if fields[1].isEmpty {
                 guard let place = places.first(where: { $0.type == "cgroup2" }) else { continue }
-                let folder = Self.folder(place.point, place.root, path)
+                var folder = Self.folder(place.point, place.root, path)
+                // What was delegated is one further up, where an earlier keeper has moved the gateway.
+                if folder.hasSuffix("/" + ControlGroups.gateway) {
+                    folder.removeLast(ControlGroups.gateway.utf8.count + 1)
+                }
                 let words = Set((controllers(folder) ?? "").split { $0 == " " || $0 == "\n" }.map(String.init))
                 var have = words.intersection(Self.wanted)
                 // The second version counts processor time in every group.
@@ -99,6 +103,8 @@ struct ControlGroups {
 
     private var bases: [Base] = []
     static let family = "gatehouse-sandbox"
+    /// Where the gateway goes in a group of the second version that was delegated to it.
+    static let gateway = "gatehouse-gateway"
 
     /// Makes the keeper's own groups wherever it may, and removes those of keepers that are no more.
     ///
@@ -121,41 +127,51 @@ struct ControlGroups {
 
     private static func base(_ hierarchy: Hierarchies.Hierarchy, _ process: Int32, _ owner: KeeperIdentity) -> Base? {
         guard let top = open(folder: hierarchy.folder) else { return nil }
-        if hierarchy.isVersion2 {
-            // No group with processes has groups with controllers below it (cgroups(7)): the keeper, which has this one to
-            // itself where it was delegated, steps aside first.
-            let switches = hierarchy.controllers.subtracting(["cpuacct"]).sorted().map { "+" + $0 }
-            if !write(switches.joined(separator: " "), "cgroup.subtree_control", in: top) {
-                unsafe _ = mkdirat(top, "keeper", 0o755)
-                guard write("0", "keeper/cgroup.procs", in: top),
-                    write(switches.joined(separator: " "), "cgroup.subtree_control", in: top)
-                else {
-                    close(top)
-                    return nil
-                }
-            }
-        }
+        defer { close(top) }
         unsafe _ = mkdirat(top, family, 0o755)
-        guard let parent = open(folder: family, in: top) else {
-            close(top)
-            return nil
-        }
-        close(top)
+        guard let parent = open(folder: family, in: top) else { return nil }
         sweep(parent)
         let name = String(process)
         guard unsafe mkdirat(parent, name, 0o755) == 0, let folder = open(folder: name, in: parent) else {
             close(parent)
             return nil
         }
-        if hierarchy.isVersion2 {
-            let switches = hierarchy.controllers.subtracting(["cpuacct"]).sorted().map { "+" + $0 }
-            _ = write(switches.joined(separator: " "), "cgroup.subtree_control", in: parent)
-            guard write(switches.joined(separator: " "), "cgroup.subtree_control", in: folder) else { return nil }
+        let switches = hierarchy.controllers.subtracting(["cpuacct"]).sorted().map { "+" + $0 }.joined(separator: " ")
+        if hierarchy.isVersion2, !stepAside(top: top, folders: [parent, folder], switches) {
+            close(folder)
+            unsafe _ = unlinkat(parent, name, AT_REMOVEDIR)
+            close(parent)
+            return nil
         }
         owner.own(folder, parent: parent, name: name)
         return Base(
             isVersion2: hierarchy.isVersion2, controllers: hierarchy.controllers, folder: folder, parent: parent,
             name: name)
+    }
+
+    /// Has the controllers of the second version down to the folder of the runs. No group with processes has groups with
+    /// controllers below it (cgroups(7)), so whoever is in this one goes into one of its own: the keeper beside its runs, since
+    /// the kernel lets a process be moved only by who may write to what is above both places; and, where the group was
+    /// delegated to the gateway, the gateway, which is this process's parent.
+    ///
+    /// - Returns: false where others are in this group, which is not ours then; everybody is back where they were.
+    private static func stepAside(top: CInt, folders: [CInt], _ switches: String) -> Bool {
+        let enable = { (folder: CInt) in write(switches, "cgroup.subtree_control", in: folder) }
+        guard let runs = folders.last else { return false }
+        unsafe _ = mkdirat(runs, "keeper", 0o755)
+        let isAside = write("0", "keeper/cgroup.procs", in: runs)
+        let gatewayProcess = getppid()
+        var isAlone = isAside && enable(top)
+        if isAside, !isAlone, gatewayProcess > 1 {
+            unsafe _ = mkdirat(top, gateway, 0o755)
+            isAlone = write(String(gatewayProcess), gateway + "/cgroup.procs", in: top) && enable(top)
+            if !isAlone { _ = write(String(gatewayProcess), "cgroup.procs", in: top) }
+        }
+        if isAlone, folders.allSatisfy(enable) { return true }
+        _ = write("0", "cgroup.procs", in: top)
+        unsafe _ = unlinkat(top, gateway, AT_REMOVEDIR)
+        unsafe _ = unlinkat(runs, "keeper", AT_REMOVEDIR)
+        return false
     }
 
     /// Removes the groups of keepers that died without doing so: their processes died with them.
@@ -260,10 +276,16 @@ struct ControlGroups {
         for base in bases { unsafe _ = unlinkat(base.parent, base.name, AT_REMOVEDIR) }
     }
 
-    /// Removes the folder of all keepers, where there is none. For the gateway, when its keeper has ended: the keeper itself
-    /// may not write where that folder lies.
+    /// Removes the folder of all keepers, where there is none, and what the last one could not: the folder that it was in. For
+    /// the gateway, when its keeper has ended: the keeper itself may not write where that folder lies.
     static func removeFamily(_ hierarchies: Hierarchies) {
-        for hierarchy in hierarchies.found { unsafe _ = rmdir(hierarchy.folder + "/" + family) }
+        for hierarchy in hierarchies.found {
+            let path = hierarchy.folder + "/" + family
+            guard let folder = open(folder: path) else { continue }
+            sweep(folder)
+            close(folder)
+            unsafe _ = rmdir(path)
+        }
     }
 
     private static func open(folder: String, in parent: CInt = AT_FDCWD) -> CInt? {
