@@ -40,9 +40,11 @@ release: packages shims ## Build for delivery: .build/gatehouse, one stripped fi
 deb: packages-deb release ## Build the Debian package: .build/deb/gatehouse_VERSION_ARCHITECTURE.deb
 	packaging/build.sh
 
-prove-deb: deb ## The package in a virtual machine with a real systemd, as root: some ten minutes
+prove-deb: deb ## The package in virtual machines with a real systemd, Debian 12's and 13's, as root: some forty minutes
 	Tests/Tools/packages.sh machine
-	Tests/Tools/package-machine.sh
+	Tests/Tools/package-machine.sh bookworm
+	Tests/Tools/package-build.sh trixie
+	Tests/Tools/package-machine.sh trixie "$$(ls .build/deb-trixie/gatehouse_*_amd64.deb)"
 
 test: packages-test shims venvs ## All tests: Swift's, and real clients against the real binary
 	$(BUILD) --build-tests

@@ -14,6 +14,18 @@ if [ "$version" != "$packed" ]; then
     exit 1
 fi
 
+# What it promises to be: one file of at most 20 MB, linked to these and to nothing else.
+bytes=$(stat -c %s "$binary")
+if [ "$bytes" -gt 20000000 ]; then
+    echo "build.sh: error: $binary has $bytes bytes, more than 20 MB" >&2
+    exit 1
+fi
+allowed='^(lib(c|m|gcc_s|stdc\+\+|ssl|crypto|sqlite3|seccomp)\.so\.[0-9]+|ld-linux-.*)$'
+if readelf -d -W "$binary" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -vE "$allowed"; then
+    echo "build.sh: error: $binary is linked to the libraries above, which are none of the package's" >&2
+    exit 1
+fi
+
 rm -rf .build/deb
 tree=.build/deb/gatehouse-$version
 stage=$tree/stage
@@ -31,10 +43,11 @@ install -D -m 0644 -t "$stage/doc" README.md SECURITY.md CHANGELOG.md
 cp etc/systemd/gatehouse.service etc/systemd/gatehouse.socket "$tree/debian/"
 cp etc/systemd/gatehouse-redirect.socket "$tree/debian/gatehouse.gatehouse-redirect.socket"
 cp etc/systemd/gatehouse-sandbox.socket "$tree/debian/gatehouse.gatehouse-sandbox.socket"
-cp etc/systemd/gatehouse-sandbox.service "$tree/debian/gatehouse.gatehouse-sandbox.service"
+cp "etc/systemd/gatehouse-sandbox@.service" "$tree/debian/gatehouse@.gatehouse-sandbox.service"
 cp etc/sysusers.d/gatehouse.conf "$tree/debian/gatehouse.sysusers"
 cp etc/tmpfiles.d/gatehouse.conf "$tree/debian/gatehouse.tmpfiles"
 
 (cd "$tree" && dpkg-buildpackage --build=binary --unsigned-changes --no-sign)
 lintian --fail-on error,warning --tag-display-limit 0 .build/deb/gatehouse_"$version"_*.changes
+echo "build.sh: lintian has no error and no warning, and nothing overrides one"
 ls -l .build/deb/*.deb

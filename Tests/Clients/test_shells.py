@@ -18,7 +18,6 @@ sys.path.insert(0, str(ROOT / "packaging"))
 import manual as manual_of_keys  # noqa: E402  (packaging/manual.py)
 
 SHELLS = ["bash", "zsh", "fish"]
-UNIT = ROOT / "etc/systemd/gatehouse.service"
 
 
 def gatehouse(*arguments: str) -> str:
@@ -145,14 +144,3 @@ def test_the_manual_page_of_the_configuration_tells_every_key() -> None:
         assert re.search(rf"^ +{key} +=", page, re.M), key
     for section in re.findall(r"^\[([a-z.]+)\]$", source, re.M):
         assert re.search(rf"^\[{re.escape(section)}\]$", page, re.M), section
-
-
-def test_the_unit_gives_away_little() -> None:
-    if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd is not installed")
-    done = subprocess.run(
-        ["systemd-analyze", "security", "--offline=yes", "--no-pager", str(UNIT)], capture_output=True, text=True
-    )
-    found = re.search(r"Overall exposure level for gatehouse.service: ([0-9.]+)", done.stdout)
-    assert found, done.stdout + done.stderr
-    assert float(found[1]) <= 1.6

@@ -1,27 +1,31 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The Debian package on a clean Debian 12 with a real systemd: installed by apt, set up, started, asked, reloaded, bound to port
-# 443, restarted under load, upgraded, removed and purged, in a virtual machine without a network. Prints a line for each
-# thing that is so, and fails at the first that is not.
+# The Debian package on a clean Debian. First in a virtual machine with a real systemd and without a network: installed by apt,
+# set up, started, asked, reloaded, bound to port 443, its sandbox attacked and asked for more than its limits, restarted under
+# load, upgraded, removed and purged. Then in a folder (chroot(8)): the same installation, asked by the stock `openai` SDK.
+# Prints a line for each thing that is so, and fails at the first that is not.
 #
-#   Tests/Tools/package-machine.sh       as root, after `make deb`; needs mmdebstrap, qemu-system-x86 and e2fsprogs
+#   Tests/Tools/package-machine.sh [SUITE [PACKAGE]]     as root, after `make deb`; needs mmdebstrap, qemu-system-x86, e2fsprogs
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/../.." && pwd)
-package=$(ls "$here"/.build/deb/gatehouse_*_amd64.deb)
+suite=${1:-bookworm}
+package=${2:-$(ls "$here"/.build/deb/gatehouse_*_amd64.deb)}
 work=$(mktemp -d /var/tmp/gatehouse-machine.XXXXXX)
 trap 'rm -rf --one-file-system "$work"' EXIT
 root=$work/root
+begun=$(date +%s)
+took() { echo "package: $(($(date +%s) - begun)) s until $*"; }
 
 # ROOT: one that was made before, with the packages below.
 if [ -n "${ROOT:-}" ]; then
     cp -a "$ROOT" "$root"
 else
-    mmdebstrap --quiet --variant=minbase \
-        --include=systemd,systemd-sysv,udev,dbus,linux-image-cloud-amd64,initramfs-tools,kmod,iproute2,ca-certificates,curl \
-        bookworm "$root"
+    include=systemd,systemd-sysv,udev,dbus,linux-image-cloud-amd64,initramfs-tools,kmod,iproute2,ca-certificates,curl
+    mmdebstrap --quiet --variant=minbase --include="$include,python3,python3-venv" "$suite" "$root"
 fi
+took "a clean $suite is there"
 
 # The same package as a higher version, for the upgrade.
 mkdir "$work/next"
@@ -29,9 +33,13 @@ dpkg-deb -R "$package" "$work/next"
 sed -i 's/^Version: .*/&+next/' "$work/next/DEBIAN/control"
 dpkg-deb --root-owner-group -b "$work/next" "$root/root/next.deb" >/dev/null
 cp "$package" "$root/root/gatehouse.deb"
+cp "$here/Tests/Tools/package_boxes.py" "$here/Tests/Clients/sandbox_cases.json" "$root/root/"
 
 # Dependencies come from the network, which the machine has not: everything but the package itself is installed here.
-cp -a /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/" 2>/dev/null || true
+for file in /etc/apt/apt.conf.d/*; do
+    # What a package brought is that package's there too.
+    dpkg -S "$file" >/dev/null 2>&1 || cp "$file" "$root/etc/apt/apt.conf.d/"
+done
 cp -L /etc/resolv.conf "$root/etc/resolv.conf" 2>/dev/null || true
 chroot "$root" apt-get update -qq
 depends=$(dpkg-deb -f "$package" Depends | tr ',' '\n' | sed 's/|.*//; s/(.*//' | tr '\n' ' ')
@@ -43,7 +51,7 @@ cat >"$root/root/scenario" <<'SCENARIO'
 # What is shown, in the machine.
 set -u
 export DEBIAN_FRONTEND=noninteractive HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin
-fail() { echo "package: FAILED $*"; journalctl -u gatehouse --no-pager -n 40; exit 1; }
+fail() { echo "package: FAILED $*"; journalctl -u 'gatehouse*' --no-pager -n 60; exit 1; }
 is() { local what=$1; shift; if "$@"; then echo "package: ok $what"; else fail "$what: $*"; fi; }
 until_so() { for _ in $(seq 1 300); do "$@" >/dev/null 2>&1 && return 0; sleep 0.2; done; return 1; }
 port=8443
@@ -56,6 +64,28 @@ chat() { [ "$(ask /v1/chat/completions "{\"model\":\"$1\",\"messages\":[{\"role\
 state() { [ "$(systemctl show -P "$1" gatehouse)" = "$2" ]; }
 mode() { [ "$(stat -c '%U:%G %a' "$1")" = "$2" ]; }
 status() { grep -q "^$1:[[:space:]]*$2" "/proc/$(systemctl show -P MainPID gatehouse)/status"; }
+
+# By its command line, which its boxes have from it: a clean system has no pgrep.
+pgrep_keeper() { grep -lzx '[s]andbox-keeper' /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3 | sort -n | head -n 1; }
+ps_user() { stat -c %U "/proc/$(pgrep_keeper)"; }
+sandboxed() {
+    printf '\n[sandbox]\nkeeper = "/run/gatehouse/sandbox.sock"\ncpu_percent = 50\n' >>/etc/gatehouse/gatehouse.toml
+    systemctl enable -q --now gatehouse-sandbox.socket && systemctl restart gatehouse
+}
+whole_sandbox() {
+    gatehouse sandbox check --json >/root/sandbox || { cat /root/sandbox; systemctl status 'gatehouse-sandbox@*' | cat; return 1; }
+    [ "$(grep -o '"cgroup2"' /root/sandbox | wc -l)" = 3 ] || { cat /root/sandbox; return 1; }
+}
+boxes_run() { key=$KEY; [ "$(ask /v1/executions '{"language":"python","code":"print(1)"}')" = 200 ] && grep -q '"stdout":"1' /root/answer; }
+# Every file but those of what is not installed, and of the machine's own life.
+everything() {
+    find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /root -o -path /tmp -o -path /var/tmp -o -path /var/log \
+        -o -path /var/cache -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/lib/systemd \) -prune -o -print | sort
+}
+echo '127.0.0.1 gate.example.org' >>/etc/hosts
+everything >/root/everything
+systemd-analyze time 2>/dev/null | head -n 1 | sed 's/^/package: /'
+uname -r | sed 's/^/package: kernel /'
 
 is "apt installs it" apt-get install -y -qq /root/gatehouse.deb
 is "without a configuration nothing starts, and nothing failed" state ActiveState inactive
@@ -74,6 +104,33 @@ key=$(gatehouse key create --name machine --json | grep -oE 'ghk_[A-Za-z0-9]{49}
 is "a key is made" [ -n "$key" ]
 is "a request is answered" chat builtin 200
 key=x is "a wrong key is refused" chat builtin 401
+
+cat >/root/provider.py <<'PROVIDER'
+import http.server
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        open("/root/seen", "w").write(self.headers["authorization"])
+        self.send_error(500)
+http.server.HTTPServer(("127.0.0.1", 8090), Answer).serve_forever()
+PROVIDER
+python3 /root/provider.py 2>/dev/null &
+(umask 077 && echo sk-machine >/etc/gatehouse/providers/elsewhere)
+printf '\n[[gateway.provider]]\nname = "elsewhere"\nkind = "openai"\nbase_url = "http://127.0.0.1:8090/v1"\nkey = "credential:provider_elsewhere"\n\n[[gateway.model]]\nname = "far"\nprovider = "elsewhere"\nupstream = "far"\n' >>/etc/gatehouse/gatehouse.toml
+is "it starts with a provider whose key is root's" systemctl restart gatehouse
+chat far 502
+is "and the provider gets it" grep -qx 'Bearer sk-machine' /root/seen
+is "a sandbox is set up" sandboxed
+is "its keeper has a user of its own" [ "$(ps_user sandbox-keeper)" = gatehouse-sandbox ]
+is "a box on this host keeps what it promises, by control groups" whole_sandbox
+KEY=$(gatehouse key create --name boxes --scope executions --json | grep -oE 'ghk_[A-Za-z0-9]{49}' | head -n 1)
+export KEY SSL_CERT_FILE=/etc/gatehouse/tls/cert.pem
+is "a program runs in a box" boxes_run
+is "boxes hold: the attack table, and limits by control groups of version 2" \
+    python3 /root/package_boxes.py https://gate.example.org:8443 /root/sandbox_cases.json
+before=$(pgrep_keeper)
+is "a keeper that is killed" kill -9 "$before"
+is "is replaced by another" until_so boxes_run
+is "which is another" [ "$before" != "$(pgrep_keeper)" ]
 
 printf '\n[[gateway.model]]\nname = "second"\nprovider = "builtin"\nupstream = "builtin-chat"\n' >>/etc/gatehouse/gatehouse.toml
 is "before a reload the new model is unknown" chat second 404
@@ -123,6 +180,7 @@ systemctl daemon-reload
 is "apt upgrades it" apt-get install -y -qq /root/next.deb
 is "the version is the higher one" bash -c 'dpkg-query -W gatehouse | grep -q +next'
 is "the key of before still works, at the port of before" until_so chat second 200
+is "the sandbox is there again" boxes_run
 is "the root key is the same" [ "$first" = "$(sha256sum /etc/gatehouse/root.key)" ]
 is "the store is whole" gatehouse store verify
 is "the audit log is whole" gatehouse audit verify
@@ -135,7 +193,11 @@ is "apt installs it again" apt-get install -y -qq /root/gatehouse.deb
 port=8443
 is "and it opens what was there" until_so chat second 200
 is "apt purges it" apt-get purge -y -qq gatehouse
-is "nothing is left" bash -c '! ls -d /etc/gatehouse /var/lib/gatehouse /usr/bin/gatehouse 2>/dev/null'
+# Debian's policy lets a user stay, since an id must not come to mean somebody else.
+everything | comm -13 /root/everything - | grep -vE '^/etc/(passwd|group|shadow|gshadow|subuid|subgid|\.pwd\.lock)-?$' >/root/left || true
+is "nothing is left but its users' names" [ ! -s /root/left ]
+is "nowhere" bash -c '! find / -xdev -name "*gatehouse*" -not -path "/root/*" -not -path "/proc/*" -not -path "/tmp/*" -not -path "/var/tmp/*" | grep .'
+is "and no unit of it" bash -c '! systemctl list-units --all --plain --no-legend "gatehouse*" | grep -v not-found | grep .'
 echo "package: ALL OK"
 SCENARIO
 chmod +x "$root/root/scenario"
@@ -162,11 +224,68 @@ cp "$root"/boot/initrd.img-* "$work/initrd"
 rm -rf "$root"/var/cache/apt/archives/*.deb
 mkfs.ext4 -q -d "$root" "$work/disk.img" 3G
 
-timeout "${SECONDS_MAX:-1500}" qemu-system-x86_64 -accel tcg -cpu max -m 1536 -smp 1 -nographic -no-reboot -nic none \
+took "the machine starts"
+timeout "${SECONDS_MAX:-2400}" qemu-system-x86_64 -accel tcg -cpu max -m 1536 -smp 1 -nographic -no-reboot -nic none \
     -kernel "$work/kernel" -initrd "$work/initrd" \
     -append "root=/dev/vda rw console=ttyS0 quiet systemd.mask=serial-getty@ttyS0.service" \
     -drive "file=$work/disk.img,format=raw,if=virtio" </dev/null | stdbuf -oL tr -d '\r' | tee "$work/log" | grep --line-buffered -E '^package: ' || true
 if ! grep -q '^package: ALL OK' "$work/log"; then
-    tail -n 60 "$work/log"
+    tail -n "${LINES_OF_LOG:-80}" "$work/log"
     exit 1
 fi
+took "the machine is done"
+
+# The stock SDK against the installed package. The folder has names, mounts and a network of its own.
+pins=$(grep -vE '^(#|$)' "$here/Tests/Clients/requirements.txt")
+chroot "$root" python3 -m venv /root/sdk
+echo "$pins" >"$root/root/pins"
+cp -L /etc/ssl/certs/ca-certificates.crt "$root/root/authorities"
+chroot "$root" env PIP_CERT=/root/authorities /root/sdk/bin/pip install -q --disable-pip-version-check -c /root/pins openai
+cat >"$root/root/ask.py" <<'ASK'
+import os, ssl, sys
+from openai import AuthenticationError, DefaultHttpxClient, OpenAI
+
+def client(key):
+    trust = ssl.create_default_context(cafile="/etc/gatehouse/tls/cert.pem")
+    return OpenAI(base_url="https://localhost:8443/v1", api_key=key, http_client=DefaultHttpxClient(verify=trust))
+
+said = [{"role": "user", "content": "hello"}]
+house = client(os.environ["KEY"])
+assert "builtin" in [model.id for model in house.models.list()]
+whole = house.chat.completions.create(model="builtin", messages=said)
+assert "hello" in whole.choices[0].message.content and whole.usage.total_tokens > 0
+pieces = list(house.chat.completions.create(model="builtin", messages=said, stream=True))
+assert "".join(piece.choices[0].delta.content or "" for piece in pieces if piece.choices) == whole.choices[0].message.content
+try:
+    client("ghk_" + "x" * 49).models.list()
+    sys.exit("a wrong key was taken")
+except AuthenticationError:
+    pass
+ASK
+cat >"$root/root/sdk-scenario" <<'SCENARIO'
+#!/bin/bash
+set -eu
+export DEBIAN_FRONTEND=noninteractive HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin
+mount -t proc proc /proc
+ip link set lo up
+apt-get install -y -qq /root/gatehouse.deb >/dev/null
+ldd /usr/bin/gatehouse | grep -v vdso | sed 's/^[^a-z]*/package: library /; s/ => .*//; s/ (.*//'
+gatehouse setup --host gate.example.org --yes >/dev/null
+# What systemd does for the service: its directory, its user, its credential.
+install -d -o gatehouse -g gatehouse -m 0700 /var/lib/gatehouse /run/credential
+install -o gatehouse -g gatehouse -m 0400 /etc/gatehouse/root.key /run/credential/root-key
+CREDENTIALS_DIRECTORY=/run/credential setpriv --reuid gatehouse --regid gatehouse --clear-groups \
+    gatehouse --config /etc/gatehouse/gatehouse.toml serve &
+until curl -s --cacert /etc/gatehouse/tls/cert.pem https://localhost:8443/livez >/dev/null; do kill -0 $! && sleep 0.2; done
+KEY=$(gatehouse key create --name sdk --json | grep -oE 'ghk_[A-Za-z0-9]{49}' | head -n 1)
+KEY=$KEY /root/sdk/bin/python /root/ask.py
+echo "package: ok the stock SDK, openai $(/root/sdk/bin/pip show openai 2>/dev/null | sed -n 's/^Version: //p'), runs against the installed package"
+kill -TERM $!
+wait $!
+SCENARIO
+chmod +x "$root/root/sdk-scenario"
+unshare --mount --net --pid --fork --kill-child --propagation private sh -c \
+    "mount --bind /dev $root/dev && exec chroot $root /root/sdk-scenario" >"$work/sdk.log" 2>&1 || true
+grep '^package: ' "$work/sdk.log" || true
+grep -q '^package: ok the stock SDK' "$work/sdk.log" || { tail -n 40 "$work/sdk.log"; exit 1; }
+took "everything of $suite is shown"
