@@ -17,6 +17,7 @@ import pytest
 
 import mock_behaviours
 import transparency
+from test_node_chat import Nodes
 
 CHAT = "/v1/chat/completions"
 ROUNDS = 500 if os.environ.get("GATEHOUSE_PROVE") else 8
@@ -407,6 +408,98 @@ def test_who_was_asked_in_vain_may_have_counted(make_gateway, upstream):
     assert intent["reserved_output_tokens"] == 8000, "after a kill, both may have counted"
     assert outcome["estimated"] is True and outcome["output_tokens"] == 4000 + usage["completion_tokens"]
     assert outcome["provider"] == "openai" and outcome["upstream_model"] == "mock-large"
+
+
+@pytest.mark.parametrize("way", ["whole", "streamed", "receipt"])
+def test_a_nodes_turn_that_fell_back_counts_both(make_gateway, upstream, trust, way):
+    async def broken_first(exchange):
+        if exchange.record.json["model"] == "mock-small":
+            return await mock_behaviours.garbage(exchange)
+        await mock_behaviours.default(exchange)
+
+    server = make_gateway({"nodes": {}})
+    for model in server.tables["gateway.model"]:
+        if model["name"] == "openai-small":
+            model["fallback"] = ["mock-large"]
+    with server:
+        house = Nodes(server, trust)
+        node = house.node("openai-small", limits={"max_output_tokens": 4000})
+        with upstream.behave(broken_first):
+            if way == "whole":
+                house.chat(node, "hello")
+            elif way == "streamed":
+                house.stream(node, "hello")
+            else:
+                accepted = house.chat(node, "hello", status=202, mode="async")
+                assert house.receipt(accepted)["status"] == "done"
+    assert [request.json["model"] for request in upstream.requests] == ["mock-small", "mock-large"]
+    calls = [found for found in by_request(export(server)).values() if any(one.get("model") for one in found)]
+    assert len(calls) == 1, calls
+    intent, outcome = calls[0]
+    assert intent["reserved_output_tokens"] == 8000 and intent["node"] == outcome["node"]
+    assert outcome["outcome"] == "answered" and outcome["upstream_model"] == "mock-large"
+    assert outcome["estimated"] is True and outcome["output_tokens"] > 4000
+
+
+def test_a_kill_during_a_fallback_settles_at_both(make_gateway, upstream):
+    """The first provider answered what nobody can read, the second is at work: either may have counted."""
+    asked = threading.Event()
+
+    async def then_silent(exchange):
+        if exchange.record.json["model"] == "mock-small":
+            return await mock_behaviours.garbage(exchange)
+        asked.set()
+        await exchange.hang()
+
+    server = make_gateway()
+    for model in server.tables["gateway.model"]:
+        if model["name"] == "openai-small":
+            model["fallback"] = ["mock-large"]
+    server.start()
+    key = server.create_key("load", SCOPES).key
+
+    def ask():
+        with client(server, key) as http, pytest.raises(httpx2.HTTPError):
+            http.post(CHAT, json=body("hello"))
+
+    with upstream.behave(then_silent):
+        asking = threading.Thread(target=ask)
+        asking.start()
+        assert asked.wait(60)
+        server.process.kill()
+        server.process.wait()
+        asking.join()
+    assert [request.json["model"] for request in upstream.requests] == ["mock-small", "mock-large"]
+    with server:
+        pass
+    mine = [found for found in by_request(export(server)).values() if any(one["kind"] == "intent" and one.get("model") for one in found)]
+    assert len(mine) == 1, mine
+    intent, outcome = mine[0]
+    assert (intent["kind"], outcome["kind"], outcome["outcome"]) == ("intent", "outcome", "interrupted")
+    assert outcome["estimated"] is True and outcome["output_tokens"] == intent["reserved_output_tokens"] == 8000
+
+
+def test_an_epoch_that_somebody_asks_for_is_an_act(make_gateway):
+    server = make_gateway()
+    with server:
+        server.command("store", "rotate", "epoch")
+        server.wait_for_log('"message":"rolled"')
+    acts = [record for record in export(server) if record.get("action") == "store.rotate.create"]
+    assert [act["kind"] for act in acts] == ["intent", "act"] and acts[1]["actor"].startswith("uid ")
+
+
+@pytest.mark.prove
+@pytest.mark.once
+@pytest.mark.skipif(not os.environ.get("GATEHOUSE_PROVE"), reason="an epoch lasts a minute at least")
+def test_an_epoch_that_ends_by_itself_stands_in_the_log(make_gateway):
+    server = make_gateway({"nodes": {}, "store": {"roll_interval": "60s"}})
+    with server:
+        server.command("tenant", "create", "short")
+        server.command("tenant", "delete", "short", "--confirm", "short")
+        server.wait_for_log('"message":"rolled"', seconds=180)
+    rolled = [record for record in export(server) if record.get("action") == "epoch.roll"]
+    assert [record["generation"] for record in rolled] == [2], rolled
+    assert (rolled[0]["kind"], rolled[0]["actor_kind"]) == ("house", "house")
 
 
 def test_a_segment_that_is_removed_stops_the_service(make_gateway, upstream):

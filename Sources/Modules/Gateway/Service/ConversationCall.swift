@@ -78,8 +78,10 @@ struct ConversationCall {
                 events = [.failed(Fault(error))]
             }
             for event in events.flatMap({ deltas.scrub($0) }) {
-                if case .failed(let fault) = event, !hasBegun {
+                if case .failed(var fault) = event, !hasBegun {
                     response.close()
+                    // It said 200 before it failed: what it did until then may be on its bill.
+                    fault.mayHaveCounted = true
                     throw fault
                 }
                 hasBegun = true
