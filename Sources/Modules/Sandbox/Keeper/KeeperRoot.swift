@@ -4,6 +4,7 @@
 // nothing else of the host. It is made once; a box lays its own writable places and its own /proc over it. What is not here
 // cannot be reached by a box, whatever it does to its own mounts.
 
+import CLinux
 import CSeccomp
 import Glibc
 import Platform
