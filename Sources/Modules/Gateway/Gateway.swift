@@ -30,6 +30,7 @@ package final class Gateway: Module, PriceBook {
     let interpreter: InterpreterSettings
     let breakers = Breakers()
     let retries = Retries()
+    let balancer = Balancer()
     private let bodyBytesMax: Int
     private let secrets: any SecretSource
     private let log: Logger
@@ -143,7 +144,12 @@ package final class Gateway: Module, PriceBook {
             let providers = catalog.providers.map { provider -> JSONValue in
                 var json = provider.json
                 let models = catalog.models.filter { $0.provider.name == provider.name }
-                json["models"] = .array(models.map { self.breakers.json(of: $0, at: now) })
+                json["models"] = .array(
+                    models.map { model in
+                        var json = self.breakers.json(of: model, at: now)
+                        json["latency_ms"] = self.balancer.milliseconds(of: model).map { .int(Int($0)) }
+                        return .object(json)
+                    })
                 return .object(json)
             }
             return .json(["object": "list", "data": .array(providers)])
@@ -232,15 +238,21 @@ package final class Gateway: Module, PriceBook {
         exchange.model = model.name
         if let reply = try await answerWithInterpreter(call, model) { return reply }
         // The body is checked for the model that was named before anything is reserved or recorded.
-        let attempt = try attempt(call, model)
-        if exchange.wantsFigures {
-            exchange.note(worstOf: call, model, fallbacks(of: model, for: exchange.principal))
+        var (first, rest) = line(of: model, for: exchange.principal)
+        let attempt: ModelAttempt
+        if first !== model, let other = try? self.attempt(call, first) {
+            attempt = other
+        } else {
+            // One of its pool may be of a kind that cannot express the request.
+            attempt = try self.attempt(call, model)
+            if first !== model { rest.removeAll { $0 === model } }
         }
+        if exchange.wantsFigures { exchange.note(worstOf: call, attempt.model, rest) }
         if try !exchange.advanceNow(through: .record) { try await exchange.advance(through: .record) }
         do throws(Fault) {
             return try await perform(attempt)
         } catch {
-            return try await fallBack(from: model, error, call)
+            return try await fallBack(to: rest, error, call)
         }
     }
 
@@ -274,6 +286,7 @@ package final class Gateway: Module, PriceBook {
             let time = (exchange.figures.firstByte ?? .now()) - began
             let whole = Breaker.Outcome(beganAfter: time, attempt.model.provider.settings.breaker)
             breakers.report(broken ?? whole, of: pass, attempt.model, at: .now())
+            if broken == nil, !isUnwanted { balancer.note(attempt.model, time) }
             return reply
         } catch {
             let outcome = Breaker.Outcome(error, isUnwanted: exchange.request.cancellation.isFired)
@@ -283,9 +296,9 @@ package final class Gateway: Module, PriceBook {
     }
 
     /// Tries the models behind one that failed, in turn.
-    private func fallBack(from model: Model, _ fault: Fault, _ call: ModelCall) async throws(Failure) -> Reply {
+    private func fallBack(to line: [Model], _ fault: Fault, _ call: ModelCall) async throws(Failure) -> Reply {
         var fault = fault
-        var fallbacks = fallbacks(of: model, for: call.exchange.principal)[...]
+        var fallbacks = line[...]
         while let attempt = next(after: fault, call, &fallbacks) {
             do throws(Fault) {
                 return try await perform(attempt)
@@ -327,6 +340,19 @@ package final class Gateway: Module, PriceBook {
         return model
     }
 
+    /// The models that may answer a call, in the order in which they are asked: of a pool one that chance chooses, then the
+    /// others of it, then the fallbacks.
+    func line(of model: Model, for principal: Principal?) -> (first: Model, rest: [Model]) {
+        let others = fallbacks(of: model, for: principal)
+        guard !model.settings.pool.isEmpty else { return (model, others) }
+        let pool = catalog.withLock { $0.pool(of: model) }.map(\.name)
+        let now = Instant.now()
+        let peers = ([model] + others.filter { pool.contains($0.name) }).filter { !breakers.isOpen($0, at: now) }
+        guard !peers.isEmpty else { return (model, others) }
+        let first = balancer.choose(peers, chance: .random(in: 0...1))
+        return (first, first === model ? others : [model] + others.filter { $0.name != first.name })
+    }
+
     /// The models to try behind one that failed. A key bound to some models is not taken to others by a fallback: the bond
     /// may be there for where they are.
     func fallbacks(of model: Model, for principal: Principal?) -> [Model] {
@@ -334,7 +360,8 @@ package final class Gateway: Module, PriceBook {
     }
 
     func fallbacks(of model: Model) -> [Model] {
-        model.settings.fallback.isEmpty ? [] : catalog.withLock { $0.fallbacks(of: model) }
+        guard !model.settings.fallback.isEmpty || !model.settings.pool.isEmpty else { return [] }
+        return catalog.withLock { $0.fallbacks(of: model) }
     }
 
     /// The loop's way to providers, and what must be kept out of their answers; `nil` until started.

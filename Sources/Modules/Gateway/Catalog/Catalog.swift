@@ -20,7 +20,15 @@ struct Catalog: Sendable {
 
     /// The models to try in turn when one fails. A fallback's own fallbacks are not followed, so the list is as long as the
     /// configuration shows.
-    func fallbacks(of model: Model) -> [Model] { model.settings.fallback.compactMap(self.model(named:)) }
+    /// Before them come the others of its pool.
+    func fallbacks(of model: Model) -> [Model] {
+        var names: Set = [model.name]
+        let all = pool(of: model) + model.settings.fallback.compactMap(self.model(named:))
+        return all.filter { names.insert($0.name).inserted }
+    }
+
+    /// The models of equal standing.
+    func pool(of model: Model) -> [Model] { model.settings.pool.compactMap(self.model(named:)) }
 
     /// Wires the tables of a section together, without any effect: keys and certificates are read by ``connected(_:)``.
     init(_ section: Section) throws(ConfigurationError) {
@@ -46,6 +54,9 @@ struct Catalog: Sendable {
         for (table, model) in zip(tables, models) {
             for (index, name) in model.settings.fallback.enumerated() where byName[name] == nil {
                 throw table.error(at: "fallback", element: index, "there is no model named \"\(name)\"")
+            }
+            for (index, name) in model.settings.pool.enumerated() where byName[name] == nil {
+                throw table.error(at: "pool", element: index, "there is no model named \"\(name)\"")
             }
         }
         self.byName = byName

@@ -106,6 +106,10 @@ struct ModelSettings: Sendable {
     private(set) var price: Price?
     /// `fallback`: models to try, in order, when this one fails before its first byte.
     let fallback: [String]
+    /// `pool`: models of equal standing, of which any may be asked in its place.
+    let pool: [String]
+    /// `weight`: its share of the calls where it is one of a pool.
+    let weight: Int
 
     init(_ section: Section) throws(ConfigurationError) {
         name = try section.takeName("name")
@@ -120,6 +124,8 @@ struct ModelSettings: Sendable {
         schemas = try section.takeEnum("schemas", default: .tool)
         price = try Self.price(section)
         fallback = try section.takeNames("fallback", count: 0...8, default: [])
+        pool = try section.takeNames("pool", count: 0...8, default: [])
+        weight = try section.takeInt("weight", in: 1...1000, default: 1)
     }
 
     private static func price(_ section: Section) throws(ConfigurationError) -> Price? {

@@ -42,8 +42,14 @@ final class Breakers: Sendable {
 
     private func name(_ model: Model) -> Name { Name(provider: model.provider.name, model: model.settings.upstream) }
 
+    /// Whether a call would be refused.
+    func isOpen(_ model: Model, at now: Instant) -> Bool {
+        guard case .open(let until)? = breakers.withLock({ $0[name(model)]?.state }) else { return false }
+        return now < until
+    }
+
     /// How a model is doing, as the operator sees it.
-    func json(of model: Model, at now: Instant) -> JSONValue {
+    func json(of model: Model, at now: Instant) -> JSONObject {
         let breaker = breakers.withLock { $0[name(model)] } ?? Breaker()
         let (calls, failures) = breaker.counted(at: now)
         var json: JSONObject = [
@@ -56,7 +62,7 @@ final class Breakers: Sendable {
             json["state"] = "open"
             json["asked_again_in_ms"] = .int(max(0, (until - now).milliseconds))
         }
-        return .object(json)
+        return json
     }
 }
 

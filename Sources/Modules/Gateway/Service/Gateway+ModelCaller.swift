@@ -16,7 +16,8 @@ extension Gateway: ModelCaller {
         _ task: ModelTask, receive: (ModelPiece) async -> Bool
     ) async throws(Failure) -> ModelResult {
         let model = try offered(model: task.model)
-        var models = ([model] + fallbacks(of: model, for: task.principal))[...]
+        let line = line(of: model, for: task.principal)
+        var models = ([line.first] + line.rest)[...]
         while let model = models.popFirst() {
             do throws(Fault) {
                 return try await answerPatiently(task, model, receive)
@@ -111,6 +112,7 @@ extension Gateway: ModelCaller {
         let broken = result.failure.map { Breaker.Outcome(Fault($0.code, ""), isUnwanted: task.cancellation.isFired) }
         let whole = Breaker.Outcome(beganAfter: (firstPiece ?? .now()) - began, model.provider.settings.breaker)
         breakers.report(broken ?? whole, of: pass, model, at: .now())
+        if broken == nil, let firstPiece { balancer.note(model, firstPiece - began) }
         return result
     }
 }
