@@ -40,13 +40,17 @@ let limitCommands = boundCommands + blockCommands
 private let boundCommands = [
     Command(
         "limit show", "show what is left of the limits and budgets of a tenant, a key or a node",
-        explanation: "Without --tenant it lists what was set beside the configuration.", options: subjectOptions,
+        explanation: """
+            Without --tenant it lists what was set beside the configuration, and what is left of the server's units.
+            """,
+        options: subjectOptions,
         examples: ["gatehouse limit show", "gatehouse limit show --tenant acme --json"]),
     Command(
         "limit set", "set the limits of a tenant, a key or a node, in place of the configuration's",
         explanation: """
-            A limit is a number and what it counts: "1000 requests/hour", "200000 tokens/minute", "32 concurrent". What is \
-            said takes the place of all limits that held before, at once; without --limit there are none.
+            A limit is a number and what it counts: "1000 requests/hour", "200000 tokens/minute", "5000 units/hour", \
+            "32 concurrent". What is said takes the place of all limits that held before, at once; without --limit there \
+            are none. Units stay as the configuration has them unless some are named.
             """,
         options: [CommandOption("limit", .text("LIMIT"), "one of its limits", isRepeatable: true)] + subjectOptions,
         examples: [#"gatehouse limit set --tenant acme --limit "5000 requests/hour" --limit "64 concurrent""#]),

@@ -57,19 +57,28 @@ struct LimitCommands {
 
     private func show(_ answer: JSONValue) {
         if invocation.has("json") { return client.show(answer) }
-        let rows = (answer["left"]?.array ?? []).map { limit in
+        let limits = answer["left"]?.array ?? []
+        limits.isEmpty ? Terminal.print("nothing is limited there") : Self.print(left: limits)
+    }
+
+    private static func print(left limits: [JSONValue]) {
+        let rows = limits.map { limit in
             [
-                limit["name"]?.string ?? "-", Self.amount(limit["limit"]), Self.amount(limit["remaining"]),
+                limit["name"]?.string ?? "-", amount(limit["limit"]), amount(limit["remaining"]),
                 limit["resets_at"]?.string ?? "-",
             ]
         }
-        guard !rows.isEmpty else { return Terminal.print("nothing is limited there") }
         Terminal.print(Terminal.table(["LIMIT", "OF", "LEFT", "ALL FREE AT"], rows))
     }
 
     private func list() throws(CommandFailure) {
-        let rules = try client.call(.get, "/admin/v1/limits")["data"]?.array ?? []
+        let answer = try client.call(.get, "/admin/v1/limits")
+        let rules = answer["data"]?.array ?? []
         if invocation.has("json") { return client.show(.array(rules)) }
+        if let whole = answer["instance"]?.array, !whole.isEmpty {
+            Terminal.print("of the whole server:")
+            Self.print(left: whole)
+        }
         guard !rules.isEmpty else { return Terminal.print("nothing is set: what the configuration says holds for all") }
         let rows = rules.map { rule in
             [

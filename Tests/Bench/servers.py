@@ -305,7 +305,7 @@ class Gatehouse(Server):
             },
             "store": {"unlock": [f"file:{self.root_key}"]},
             "auth": {},
-            "limiter": {"requests_per_hour": 1_000_000_000},
+            "limiter": {"requests_per_hour": 1_000_000_000, "units_per_hour": 1_000_000_000_000},
             "admin": {"socket": "admin.sock"},
             # As nginx here: no line for each request.
             "log": {"level": "notice"},

@@ -133,7 +133,7 @@ class Gateway:
             "audit": {"segment_bytes": "1MiB"},
             "auth": {},
             # Tests make many attempts from one address.
-            "limiter": {"requests_per_hour": 1_000_000, "unauthenticated": [], "block_points": 0},
+            "limiter": {"requests_per_hour": 1_000_000, "units_per_hour": 1_000_000_000, "unauthenticated": [], "block_points": 0},
             "admin": {"socket": "admin.sock"},
             "gateway": {},
         }

@@ -120,6 +120,30 @@ private struct NaiveLog {
         #expect(admitted > 10_000 && refused > 10_000)
     }
 
+    @Test func `as many are under way as a naive count says, and no more than may be`() throws {
+        let table = AccountTable(RuleBook([.key: try Rules(["3 concurrent"]), .tenant: try Rules(["5 concurrent"])]))
+        var random = SeededGenerator()
+        let tenant = TenantID("ten_model")
+        var underWay: [[AccountTable.Pair]] = [[], [], []]
+        let time = Instant(nanoseconds: 1_000_000_000_000)
+        for event in 0..<Repetition.rounds(40_000, full: 1_000_000) {
+            let place = "seed \(SeededGenerator.seed), event \(event)"
+            let key = random.below(3)
+            if random.below(2) == 0, let last = underWay[key].popLast() {
+                table.leave(last)
+                continue
+            }
+            let pair = try #require(table.pair(KeyID("key_\(key)"), of: tenant, at: time))
+            let fits = underWay[key].count < 3 && underWay.joined().count < 5
+            guard case .admitted? = table.admit(pair, at: time) else {
+                #expect(!fits, "refused with room: \(place)")
+                continue
+            }
+            #expect(fits, "admitted without room: \(place)")
+            underWay[key].append(pair)
+        }
+    }
+
     @Test func `four threads admit what one would, in every window`() throws {
         let rates = [Rate(50, .requests, per: .second), Rate(2000, .requests, per: .minute)]
         let rules = Rules(requests: rates)
@@ -155,6 +179,94 @@ private struct NaiveLog {
                     $0.limit - log.total(at: now, length: Self.length($0) + Self.granule($0))
                 }.min() ?? 0
             #expect(count <= most && count >= min(least, 160), "\(count) of \(least) to \(most): \(place)")
+            log.admit(count, at: now)
+        }
+    }
+
+    /// Units of key, person, address, tenant and the whole server at once; some work stands at its most, since nobody settled it.
+    @Test func `agrees with a naive model of units for everybody whom they count for`() throws {
+        let limits: [SubjectKind: [String]] = [
+            .key: ["400 units/minute"], .user: ["900 units/hour"], .address: ["150 units/second", "700 units/minute"],
+            .tenant: ["1000 units/minute", "9000 units/hour"], .instance: ["1100 units/minute", "90000 units/day"],
+        ]
+        let rules = try limits.mapValues { try Rules($0) }
+        let table = AccountTable(RuleBook(rules))
+        var random = SeededGenerator()
+        let tenants = (0..<2).map { TenantID("ten_\($0)") }
+        var logs: [String: NaiveLog] = [:]
+        var now: UInt64 = 1_000_000_000_000
+        var (charged, refused) = (0, 0)
+        for event in 0..<Repetition.rounds(60_000, full: 1_500_000) {
+            now += Self.step(&random) / 3
+            let time = Instant(nanoseconds: now)
+            let (tenant, key, user, address) = (
+                random.below(2), random.below(2), random.below(3), UInt32(random.below(3))
+            )
+            let names: [(String, SubjectKind)] = [
+                ("key \(tenant) \(key)", .key), ("user \(tenant) \(user)", .user), ("address \(address)", .address),
+                ("tenant \(tenant)", .tenant), ("whole", .instance),
+            ]
+            let payers = AccountTable.Payers(
+                pair: try #require(table.pair(KeyID("key_\(tenant)_\(key)"), of: tenants[tenant], at: time)),
+                user: EndUser(digest: [UInt8(tenant), UInt8(user)]), address: AddressBlock(.v4(address)))
+            let most = 1 + random.below(90)
+            let place = "seed \(SeededGenerator.seed), event \(event)"
+            func total(_ name: String, _ rate: Rate, beyond: UInt64 = 0) -> Int {
+                logs[name]?.total(at: now, length: Self.length(rate) + beyond) ?? 0
+            }
+            switch table.charge(most, payers, at: time) {
+            case .charged(let hold, _):
+                charged += 1
+                let used = random.below(4) == 0 ? most : random.below(most + 1)
+                if used < most { hold?.settle(units: used) }
+                for (name, kind) in names {
+                    for rate in rules[kind]?.units ?? [] {
+                        #expect(total(name, rate) + most <= rate.limit, "\(name) \(rate.name): \(place)")
+                    }
+                    logs[name, default: NaiveLog()].admit(used, at: now)
+                }
+            case .refused(let standing):
+                refused += 1
+                let isFull = names.contains { name, kind in
+                    (rules[kind]?.units ?? []).contains { total(name, $0, beyond: Self.granule($0)) + most > $0.limit }
+                }
+                #expect(isFull, "refused with room: \(place)")
+                #expect(standing.nextAfter > .zero, "\(place)")
+            case .full: Issue.record("\(place)")
+            }
+        }
+        #expect(charged > 2000 && refused > 2000, "\(charged) \(refused)")
+    }
+
+    @Test func `four threads charge what one would, in every window`() throws {
+        let rate = Rate(500, .units, per: .minute)
+        let rules = Rules(requests: [], units: [rate])
+        let table = AccountTable(RuleBook([.instance: rules, .address: rules, .tenant: rules]))
+        var random = SeededGenerator()
+        var now: UInt64 = 1_000_000_000_000
+        var log = NaiveLog()
+        for round in 0..<Repetition.rounds(60, full: 3000) {
+            now += Self.step(&random)
+            let time = Instant(nanoseconds: now)
+            let charged = Atomic(0)
+            let threads = try (0..<4).map { number in
+                try NamedThread.start(name: "racer-\(number)") {
+                    for _ in 0..<40 {
+                        let pair = table.pair(KeyID("key_\(number)"), of: TenantID("ten_model"), at: time)
+                        guard let pair else { continue }
+                        let payers = AccountTable.Payers(pair: pair, address: AddressBlock(.v4(7)))
+                        guard case .charged(let hold?, _) = table.charge(5, payers, at: time) else { continue }
+                        if hold.settle(units: 3) { charged.add(3, ordering: .relaxed) }
+                    }
+                }
+            }
+            for thread in threads { thread.join() }
+            let count = charged.load(ordering: .relaxed)
+            let place = "seed \(SeededGenerator.seed), round \(round)"
+            let room = rate.limit - log.total(at: now, length: Self.length(rate))
+            let least = rate.limit - log.total(at: now, length: Self.length(rate) + Self.granule(rate))
+            // Each asks for five and uses three; four may hold five at once where there is room for fewer.
+            #expect(count <= room && count >= min(least - 20, 480), "\(count) of \(least) to \(room): \(place)")
             log.admit(count, at: now)
         }
     }

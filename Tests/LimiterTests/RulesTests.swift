@@ -8,7 +8,8 @@ import Testing
 @Suite struct RulesTests {
     @Test func `rules are read as people write them, and written the same`() throws {
         let texts = [
-            "5 requests/second", "1000 requests/hour", "200000 tokens/minute", "9 tokens/day", "32 concurrent",
+            "5 requests/second", "1000 requests/hour", "200000 tokens/minute", "9 tokens/day", "5000 units/hour",
+            "32 concurrent",
         ]
         let rules = try Rules(texts)
         #expect(rules.texts == texts)
@@ -37,18 +38,20 @@ import Testing
 
     @Test func `requests_per_hour is for keys and tenants, and gives way to what a list says of the hour`() throws {
         let standard = try settings("")
-        #expect(standard.rules[.key]?.texts == ["1000 requests/hour"])
-        #expect(standard.rules[.tenant]?.texts == ["1000 requests/hour"])
+        #expect(standard.rules[.key]?.texts == ["1000 requests/hour", "200000 units/hour"])
+        #expect(standard.rules[.tenant]?.texts == ["1000 requests/hour", "200000 units/hour"])
+        #expect(standard.rules[.instance]?.texts == [] && standard.units == UnitSettings())
         #expect(standard.rules[.node]?.texts == [])
         let own = try settings(
-            #"key = ["5 requests/second"]\ntenant = ["9 requests/hour"]"#.replacing("\\n", with: "\n"))
-        #expect(own.rules[.key]?.texts == ["1000 requests/hour", "5 requests/second"])
-        #expect(own.rules[.tenant]?.texts == ["9 requests/hour"])
+            #"key = ["5 requests/second"]\ntenant = ["9 requests/hour", "7 units/hour"]"#.replacing("\\n", with: "\n"))
+        #expect(own.rules[.key]?.texts == ["1000 requests/hour", "5 requests/second", "200000 units/hour"])
+        #expect(own.rules[.tenant]?.texts == ["9 requests/hour", "7 units/hour"])
     }
 
     @Test(arguments: [
         #"node = ["3 concurrent"]"#, #"address = ["3 tokens/day"]"#, #"unauthenticated = ["3 concurrent"]"#,
-        #"key = ["often"]"#, #"user = [5]"#,
+        #"key = ["often"]"#, #"user = [5]"#, #"instance = ["5 requests/hour"]"#, #"instance = ["5 concurrent"]"#,
+        "units_delay = 0", "call_units = -1",
     ])
     func `what cannot be counted is refused with its line`(text: String) {
         #expect(throws: ConfigurationError.self) { try settings(text) }

@@ -46,6 +46,10 @@ package final class Exchange: @unchecked Sendable {
     /// Whether something is. What its call uses must then not pass the worst case, and its record says that this process has
     /// counted it.
     package var isHeld = false
+    /// What kind of work its call to a model is, for the ledger of units.
+    package var work = Work.call
+    /// What was charged for it, until it is over; the limiter's alone.
+    package var charges: [any Charge] = []
     /// What is known of an operator's act; `nil` for everything else.
     package var act: ActMaterial?
 
@@ -98,6 +102,12 @@ package final class Exchange: @unchecked Sendable {
 
     /// The stage that writes this exchange down, if the server has one.
     var recorder: (any RecordStage)? { stages.recorder }
+
+    /// The stage that keeps the ledger of units, if the server has one.
+    var charger: (any ChargingStage)? { stages.charger }
+
+    /// Whether this server writes exchanges down.
+    package var isRecorded: Bool { stages.recorder != nil }
 
     /// Whether anybody wants to know what its work comes to: figures that take work need not be made for nobody.
     package var wantsFigures: Bool { stages.wantsFigures }

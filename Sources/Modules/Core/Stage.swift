@@ -120,6 +120,8 @@ package struct Stages: Sendable {
     private let judges: [any JudgingStage]
     /// The one that writes exchanges down.
     package let recorder: (any RecordStage)?
+    /// Keeps the ledger of units of work.
+    let charger: (any ChargingStage)?
 
     /// Sorts by position; stages of one position keep the order in which they are listed.
     package init(_ stages: [any Stage]) {
@@ -129,6 +131,7 @@ package struct Stages: Sendable {
         readers = ordered.compactMap { $0 as? any FiguresStage }
         judges = ordered.compactMap { $0 as? any JudgingStage }
         recorder = ordered.lazy.compactMap { $0 as? any RecordStage }.first
+        charger = ordered.lazy.compactMap { $0 as? any ChargingStage }.first
     }
 
     /// Whether anybody wants to know what a call to a model may come to.

@@ -236,6 +236,7 @@ package final class Gateway: Module, PriceBook {
             NodePrompt.isNode(name)
             ? try await model(ofNode: name, for: call) : try model(named: name, for: exchange.principal)
         exchange.model = model.name
+        if route == .embeddings { exchange.work = .embedding }
         if let reply = try await answerWithInterpreter(call, model) { return reply }
         // The body is checked for the model that was named before anything is reserved or recorded.
         var (first, rest) = line(of: model, for: exchange.principal)

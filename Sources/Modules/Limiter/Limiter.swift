@@ -33,6 +33,7 @@ package final class Limiter: Module {
     private let attempts: AccountTable
     private let strikes: StrikeTable
     private let ledger: Ledger
+    private let units: UnitStage
     private let roles: Roles
     private let log: Logger
     private let now: (@Sendable () -> Instant)?
@@ -47,6 +48,7 @@ package final class Limiter: Module {
         attempts = AccountTable(RuleBook([.address: settings.unauthenticated]))
         strikes = StrikeTable(settings.strikes)
         ledger = Ledger(table: table, strikes: strikes, database: roles.database, log: log, now: now ?? Instant.now)
+        units = UnitStage(settings.units, table: table, people: roles.people, now: now, log: log)
         (self.roles, self.log, self.now) = (roles, log, now)
     }
 
@@ -83,6 +85,7 @@ package final class Limiter: Module {
             StrikeStage(table: strikes, people: people, record: roles.recordBlock, log: log),
             AdmitStage(table: table, attempts: attempts, now: now),
             CallStage(table: table, people: { people }, strikes: strikes, now: now, log: log),
+            units,
         ]
     }
 
@@ -93,12 +96,17 @@ package final class Limiter: Module {
         ).all + BlockRoutes(ledger: ledger, directory: roles.directory).all
     }
 
+    package func write(metrics text: inout MetricsText) {
+        units.figures.write(&text, accounts: table.count + attempts.count)
+    }
+
     package func reload(_ section: Section) throws(ConfigurationError) -> ReloadReport {
         let settings = try LimiterSettings(section)
         try Self.check(settings, roles, section)
         table.book.setStandard(settings.rules)
         attempts.book.setStandard([.address: settings.unauthenticated])
         strikes.set(settings.strikes)
+        units.set(settings.units)
         return ReloadReport(applied: ["limiter"])
     }
 }

@@ -106,7 +106,7 @@ extension Gateway {
             tenant: exchange.principal?.tenant,
             loop: exchange.request.loop, cancellation: exchange.request.cancellation,
             ask: { (request, receive) async throws(Fault) in
-                try await self.ask(request, model, client, needles, exchange, receive)
+                try await self.askPatiently(request, model, client, needles, exchange, receive)
             },
             used: { exchange.note($0, of: model) })
         exchange.note(model)
@@ -135,6 +135,29 @@ extension Gateway {
         exchange.figures.brokenOff = events.summary.fault?.code
         await output.finish(events.end())
         return .streamed
+    }
+
+    /// One call of the model, which is asked once more where that is safe: as long as nothing of an answer was given on.
+    private func askPatiently(
+        _ request: ChatRequest, _ model: Model, _ client: HTTPClient, _ needles: SecretNeedles, _ exchange: Exchange,
+        _ receive: (ChatEvent) async -> Bool
+    ) async throws(Fault) {
+        let settings = model.provider.settings
+        if settings.retries > 0 { retries.earn(at: settings.name) }
+        var (number, hasBegun) = (0, false)
+        while true {
+            do throws(Fault) {
+                return try await ask(request, model, client, needles, exchange) { event in
+                    hasBegun = true
+                    return await receive(event)
+                }
+            } catch {
+                guard !hasBegun, let pause = retries.pause(after: error, number, settings),
+                    await exchange.request.loop.sleep(pause, unless: exchange.request.cancellation)
+                else { throw error }
+                number += 1
+            }
+        }
     }
 
     /// One call of the model through its breaker.

@@ -14,6 +14,9 @@ final class Account: @unchecked Sendable {
     /// In the order of the rules.
     private(set) var requests: [RollingWindow]
     private(set) var tokens: [RollingWindow]
+    var units: [RollingWindow]
+    /// When its units were warned of last.
+    var unitsWarnedAt: Instant?
     /// Requests that are under way.
     var underWay = 0
     /// Holds that have not been settled.
@@ -34,6 +37,7 @@ final class Account: @unchecked Sendable {
         self.spent = spent
         requests = rules.requests.map { _ in RollingWindow() }
         tokens = rules.tokens.map { _ in RollingWindow() }
+        units = rules.units.map { _ in RollingWindow() }
         warned = rules.budgets.map { _ in -1 }
     }
 
@@ -46,6 +50,7 @@ final class Account: @unchecked Sendable {
         guard new !== rules else { return }
         requests = Self.windows(requests, of: rules.requests, for: new.requests)
         tokens = Self.windows(tokens, of: rules.tokens, for: new.tokens)
+        units = Self.windows(units, of: rules.units, for: new.units)
         warned = new.budgets.map { _ in -1 }
         rules = new
     }
@@ -189,7 +194,7 @@ final class Account: @unchecked Sendable {
 
     /// The windows with their rates.
     var allWindows: [(rate: Rate, window: RollingWindow)] {
-        Array(zip(rules.requests, requests)) + Array(zip(rules.tokens, tokens))
+        Array(zip(rules.requests, requests)) + Array(zip(rules.tokens, tokens)) + Array(zip(rules.units, units))
     }
 
     /// Takes up what was admitted before, for the limits that there still are.
@@ -200,6 +205,8 @@ final class Account: @unchecked Sendable {
                 requests[index].restore(counts, at: now, rules.requests[index])
             } else if entry.unit == .tokens, let index = rules.tokens.firstIndex(where: { $0.period == entry.period }) {
                 tokens[index].restore(counts, at: now, rules.tokens[index])
+            } else if entry.unit == .units, let index = rules.units.firstIndex(where: { $0.period == entry.period }) {
+                units[index].restore(counts, at: now, rules.units[index])
             }
         }
     }
@@ -237,12 +244,14 @@ final class Account: @unchecked Sendable {
     /// What is left of every limit.
     func standings(at now: Instant) -> [Standing] {
         _ = fits(requests: 1, tokens: 1, at: now)
+        _ = fits(units: 1, at: now)
         return rules.requests.indices.map { requestStanding($0, at: now) }
             + rules.tokens.indices.map { tokenStanding($0, at: now) }
+            + rules.units.indices.map { standing(rules.units[$0], units[$0], asking: 1, at: now) }
             + (rules.concurrentMax == .max ? [] : [concurrency])
     }
 
-    private func standing(_ rate: Rate, _ window: RollingWindow, asking units: Int, at now: Instant) -> Standing {
+    func standing(_ rate: Rate, _ window: RollingWindow, asking units: Int, at now: Instant) -> Standing {
         Standing(
             subject: subject.kind, limiter: .rate(rate), limit: rate.limit,
             remaining: max(0, rate.limit - window.total), resetAfter: window.waitUntilIdle(at: now, rate),
@@ -255,7 +264,8 @@ final class Account: @unchecked Sendable {
     func isIdle(at now: Instant) -> Bool {
         guard underWay == 0, holds == 0 else { return false }
         _ = fits(requests: 0, tokens: 1, at: now)
-        return requests.allSatisfy { $0.total == 0 } && tokens.allSatisfy { $0.total == 0 }
+        _ = fits(units: 1, at: now)
+        return (requests + tokens + units).allSatisfy { $0.total == 0 }
     }
 }
 

@@ -59,7 +59,9 @@ final class AccountTable: Sendable {
 
     let book: RuleBook
     let shards: [Locked]
-    private let addressShards: [Locked]
+    let addressShards: [Locked]
+    /// The whole server's, which has one account.
+    let whole = Locked(accountsMax: 1)
 
     init(_ book: RuleBook, accountsPerShardMax: Int = AccountTable.accountsPerShardMax) {
         self.book = book
@@ -314,7 +316,7 @@ final class AccountTable: Sendable {
     func shard(of tenant: TenantID) -> Locked { shards[Self.index(of: tenant)] }
 
     /// Hasher is seeded at start, so nobody outside can aim at one shard.
-    private static func index(of value: some Hashable) -> Int {
+    static func index(of value: some Hashable) -> Int {
         var hasher = Hasher()
         hasher.combine(value)
         return Int(UInt(bitPattern: hasher.finalize()) % UInt(shardCount))

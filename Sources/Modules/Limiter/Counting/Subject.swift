@@ -7,6 +7,20 @@ import Platform
 /// Whom or what something is counted for.
 enum SubjectKind: String, CaseIterable, Sendable {
     case key, tenant, node, user, address
+    /// The whole server.
+    case instance
+
+    /// Its own bit in a set of kinds.
+    var bit: Int {
+        switch self {
+        case .key: 1
+        case .tenant: 2
+        case .node: 4
+        case .user: 8
+        case .address: 16
+        case .instance: 32
+        }
+    }
 }
 
 /// One of them.
@@ -16,6 +30,7 @@ enum Subject: Hashable, Sendable {
     case node(NodeID)
     case user(EndUser)
     case address(AddressBlock)
+    case instance
 
     var kind: SubjectKind {
         switch self {
@@ -24,6 +39,7 @@ enum Subject: Hashable, Sendable {
         case .node: .node
         case .user: .user
         case .address: .address
+        case .instance: .instance
         }
     }
 }

@@ -59,13 +59,16 @@ final class Ledger: SpendingBook {
         let spent: [LimiterTables.Spent]
         let windows: [LimiterTables.Windows]
         let blamed: [StrikeTable.Entry]
+        let whole: (savedAt: WallTime, counts: [UInt8])?
         let position: (log: Int, sequence: Int)
         do throws(DatabaseFailure) {
             try database.migrate(LimiterTables.migrations)
-            (rules, spent, windows, blamed, position) = try database.writeBlocking { connection throws(SQLiteError) in
+            (rules, spent, windows, blamed, whole, position) = try database.writeBlocking {
+                connection throws(SQLiteError) in
                 (
                     try LimiterTables.rules(in: connection), try LimiterTables.spent(in: connection),
                     try LimiterTables.windows(in: connection), try LimiterTables.strikes(in: connection),
+                    try LimiterTables.instance(in: connection),
                     try LimiterTables.position(in: connection)
                 )
             }
@@ -76,6 +79,7 @@ final class Ledger: SpendingBook {
         for row in spent { table.restore(row) }
         let (now, time) = (now(), WallTime.now())
         for row in windows { table.restore(row, at: now, time) }
+        if let whole { table.restoreWhole(whole.counts, after: max(time - whole.savedAt, .zero), at: now) }
         for entry in blamed { strikes.restore(entry, at: time) }
         state.withLock { ($0.log, $0.from) = (position.log, position.sequence) }
     }
@@ -154,6 +158,8 @@ final class Ledger: SpendingBook {
         var through: Int?
         var log: Int
         var windows: [LimiterTables.Windows]
+        /// What the whole server has charged lately, and when that was asked.
+        var whole: (counts: [UInt8], time: WallTime)?
         /// People whose month is over are forgotten.
         var month: Int?
         var strikes: (rows: [StrikeTable.Entry], gone: [Subject])
@@ -161,20 +167,23 @@ final class Ledger: SpendingBook {
         var hasMoved = false
 
         var isEmpty: Bool {
-            spent.isEmpty && windows.isEmpty && !hasMoved && month == nil && strikes.rows.isEmpty
+            spent.isEmpty && windows.isEmpty && whole == nil && !hasMoved && month == nil && strikes.rows.isEmpty
                 && strikes.gone.isEmpty
         }
 
         func write(_ connection: SQLiteConnection) throws(SQLiteError) {
             if let through { try LimiterTables.write(spent, through: through, of: log, in: connection) }
             try LimiterTables.write(windows, in: connection)
+            if let whole { try LimiterTables.write(instance: whole.counts, at: whole.time, in: connection) }
             try LimiterTables.write(strikes.rows, gone: strikes.gone, in: connection)
             if let month { try LimiterTables.forgetPeople(before: month, in: connection) }
         }
     }
 
     private func take() -> Batch {
-        let windows = table.takeWindows(at: now(), .now())
+        let time = WallTime.now()
+        let windows = table.takeWindows(at: now(), time)
+        let whole = table.takeWholeCounts(at: now()).map { (counts: $0, time: time) }
         let month = UTCDate(.now()).month
         let keepsPeople = table.book.rules(forEach: .user).budgets.contains { $0.period == .total }
         let isNewMonth = state.withLock { state in
@@ -189,7 +198,7 @@ final class Ledger: SpendingBook {
             defer { (state.waiting, state.through, state.from) = ([:], nil, through ?? state.from) }
             return Batch(
                 spent: Array(state.waiting.values), through: through, log: state.log, windows: windows,
-                month: isNewMonth ? month : nil, strikes: blamed, hasMoved: hasMoved)
+                whole: whole, month: isNewMonth ? month : nil, strikes: blamed, hasMoved: hasMoved)
         }
     }
 

@@ -5,6 +5,7 @@
 //     limiter_spent      what a tenant, a key, a node or an end user has spent
 //     limiter_position   up to which record of the audit log those rows tell; both change in one transaction
 //     limiter_windows    what was admitted lately
+//     limiter_instance   the same of the whole server
 //     limiter_rules      what the operator has set for one tenant, key or node
 //     limiter_strikes    who has done what nobody does by mistake so often, and until when they are blocked
 
@@ -67,6 +68,13 @@ enum LimiterTables {
                 PRIMARY KEY (kind, subject)
             ) STRICT, WITHOUT ROWID;
             """,
+            """
+            CREATE TABLE limiter_instance (
+                id INTEGER PRIMARY KEY CHECK (id = 0),
+                saved_at INTEGER NOT NULL,
+                counts BLOB NOT NULL
+            ) STRICT;
+            """,
         ])
 
     static let schema = Schema(
@@ -92,6 +100,12 @@ enum LimiterTables {
                 whose + [
                     ColumnNote("saved_at", "when it was written"),
                     ColumnNote("counts", "how many requests and tokens were admitted, and when"),
+                ]),
+            TableNote(
+                "limiter_instance", kept: "until the next is written",
+                [
+                    ColumnNote("id", "0"), ColumnNote("saved_at", "when it was written"),
+                    ColumnNote("counts", "how many units of work the whole server has charged, and when"),
                 ]),
             TableNote(
                 "limiter_rules", kept: "until it is changed, or the tenant is deleted",
@@ -127,6 +141,8 @@ enum LimiterTables {
         case .user(let user): ("user", user.digest)
         // Only of those that misbehave.
         case .address(let block): ("address", block.bytes)
+        // Has a table of its own.
+        case .instance: nil
         }
     }
 
@@ -227,6 +243,18 @@ enum LimiterTables {
                     SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM store_tenants WHERE id = ?1)
                 """, row.tenant.text, key.kind, key.subject, row.savedAt, row.counts)
         }
+    }
+
+    static func instance(in connection: SQLiteConnection) throws(SQLiteError) -> (savedAt: WallTime, counts: [UInt8])? {
+        try connection.first("SELECT saved_at, counts FROM limiter_instance") { row throws(SQLiteError) in
+            (try row.time(0), try row.blob(1))
+        }
+    }
+
+    static func write(
+        instance counts: [UInt8], at time: WallTime, in connection: SQLiteConnection
+    ) throws(SQLiteError) {
+        try connection.execute("INSERT OR REPLACE INTO limiter_instance VALUES (0, ?, ?)", time, counts)
     }
 
     // MARK: Who is blocked

@@ -4,7 +4,7 @@
 //
 //     version     1   1
 //     windows         each
-//       unit      1   0 requests, 1 tokens
+//       unit      1   0 requests, 1 tokens, 2 units
 //       period    1   0 second, 1 minute, 2 hour, 3 day
 //       slots     2   how many
 //       slot          each: milliseconds between its end and the writing (8), how many (8)
@@ -13,6 +13,8 @@ import Platform
 
 enum WindowCounts {
     private static let version: UInt8 = 1
+    /// As their numbers say.
+    private static let units: [Rate.Unit] = [.requests, .tokens, .units]
     /// A window has one slot more than granules at most.
     private static let slotsMax = RollingWindow.granulesPerWindow + 1
 
@@ -21,7 +23,7 @@ enum WindowCounts {
         var bytes: [UInt8] = [version]
         for (rate, window) in windows {
             let slots = window.counted.suffix(slotsMax)
-            bytes.append(rate.unit == .requests ? 0 : 1)
+            bytes.append(UInt8(units.firstIndex(of: rate.unit) ?? 0))
             bytes.append(UInt8(Rate.Period.allCases.firstIndex(of: rate.period) ?? 0))
             append(UInt64(slots.count), 2, to: &bytes)
             for slot in slots {
@@ -50,10 +52,10 @@ enum WindowCounts {
         var rest = bytes.dropFirst()
         var entries: [Entry] = []
         while !rest.isEmpty {
-            guard let unit = take(1, from: &rest), unit < 2, let period = take(1, from: &rest),
+            guard let unit = take(1, from: &rest), unit < units.count, let period = take(1, from: &rest),
                 period < UInt64(Rate.Period.allCases.count), let count = take(2, from: &rest), count <= slotsMax
             else { return nil }
-            var entry = Entry(unit: unit == 0 ? .requests : .tokens, period: Rate.Period.allCases[Int(period)])
+            var entry = Entry(unit: units[Int(unit)], period: Rate.Period.allCases[Int(period)])
             for _ in 0..<count {
                 guard let age = take(8, from: &rest), let units = take(8, from: &rest) else { return nil }
                 entry.slots.append((.milliseconds(Int64(clamping: age)), Int(clamping: units)))

@@ -123,6 +123,7 @@ extension Subject {
             case .address(let block): block.address.description
             case .tenant(let id): id.text
             case .node(let id): id.text
+            case .instance: ""
             }
         return (kind.rawValue, id)
     }

@@ -41,6 +41,8 @@ struct LimitRoutes: Sendable {
             let rules = try await ledger.rules()
             return .json([
                 "object": "list", "data": .array(rules.map(\.json)), "has_more": false, "next_cursor": .null,
+                // What is left of what counts for the whole server.
+                "instance": .array(table.standings(ofWholeAt: now(exchange)).map(\.state.json)),
             ])
         }
     }
@@ -105,7 +107,7 @@ extension LimiterTables.Rule {
             case .tenant(let id): id.text
             case .key(let id): id.text
             case .node(let id): id.text
-            case .user, .address: nil
+            case .user, .address, .instance: nil
             }
         return [
             "object": "limits", "scope": .string(subject.kind.rawValue), "tenant": .string(tenant.text),

@@ -42,7 +42,7 @@ extension Rules {
         }
         let limits = try Rules(rates)
         self.init(
-            requests: limits.requests, tokens: limits.tokens, concurrentMax: limits.concurrentMax,
+            requests: limits.requests, tokens: limits.tokens, units: limits.units, concurrentMax: limits.concurrentMax,
             budgets: try Rules.budgets(budgets))
     }
 
@@ -50,7 +50,8 @@ extension Rules {
     func narrowed(by other: Rules) -> Rules {
         Rules(
             requests: Self.both(requests, other.requests), tokens: Self.both(tokens, other.tokens),
-            concurrentMax: min(concurrentMax, other.concurrentMax), budgets: Self.both(budgets, other.budgets))
+            units: Self.both(units, other.units), concurrentMax: min(concurrentMax, other.concurrentMax),
+            budgets: Self.both(budgets, other.budgets))
     }
 
     private static func both(_ first: [Rate], _ second: [Rate]) -> [Rate] {

@@ -8,6 +8,8 @@ struct Rate: Sendable, Equatable {
         case requests
         /// Model tokens, in and out.
         case tokens
+        /// Of the ledger that all work is paid from (``Weights``).
+        case units
     }
 
     enum Period: String, CaseIterable, Sendable {

@@ -15,7 +15,10 @@ final class RuleBook: Sendable {
         func rules(for subject: Subject) -> Rules {
             var rules = standard[subject.kind] ?? .none
             if let override = overrides[subject] {
-                rules = (override.limits ?? rules).with(budgets: override.budgets ?? rules.budgets)
+                let limits = override.limits ?? rules
+                // Whoever sets requests for somebody does not open the ledger of units for them by saying nothing of it.
+                rules = limits.with(units: limits.units.isEmpty ? rules.units : limits.units)
+                    .with(budgets: override.budgets ?? rules.budgets)
             }
             guard let narrowing = narrowings[subject] else { return rules }
             return rules.narrowed(by: narrowing.rules)
@@ -38,6 +41,8 @@ final class RuleBook: Sendable {
     /// Whether calls to models are limited by more than their number per key and tenant.
     private let callRules = Atomic(false)
     private let addressRules = Atomic(false)
+    /// For which kinds of subjects units are counted: a bit each, in the order of the kinds.
+    private let unitKinds = Atomic(0)
 
     init(_ standard: [SubjectKind: Rules]) {
         state = Mutex(State(standard: standard))
@@ -52,6 +57,12 @@ final class RuleBook: Sendable {
 
     /// Whether there is any rule for addresses.
     var limitsAddresses: Bool { addressRules.load(ordering: .acquiring) }
+
+    /// Whether there is any rule of units.
+    var limitsUnits: Bool { unitKinds.load(ordering: .acquiring) != 0 }
+
+    /// Whether there is one for some subjects of a kind.
+    func limitsUnits(of kind: SubjectKind) -> Bool { unitKinds.load(ordering: .acquiring) & kind.bit != 0 }
 
     func rules(for subject: Subject, of tenant: TenantID?) -> Rules {
         state.withLock { $0.rules(for: subject) }
@@ -102,5 +113,10 @@ final class RuleBook: Sendable {
             || all.contains { !$0.tokens.isEmpty || !$0.budgets.isEmpty }
         callRules.store(ofCalls, ordering: .releasing)
         addressRules.store(!each(.address).requests.isEmpty, ordering: .releasing)
+        let named =
+            standard.map { ($0.key, $0.value) } + narrowings.map { ($0.key.kind, $0.value.rules) }
+            + overrides.compactMap { subject, override in override.limits.map { (subject.kind, $0) } }
+        let kinds = named.filter { !$0.1.units.isEmpty }.reduce(0) { $0 | $1.0.bit }
+        unitKinds.store(kinds, ordering: .releasing)
     }
 }

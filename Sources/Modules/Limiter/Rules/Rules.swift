@@ -7,6 +7,7 @@ final class Rules: Sendable {
 
     let requests: [Rate]
     let tokens: [Rate]
+    let units: [Rate]
     /// Requests that may be under way at once.
     let concurrentMax: Int
     let budgets: [Budget]
@@ -14,15 +15,22 @@ final class Rules: Sendable {
 
     static let none = Rules(requests: [])
 
-    init(requests: [Rate], tokens: [Rate] = [], concurrentMax: Int = .max, budgets: [Budget] = []) {
-        (self.requests, self.tokens, self.concurrentMax) = (requests, tokens, concurrentMax)
+    init(
+        requests: [Rate], tokens: [Rate] = [], units: [Rate] = [], concurrentMax: Int = .max, budgets: [Budget] = []
+    ) {
+        (self.requests, self.tokens, self.units, self.concurrentMax) = (requests, tokens, units, concurrentMax)
         self.budgets = budgets
         hasMoney = budgets.contains { $0.unit == .dollars }
     }
 
     /// The same limits with other budgets.
     func with(budgets: [Budget]) -> Rules {
-        Rules(requests: requests, tokens: tokens, concurrentMax: concurrentMax, budgets: budgets)
+        Rules(requests: requests, tokens: tokens, units: units, concurrentMax: concurrentMax, budgets: budgets)
+    }
+
+    /// The same limits with others of units.
+    func with(units: [Rate]) -> Rules {
+        Rules(requests: requests, tokens: tokens, units: units, concurrentMax: concurrentMax, budgets: budgets)
     }
 
     /// Reads budgets as people write them.
@@ -36,25 +44,29 @@ final class Rules: Sendable {
         return budgets
     }
 
-    /// Reads rules as people write them: `1000 requests/hour`, `200000 tokens/minute`, `32 concurrent`.
+    /// Reads rules as people write them: `1000 requests/hour`, `200000 tokens/minute`, `5000 units/hour`, `32 concurrent`.
     convenience init(_ texts: [String]) throws(RuleError) {
-        var (requests, tokens, concurrentMax) = ([Rate](), [Rate](), Int.max)
+        var (requests, tokens, units, concurrentMax) = ([Rate](), [Rate](), [Rate](), Int.max)
         for text in texts {
             switch try Rules.rule(text) {
-            case .rate(let rate) where rate.unit == .requests: requests.append(rate)
-            case .rate(let rate): tokens.append(rate)
+            case .rate(let rate):
+                switch rate.unit {
+                case .requests: requests.append(rate)
+                case .tokens: tokens.append(rate)
+                case .units: units.append(rate)
+                }
             case .concurrent(let most): concurrentMax = min(concurrentMax, most)
             }
         }
-        for rates in [requests, tokens] where Set(rates.map(\.period)).count < rates.count {
+        for rates in [requests, tokens, units] where Set(rates.map(\.period)).count < rates.count {
             throw RuleError("two limits count the same over the same time", hint: "which of them is meant?")
         }
-        self.init(requests: requests, tokens: tokens, concurrentMax: concurrentMax)
+        self.init(requests: requests, tokens: tokens, units: units, concurrentMax: concurrentMax)
     }
 
     /// As people write them.
     var texts: [String] {
-        (requests + tokens).map { "\($0.limit) \($0.unit.rawValue)/\($0.period.rawValue)" }
+        (requests + tokens + units).map { "\($0.limit) \($0.unit.rawValue)/\($0.period.rawValue)" }
             + (concurrentMax == .max ? [] : ["\(concurrentMax) concurrent"])
     }
 
@@ -66,7 +78,7 @@ final class Rules: Sendable {
     private static func rule(_ text: String) throws(RuleError) -> Rule {
         let wrong = RuleError(
             "a limit is a number and what it counts",
-            hint: "for example 1000 requests/hour, 200000 tokens/minute, 32 concurrent")
+            hint: "for example 1000 requests/hour, 200000 tokens/minute, 5000 units/hour, 32 concurrent")
         let words = text.split(separator: " ")
         guard words.count == 2, words[0].utf8.allSatisfy({ (48...57).contains($0) }), let number = Int(words[0]) else {
             throw wrong

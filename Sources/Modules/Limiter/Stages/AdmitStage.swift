@@ -79,6 +79,9 @@ extension Failure {
     /// The refusal for a limit that is reached.
     init(_ standing: Standing) {
         switch standing.limiter {
+        case .rate(let rate) where rate.unit == .units:
+            self.init(.abuseBudgetExceeded, standing.sentence)
+            retryAfter = standing.nextAfter
         case .rate:
             self.init(.rateLimitExceeded, standing.sentence)
             retryAfter = standing.nextAfter

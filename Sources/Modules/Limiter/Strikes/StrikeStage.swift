@@ -69,7 +69,11 @@ final class StrikeStage: ImmediateStage, JudgingStage {
             return exchange.request.peer.block.map { (.address($0), .flood) }
         case .rateLimitExceeded where failure.limit?.scope == SubjectKind.user.rawValue:
             return who(exchange).map { ($0, .flood) }
-        case .rateLimitExceeded: return exchange.principal?.keyID.map { (.key($0), .flood) }
+        // What the whole server has used up is nobody's fault alone.
+        case .abuseBudgetExceeded where failure.limit?.scope == SubjectKind.instance.rawValue: return nil
+        case .abuseBudgetExceeded where failure.limit?.scope == SubjectKind.user.rawValue:
+            return who(exchange).map { ($0, .flood) }
+        case .rateLimitExceeded, .abuseBudgetExceeded: return exchange.principal?.keyID.map { (.key($0), .flood) }
         default: return nil
         }
     }
@@ -110,7 +114,7 @@ extension Subject {
         case .key(let id): .key(id)
         case .user(let user): .user(user.digest)
         case .address(let block): .address(block.bytes)
-        case .tenant, .node: nil
+        case .tenant, .node, .instance: nil
         }
     }
 }

@@ -47,6 +47,7 @@ struct FileDownload {
     private func send(
         _ range: Range<Int>, status: Int, _ fields: Fields
     ) async throws(Failure) -> Reply {
+        _ = try await exchange.charge(.file, atMost: exchange.request.head.method == .head ? 0 : range.count)
         // Read before the answer begins, so that what is wrong with the first piece is still an answer.
         var rest = range
         let isHead = exchange.request.head.method == .head

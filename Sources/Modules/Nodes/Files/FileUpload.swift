@@ -25,6 +25,9 @@ struct FileUpload {
         if case .length(let bytes) = head.framing, bytes > bytesMax + Self.formBytesMax {
             throw Failure(.payloadTooLarge, "a file has at most \(bytesMax) bytes", param: "file")
         }
+        // Of a body that does not say its length, the most that it may have.
+        let atMost: Int = if case .length(let bytes) = head.framing { bytes } else { bytesMax }
+        let charge = try await exchange.charge(.file, atMost: min(atMost, bytesMax))
         try await exchange.advance(through: .record)
         let database = try context.database(of: exchange)
         let id = ULID.make(prefix: FileRecord.prefix, at: context.now())
@@ -33,6 +36,7 @@ struct FileUpload {
         try await begin(id, in: database)
         do throws(Failure) {
             let file = try await fill(id, &form, in: database)
+            charge?.settle(file.outline.bytes)
             // Another upload with the same Idempotency-Key was first.
             if file.id != id { try await Deletion(database: database).deleteFile(id) }
             return file

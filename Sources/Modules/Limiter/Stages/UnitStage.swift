@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Core
+import EventLoop
+import HTTP
+import Log
+import Platform
+import Synchronization
+
+/// Keeps the one ledger of units that all work is paid from: calls to models on their way, and whatever else is charged. From
+/// some share of a limit on it warns, from a higher one on it has whoever spends wait, and at its end it refuses.
+final class UnitStage: PromptStage, FiguresStage, ChargingStage {
+    /// Exchanges that are made to wait at once; those beyond are refused, so that waiting fills no memory.
+    static let delayedMax = 1024
+
+    private let table: AccountTable
+    private let people: (any EndUserDigests)?
+    private let now: (@Sendable () -> Instant)?
+    private let log: Logger
+    // Guards what a reload changes.
+    private let state: Mutex<UnitSettings>
+    private let delayed = Atomic(0)
+    let figures = UnitFigures()
+
+    init(
+        _ settings: UnitSettings, table: AccountTable, people: (any EndUserDigests)?,
+        now: (@Sendable () -> Instant)?, log: Logger
+    ) {
+        state = Mutex(settings)
+        (self.table, self.people, self.now, self.log) = (table, people, now, log)
+    }
+
+    func set(_ settings: UnitSettings) { state.withLock { $0 = settings } }
+
+    var position: StagePosition { .reserve }
+
+    var wantsFigures: Bool { table.book.limitsUnits }
+
+    // MARK: Calls to models
+
+    func enterNow(_ exchange: Exchange) throws(Failure) -> Bool {
+        guard wantsFigures, let tokens = exchange.figures.heldBack?.tokens else { return true }
+        // Asked again: it has been charged, and has to wait.
+        guard exchange.charges.isEmpty else { return false }
+        guard let payers = payers(exchange) else { return true }
+        switch payers {
+        case .unknown: return false
+        case .known(let payers):
+            let charge = try charge(exchange.work, tokens, payers, exchange)
+            guard let charge else { return true }
+            exchange.charges.append(charge)
+            return charge.delay == nil
+        }
+    }
+
+    func enter(_ exchange: Exchange) async throws(Failure) {
+        guard wantsFigures, let tokens = exchange.figures.heldBack?.tokens else { return }
+        // One that only has to wait has been charged already.
+        var charge = exchange.charges.first as? UnitCharge
+        if charge == nil, let payers = await knownPayers(exchange) {
+            charge = try self.charge(exchange.work, tokens, payers, exchange)
+            if let charge { exchange.charges.append(charge) }
+        }
+        if let charge { try await wait(charge, exchange) }
+    }
+
+    func leave(_ exchange: Exchange, _ outcome: Outcome) {
+        guard !exchange.charges.isEmpty else { return }
+        let charges = exchange.charges
+        exchange.charges = []
+        for case let charge as UnitCharge in charges {
+            if exchange.intent == nil, exchange.isRecorded {
+                // Refused behind this stage: nothing of it was begun.
+                charge.cancel()
+            } else if charge.isCall, exchange.isWrittenDown || exchange.intent == nil {
+                let tokens = exchange.figures.settled?.tokens
+                let (sum, isTooMany) = (tokens?.input ?? 0).addingReportingOverflow(tokens?.output ?? 0)
+                charge.settle(isTooMany ? .max : sum)
+            }
+        }
+    }
+
+    // MARK: Whatever else
+
+    func charge(_ work: Work, atMost amount: Int, _ exchange: Exchange) async throws(Failure) -> (any Charge)? {
+        guard table.book.limitsUnits, let payers = await knownPayers(exchange) else { return nil }
+        guard let charge = try charge(work, amount, payers, exchange) else { return nil }
+        exchange.charges.append(charge)
+        try await wait(charge, exchange)
+        return charge
+    }
+
+    // MARK: Charging
+
+    private enum Found {
+        case known(AccountTable.Payers)
+        /// The person's name must be looked up first.
+        case unknown
+    }
+
+    /// For whom it is charged; `nil` for somebody who is not counted.
+    private func payers(_ exchange: Exchange) -> Found? {
+        guard let pair = exchange.counters as? AccountTable.Pair else { return nil }
+        var payers = AccountTable.Payers(
+            pair: pair, node: exchange.node.map(NodeID.init), address: exchange.request.peer.block)
+        guard table.book.limitsUnits(of: .user), let name = name(exchange), let tenant = pair.tenant.tenant,
+            let people
+        else { return .known(payers) }
+        guard let digest = people.knownDigest(ofEndUser: name, of: tenant) else { return .unknown }
+        payers.user = EndUser(digest: digest)
+        return .known(payers)
+    }
+
+    private func knownPayers(_ exchange: Exchange) async -> AccountTable.Payers? {
+        switch payers(exchange) {
+        case nil: return nil
+        case .known(let payers): return payers
+        case .unknown:
+            guard let pair = exchange.counters as? AccountTable.Pair, let name = name(exchange),
+                let tenant = pair.tenant.tenant, let people
+            else { return nil }
+            let digest = await people.digest(ofEndUser: name, of: tenant)
+            return AccountTable.Payers(
+                pair: pair, node: exchange.node.map(NodeID.init), user: EndUser(digest: digest),
+                address: exchange.request.peer.block)
+        }
+    }
+
+    private func name(_ exchange: Exchange) -> String? {
+        exchange.figures.endUser ?? exchange.request.head.fields["x-end-user"]
+    }
+
+    /// - Throws: `abuse_budget_exceeded`.
+    private func charge(
+        _ work: Work, _ amount: Int, _ payers: AccountTable.Payers, _ exchange: Exchange
+    ) throws(Failure) -> UnitCharge? {
+        let settings = state.withLock { $0 }
+        let units = settings.weights.units(work, amount)
+        let decision = table.charge(
+            units, payers, warningPercent: settings.warningPercent, at: now?() ?? exchange.request.arrival)
+        switch decision {
+        case .charged(let hold, let fullness):
+            guard let hold else { return nil }
+            figures.count(work, units)
+            let charge = UnitCharge(work, hold, settings.weights, figures)
+            guard let fullness else { return charge }
+            if fullness.percent >= settings.warningPercent { warn(exchange, fullness, payers) }
+            charge.delay = settings.delay(used: fullness.used, of: fullness.standing.limit)
+            return charge
+        case .refused(let standing):
+            figures.refusals.add(1, ordering: .relaxed)
+            throw Failure(standing)
+        case .full: throw .crowded
+        }
+    }
+
+    /// That little is left is told on the answer, and in the log once within the time of the limit.
+    private func warn(_ exchange: Exchange, _ fullness: AccountTable.Fullness, _ payers: AccountTable.Payers) {
+        let (name, scope) = (fullness.standing.name, fullness.standing.subject.rawValue)
+        exchange.answerFields.append("x-gatehouse-units-warning", "\(name); \(scope); \(fullness.percent)%")
+        guard fullness.isNew else { return }
+        log.warning(
+            "the units of a limit are nearly used",
+            [
+                "limit": .string(name), "scope": .string(scope), "percent": .int(fullness.percent),
+                "tenant": .string(payers.pair.tenant.tenant?.text ?? "-"),
+                "key": .string(exchange.principal?.name ?? "-"),
+            ])
+    }
+
+    private func wait(_ charge: UnitCharge, _ exchange: Exchange) async throws(Failure) {
+        guard let delay = charge.delay else { return }
+        charge.delay = nil
+        let waiting = delayed.add(1, ordering: .relaxed).newValue
+        defer { delayed.subtract(1, ordering: .relaxed) }
+        guard waiting <= Self.delayedMax else {
+            charge.cancel()
+            throw Failure(.overloaded, "too many requests are made to wait; try again").retrying(after: delay)
+        }
+        figures.delays.add(1, ordering: .relaxed)
+        exchange.answerFields.append("x-gatehouse-delayed", "\(delay.milliseconds)ms")
+        let request = exchange.request
+        guard await request.loop.sleep(delay, unless: request.cancellation) else {
+            charge.cancel()
+            throw Failure(.overloaded, "the client went away")
+        }
+    }
+}
+
+extension ExchangeFigures.WorstCase {
+    fileprivate var tokens: Int {
+        let (sum, isTooMany) = input.addingReportingOverflow(output)
+        return isTooMany ? .max : sum
+    }
+}
