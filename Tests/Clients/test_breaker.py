@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The breaker of each model (row S4): the upstream's own count stops, and goes on by single probes when it has healed."""
 
+import concurrent.futures
 import json
 import time
 
@@ -62,6 +63,30 @@ def test_a_probe_that_fails_keeps_it_shut_for_longer(caller, upstream):
     time.sleep(1.5)
     assert ask(caller, "hello").json()["error"]["code"] == "circuit_open"
     assert len(upstream.requests) == 7
+
+
+@pytest.mark.parametrize("trouble", ["hang", "late"])
+def test_a_provider_that_hangs_or_is_late_is_left_alone_until_it_has_healed(make_gateway, upstream, trouble):
+    rules = {**BREAKER, "first_byte_timeout": "1s"} if trouble == "hang" else {**BREAKER, "breaker_latency": "150ms"}
+    words, status = {"hang": ("/hang", 504), "late": ("/delay 400ms\nhello", 200)}[trouble]
+    with make_gateway(provider={**rules, "breaker_pause": "4s"}) as server:
+        key = server.create_key(scopes=["chat"])
+        with httpx2.Client(
+            base_url=server.base, verify=server.trust, timeout=30, headers={"authorization": f"Bearer {key.key}"}
+        ) as caller:
+            with concurrent.futures.ThreadPoolExecutor(6) as pool:
+                answers = list(pool.map(lambda _: ask(caller, words).status_code, range(6)))
+            assert answers == [status] * 6 and len(upstream.requests) == 6
+            for _ in range(10):
+                answer = ask(caller, "hello")
+                assert answer.json()["error"]["code"] == "circuit_open" and int(answer.headers["retry-after"]) >= 1
+            assert len(upstream.requests) == 6
+            deadline = time.monotonic() + 20
+            while ask(caller, "hello").status_code == 503 and time.monotonic() < deadline:
+                time.sleep(0.1)
+            # One probe passed, two more close it, and then everything goes through.
+            assert [ask(caller, "hello").status_code for _ in range(5)] == [200] * 5
+            assert len(upstream.requests) == 6 + 1 + 5
 
 
 def test_what_clients_do_wrong_trips_nothing(caller, upstream):

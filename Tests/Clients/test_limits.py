@@ -77,13 +77,34 @@ def test_of_many_at_once_on_a_budget_for_one_the_upstream_sees_one(make_gateway,
     content = json.dumps(body)
     # What is held back for one, to the token: whatever the first uses, there is no room for a second then.
     worst = len(content) + (0 if shape == "embeddings" else 4)
-    with house(make_gateway, {"tenant_budget": [f"${worst} total"]}) as server:
+    with house(make_gateway, {"tenant_budget": [f"${worst} total"]}, http={"loops": 4}) as server:
         caller = client(server)
         caller.headers["content-type"] = "application/json"
         with concurrent.futures.ThreadPoolExecutor(50) as pool:
             statuses = list(pool.map(lambda _: caller.post(path, content=content).status_code, range(200)))
     assert sorted(statuses) == [200] + [429] * 199
     assert len(upstream.requests) == 1
+
+
+def test_of_many_runs_at_once_on_a_budget_for_one_the_upstream_sees_one(make_gateway, upstream):
+    # The worst case is 4096 tokens and a few words; the first run is under way while the others ask.
+    with house(make_gateway, {"tenant_budget": ["$5000 total"]}, http={"loops": 4}, nodes={}) as server:
+        key = server.create_key(scopes=["chat", "nodes.read", "nodes.write", "usage.read"])
+        caller = client(server, key)
+        assert caller.post("/v1/nodes", json={"alias": "n", "model": "openai-small"}).status_code == 201
+        body = {"content": "/hang", "mode": "async"}
+        with concurrent.futures.ThreadPoolExecutor(50) as pool:
+            answers = list(pool.map(lambda _: caller.post("/v1/nodes/n/chat", json=body), range(200)))
+        upstream.wait()
+        assert sorted({answer.status_code for answer in answers} - {503}) == [202, 429]
+        assert [answer.status_code for answer in answers].count(202) == 1
+        assert {answer.json()["error"]["code"] for answer in answers if answer.status_code == 429} <= {
+            "insufficient_quota", "concurrency_exceeded"
+        }
+        assert len(upstream.requests) == 1
+        assert float(left(caller, "budget_dollars_total")) < 5000 - 4096
+        # It ends with its node, so that the server need not wait for it.
+        assert caller.delete("/v1/nodes/n").status_code == 200
 
 
 def test_a_stream_past_its_cap_is_cut_with_an_error_and_a_clean_end(make_gateway, upstream):
