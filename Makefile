@@ -17,6 +17,8 @@ SYSTEM_MODULES := $(patsubst Sources/Modules/%/module.modulemap,%,$(wildcard Sou
 STAMPS := .build/stamps
 CLIENTS := Tests/Clients
 PYTHON := .venv-clients/bin/python
+# Numpy and its kind, for programs in boxes: outside of the folders of which a box has its own.
+export GATEHOUSE_SANDBOX_VENV ?= $(if $(filter 0,$(shell id -u)),/opt/gatehouse-test-venv,$(HOME)/.cache/gatehouse-test-venv)
 
 .PHONY: help run build release deb prove-deb test test-swift test-clients prove bench check format clean packages packages-test packages-deb shims
 .PHONY: fuzz fuzz-build fuzz-merge sanitize store-bench
@@ -63,8 +65,9 @@ prove: packages-test shims venvs ## The random and timing tests again, longer, a
 	$(BUILD) --build-tests
 	python3 Tests/Tools/suites.py prove prove-swift
 	$(MAKE) sanitize
+	if [ "$$(id -u)" = 0 ]; then $(MAKE) prove-deb; else echo 'make: the virtual machines are for root: make prove-deb'; fi
 
-bench: packages-bench release store-bench venv-litellm ## Speed beside nginx and LiteLLM, some fifteen minutes; QUICK=1, ONLY=latency, WRITE=1 (README)
+bench: packages-bench release store-bench venv-litellm venv-sandbox ## Speed beside nginx and LiteLLM, some fifteen minutes; QUICK=1, ONLY=latency, WRITE=1 (README)
 	python3 Tests/Bench/bench.py $(if $(QUICK),--quick) $(if $(ONLY),--only '$(ONLY)') $(if $(WRITE),--write)
 
 store-bench: packages shims
@@ -113,8 +116,10 @@ packages-deb:
 packages-bench:
 	@Tests/Tools/packages.sh build test bench
 
-.PHONY: venvs venv-clients venv-litellm packages-bench
-venvs: venv-clients venv-litellm
+.PHONY: venvs venv-clients venv-litellm venv-sandbox packages-bench
+venvs: venv-clients venv-litellm venv-sandbox
+venv-sandbox:
+	@Tests/Tools/venv.sh $(GATEHOUSE_SANDBOX_VENV) $(CLIENTS)/requirements-sandbox.txt
 venv-litellm:
 	@Tests/Tools/venv.sh .venv-litellm $(CLIENTS)/requirements-litellm.txt $(CLIENTS)/constraints-litellm.txt
 venv-clients:

@@ -46,6 +46,8 @@ struct ModuleKind: Sendable {
         /// Who tells end users apart.
         var people: (any EndUserDigests)?
         var consents: (any Consents)?
+        /// What tenants keep.
+        var files: (any TenantFiles)?
         var developmentKeys: (any DevelopmentKeys)?
         /// The origins of keys that are meant for pages.
         var keyOrigins = OriginBook()
@@ -139,6 +141,7 @@ let moduleKinds: [ModuleKind] = [
             section, settings: roles.settings, store: store, directory: directory, models: roles.models, log: roles.log,
             now: roles.now)
         roles.consents = nodes.consents
+        roles.files = nodes.files
         roles.joinNodes?(nodes.names)
         return nodes
     },
@@ -146,6 +149,7 @@ let moduleKinds: [ModuleKind] = [
         let sandbox = try Sandbox(section, settings: roles.settings, keeper: roles.keeper, log: roles.log)
         roles.joinRunner?(sandbox)
         if let tenants = roles.tenants { sandbox.follow(tenants) }
+        if let files = roles.files { sandbox.join(files) }
         return sandbox
     },
     ModuleKind(section: "admin", requires: []) { section, roles throws(ConfigurationError) in

@@ -173,6 +173,29 @@ def test_anthropics_shape_streamed(claude):
     assert message.content[0].input == {"code": "print(6*7)"} and message.content[1].content.stdout == "42\n"
 
 
+def test_openais_responses(client):
+    asked = {"model": "echo", "input": prompt("print(6*7)"), "tools": [TOOL]}
+    answer = client.responses.create(**asked)
+    assert [item.type for item in answer.output] == ["code_interpreter_call", "message"], answer
+    call = answer.output[0]
+    assert call.code == "print(6*7)" and call.status == "completed" and call.outputs[0].logs == "42\n"
+    assert "42" in answer.output_text and answer.tools[0].type == "code_interpreter"
+    assert answer.model_extra["precontext"][0]["result"]["stdout"] == "42\n"
+    history = [{"role": "user", "content": "go"}, *[item.model_dump(exclude_none=True) for item in answer.output]]
+    again = client.responses.create(model="echo", input=[*history, {"role": "user", "content": "thanks"}], tools=[TOOL])
+    assert again.output_text == "thanks"
+
+
+def test_openais_responses_streamed(client):
+    with client.responses.stream(model="echo", input=prompt("print(6*7)"), tools=[TOOL]) as stream:
+        types = [event.type for event in stream]
+        answer = stream.get_final_response()
+    runs = [name for name in types if "code_interpreter" in name]
+    prefix = "response.code_interpreter_call"
+    assert runs == [prefix + end for end in (".in_progress", "_code.delta", "_code.done", ".interpreting", ".completed")]
+    assert [item.type for item in answer.output] == ["code_interpreter_call", "message"] and "42" in answer.output_text
+
+
 def test_a_node_with_the_tool(house, client):
     status, node = house.request(
         "POST", "/v1/nodes", {"alias": "coder", "model": "echo", "tools": [{"type": "code_interpreter"}]},

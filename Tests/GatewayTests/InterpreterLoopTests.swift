@@ -31,6 +31,8 @@ struct InterpreterLoopTests {
         let tasks = Mutex<[CodeTask]>([])
         var runsCode: Bool { true }
 
+        func open(_ ids: [String], for exchange: Exchange) async throws(Failure) -> [CodeFile] { [] }
+
         func run(_ task: CodeTask) async throws(Failure) -> CodeOutcome {
             tasks.withLock { $0.append(task) }
             if task.code == "fail" { throw Failure(.overloaded, "no room") }

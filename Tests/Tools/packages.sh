@@ -61,6 +61,7 @@ for group in "$@"; do
         want libnginx-mod-http-echo test -e /usr/lib/nginx/modules/ngx_http_echo_module.so
         want wrk command -v wrk
         want sqlcipher library libsqlcipher.so.0
+        want bubblewrap command -v bwrap
         ;;
     *)
         echo "packages.sh: error: there is no group '$group'" >&2

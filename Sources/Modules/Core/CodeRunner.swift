@@ -12,6 +12,11 @@ package protocol CodeRunner: Sendable {
 
     /// - Throws: where it was not begun: `overloaded`, `disabled`.
     func run(_ task: CodeTask) async throws(Failure) -> CodeOutcome
+
+    /// Files that the tenant keeps, for a run: what a client named by its ids.
+    ///
+    /// - Throws: `not_found`, `insufficient_scope`, `payload_too_large`.
+    func open(_ ids: [String], for exchange: Exchange) async throws(Failure) -> [CodeFile]
 }
 
 /// Python to be run once, for whom, with which files beside it.
@@ -24,15 +29,22 @@ package struct CodeTask: Sendable {
     package let code: String
     /// Paths below the workspace, as bytes, and what is in them.
     package var files: [CodeFile]
+    /// The exchange that it belongs to; on the same loop.
+    package var exchange: Exchange?
+    /// Whether what the run leaves is kept, where the tenant has agreed to that and the exchange's key may.
+    package var keepsFiles: Bool
 
     package init(
-        tenant: TenantID?, loop: EventLoop, cancellation: Cancellation, code: String, files: [CodeFile] = []
+        tenant: TenantID?, loop: EventLoop, cancellation: Cancellation, code: String, files: [CodeFile] = [],
+        exchange: Exchange? = nil, keepsFiles: Bool = false
     ) {
         self.tenant = tenant
         self.loop = loop
         self.cancellation = cancellation
         self.code = code
         self.files = files
+        self.exchange = exchange
+        self.keepsFiles = keepsFiles
     }
 }
 

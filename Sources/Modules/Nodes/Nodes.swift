@@ -30,6 +30,9 @@ package final class Nodes: Module {
     /// What tenants have agreed to, for the other modules.
     package var consents: any Consents { context.consents }
 
+    /// What tenants keep, for the other modules.
+    package var files: any TenantFiles { KeptFiles(context: context) }
+
     /// What clients name with `node/<alias>`, for the gateway.
     package var names: any NodeDirectory { NodeNames(context: context) }
 

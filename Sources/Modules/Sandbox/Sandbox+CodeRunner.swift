@@ -18,14 +18,32 @@ extension Sandbox: CodeRunner {
             python.program(file: name, arguments: [], cpus: max(1, settings.cpuHundredths / 100)),
             files: [BoxOrder.File(name: Array(name.utf8), content: Array(task.code.utf8))] + files,
             limits: settings.standard, layers: layers)
-        let answer = try await runner.answer(
+        var answer = try await runner.answer(
             RunRequest(tenant: task.tenant, order: order), id: ULID.make(prefix: "exe_", at: .now()),
-            from: task.loop, cancellation: task.cancellation, enforcements: state.verdict?.enforcements)
+            from: task.loop, cancellation: task.cancellation, enforcements: state.verdict?.enforcements,
+            exchange: task.exchange)
+        if task.keepsFiles, let exchange = task.exchange {
+            answer.fileIDs = await keep(answer.result.files, for: exchange)
+        }
         let result = answer.result
         return CodeOutcome(
             json: answer.json, output: String(decoding: result.output, as: UTF8.self),
             errors: String(decoding: result.errors, as: UTF8.self), exitCode: result.report.exitCode,
             status: answer.status.rawValue,
             files: result.files.map { CodeFile(name: $0.name, content: $0.content) })
+    }
+
+    package func open(_ ids: [String], for exchange: Exchange) async throws(Failure) -> [CodeFile] {
+        let most = settings.requestBytesMax
+        return try await open(ids.map { (nil, $0) }, for: exchange, bytesMax: most).map {
+            CodeFile(name: $0.name, content: $0.content)
+        }
+    }
+
+    /// What models' programs leave is kept where that was agreed to and nobody asked for the contrary. What cannot be kept is
+    /// in the answer all the same.
+    private func keep(_ left: [BoxOrder.File], for exchange: Exchange) async -> [[UInt8]: String] {
+        guard let files, !left.isEmpty, (try? await files.admit(exchange)) != nil else { return [:] }
+        return await keep(left, in: files, for: exchange)
     }
 }

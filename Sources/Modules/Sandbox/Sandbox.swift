@@ -17,6 +17,8 @@ package final class Sandbox: Module {
     private let hello: KeeperLink.Hello
     /// What runs code, once started; guards the reference.
     private let runner = Mutex<Runner?>(nil)
+    /// Guards the reference.
+    private let kept = Mutex<(any TenantFiles)?>(nil)
     /// Workspaces that are kept between runs.
     let sessions = Sessions()
     /// What this host can, and why it cannot; guards itself.
@@ -56,6 +58,12 @@ package final class Sandbox: Module {
         let sessions = sessions
         store.onDeletion { sessions.forget($0) }
     }
+
+    /// Where tenants keep files. Before the start.
+    package func join(_ files: any TenantFiles) { kept.withLock { $0 = files } }
+
+    /// What tenants keep; nil without the module that keeps it.
+    var files: (any TenantFiles)? { kept.withLock { $0 } }
 
     /// What runs code; nil where it is not started.
     var running: Runner? { runner.withLock { $0 } }

@@ -7,7 +7,9 @@ import JSON
 struct ResponseObject: Sendable {
     /// One item of the output.
     struct Item: Sendable {
-        enum Kind: Equatable, Sendable { case text, refusal, reasoning, call(index: Int, id: String, name: String) }
+        enum Kind: Equatable, Sendable {
+            case text, refusal, reasoning, call(index: Int, id: String, name: String), run(CodeRun)
+        }
 
         let kind: Kind
         let id: String
@@ -24,7 +26,7 @@ struct ResponseObject: Sendable {
             case .text: ["type": "output_text", "text": .string(text), "annotations": [], "logprobs": []]
             case .refusal: ["type": "refusal", "refusal": .string(text)]
             case .reasoning: ["type": "reasoning_text", "text": .string(text)]
-            case .call: nil
+            case .call, .run: nil
             }
         }
 
@@ -42,6 +44,12 @@ struct ResponseObject: Sendable {
                 [
                     "id": .string(id), "type": "function_call", "status": status, "call_id": .string(callID),
                     "name": .string(name), "arguments": .string(isEmpty ? "" : arguments),
+                ]
+            case .run(let run):
+                [
+                    "id": .string(id), "type": "code_interpreter_call", "status": status,
+                    "code": .string(isEmpty ? "" : run.code), "container_id": .string("cntr_\(id)"),
+                    "outputs": isEmpty ? .null : [["type": "logs", "logs": .string(run.output + run.errors)]],
                 ]
             }
         }
@@ -86,6 +94,10 @@ struct ResponseObject: Sendable {
         object.append("usage", isOver ? usage.map(\.responses) ?? .null : .null)
         object.append("user", request.user.map(JSONValue.string) ?? .null)
         object.append("metadata", .object(request.metadata))
+        let runs = items.compactMap { item in
+            if case .run(let run) = item.kind { run.precontext } else { nil }
+        }
+        if isOver, !runs.isEmpty { object.append("precontext", .array(runs)) }
         return .object(object)
     }
 
@@ -141,7 +153,10 @@ struct ResponseObject: Sendable {
     }
 
     private static func tool(_ tool: ChatTool) -> JSONValue {
-        [
+        if tool.description == InterpreterTool.description, tool.name == InterpreterTool.openAIType {
+            return InterpreterTool.asClientsName(.responses) ?? .null
+        }
+        return [
             "type": "function", "name": .string(tool.name),
             "description": tool.description.map(JSONValue.string) ?? .null, "parameters": tool.parameters ?? .null,
             "strict": tool.isStrict.map(JSONValue.bool) ?? .null,

@@ -34,6 +34,7 @@ package struct ResponsesWriter: Sendable {
         case .toolCallStarted(0, let index, let id, let name):
             return begin() + closeContent() + open(.call(index: index, id: id, name: name))
         case .toolCallArguments(0, let index, let text): return arguments(index, text)
+        case .ran(let run): return ran(run)
         case .finished(0, let reason):
             object.finish = reason
             return []
@@ -114,6 +115,7 @@ package struct ResponsesWriter: Sendable {
             case .text, .refusal: "msg"
             case .reasoning: "rs"
             case .call: "fc"
+            case .run: "ci"
             }
         let item = ResponseObject.Item(kind: kind, id: "\(prefix)_\(context.answerID)\(index)")
         object.items.append(item)
@@ -125,6 +127,24 @@ package struct ResponsesWriter: Sendable {
             events += event("response.content_part.added", members)
         }
         return events
+    }
+
+    /// A program that was run: all of its events at once, since it is known when it is over.
+    private mutating func ran(_ run: CodeRun) -> [UInt8] {
+        guard take(run.code), take(run.output + run.errors) else { return begin() + fail(.malformedAnswer) }
+        var events = begin() + closeContent() + open(.run(run))
+        let index = object.items.count - 1
+        let prefix = "response.code_interpreter_call"
+        var code = place(index, content: false)
+        events += event(prefix + ".in_progress", code)
+        code.append("delta", .string(run.code))
+        events += event(prefix + "_code.delta", code)
+        var whole = place(index, content: false)
+        whole.append("code", .string(run.code))
+        events += event(prefix + "_code.done", whole)
+        events += event(prefix + ".interpreting", place(index, content: false))
+        events += event(prefix + ".completed", place(index, content: false))
+        return events + close(index)
     }
 
     /// Ends the item of text, refusal or reasoning that is open.
@@ -144,7 +164,7 @@ package struct ResponsesWriter: Sendable {
             var members = place(index, content: true)
             members.append("part", part)
             events += event("response.content_part.done", members)
-        } else {
+        } else if case .call = item.kind {
             var members = place(index, content: false)
             members.append("arguments", .string(item.arguments))
             events += event("response.function_call_arguments.done", members)
@@ -163,6 +183,7 @@ package struct ResponsesWriter: Sendable {
         case .refusal: "refusal"
         case .reasoning: "reasoning_text"
         case .call: "function_call_arguments"
+        case .run: "code_interpreter_call"
         }
     }
 

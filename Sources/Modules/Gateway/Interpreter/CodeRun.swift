@@ -41,9 +41,16 @@ package struct CodeRun: Equatable, Sendable {
             "type": "code_execution_tool_result", "tool_use_id": .string("srvtoolu_\(id)"),
             "content": [
                 "type": "code_execution_result", "stdout": .string(output), "stderr": .string(errors),
-                "return_code": .int(exitCode), "content": [],
+                "return_code": .int(exitCode), "content": .array(keptFiles),
             ],
         ]
+    }
+
+    /// Files that are kept now, as Anthropic names them.
+    private var keptFiles: [JSONValue] {
+        (result["files"]?.array ?? []).compactMap { file in
+            file["file_id"]?.string.map { ["type": "code_execution_output", "file_id": .string($0)] }
+        }
     }
 
     /// What the model is told.

@@ -35,10 +35,11 @@ extension Gateway {
         }
         note(worstOf: request, call, model)
         try await exchange.advance(through: .record)
+        let files = try await runner.open(tool.fileIDs, for: exchange)
         var models = ([model] + fallbacks(of: model, for: principal))[...]
         while let next = models.popFirst() {
             do throws(Fault) {
-                return try await perform(request, tool, call, next, runner)
+                return try await perform(request, tool, files, call, next, runner)
             } catch {
                 guard error.permitsFallback, !models.isEmpty, !exchange.request.cancellation.isFired else {
                     throw Failure(error)
@@ -47,6 +48,13 @@ extension Gateway {
             }
         }
         throw Failure(.upstreamError, "no model answered")
+    }
+
+    /// Whether the body lets what programs leave be kept: responses have to ask for it, as for anything that is kept of them;
+    /// elsewhere `store` may say no.
+    private static func permitsKeeping(_ call: ModelCall) -> Bool {
+        let wish = call.root["store"]?.bool
+        return call.route == .responses ? wish == true : wish != false
     }
 
     /// The conversation of a body whose fields are checked.
@@ -95,7 +103,8 @@ extension Gateway {
     }
 
     private func perform(
-        _ request: ChatRequest, _ tool: InterpreterTool, _ call: ModelCall, _ model: Model, _ runner: any CodeRunner
+        _ request: ChatRequest, _ tool: InterpreterTool, _ files: [CodeFile], _ call: ModelCall, _ model: Model,
+        _ runner: any CodeRunner
     ) async throws(Fault) -> Reply {
         let exchange = call.exchange
         guard let (client, needles) = upstream(on: exchange.request.loop) else {
@@ -108,7 +117,8 @@ extension Gateway {
             ask: { (request, receive) async throws(Fault) in
                 try await self.askPatiently(request, model, client, needles, exchange, receive)
             },
-            used: { exchange.note($0, of: model) })
+            used: { exchange.note($0, of: model) }, files: files, exchange: exchange,
+            keepsFiles: Self.permitsKeeping(call))
         exchange.note(model)
         let context = call.context(model)
         exchange.answerFields.append(contentsOf: model.answerFields)

@@ -25,6 +25,12 @@ struct InterpreterLoop {
     let ask: (ChatRequest, (ChatEvent) async -> Bool) async throws(Fault) -> Void
     /// Told what all turns so far have used.
     let used: (TokenUsage) -> Void
+    /// What is there from the beginning.
+    var files: [CodeFile] = []
+    /// The exchange that it belongs to.
+    var exchange: Exchange?
+    /// Whether what programs leave may be kept.
+    var keepsFiles = false
 
     /// Gives the events of the one answer to `receive` until it returns false.
     ///
@@ -34,7 +40,7 @@ struct InterpreterLoop {
         request.isStreamed = true
         request.showsUsage = true
         request.choices = 1
-        var state = InterpreterState(deadline: .now() + settings.time)
+        var state = InterpreterState(deadline: .now() + settings.time, files: files)
         for round in 1...settings.rounds {
             if round == settings.rounds || isSpent(state) { request.toolChoice = .forbidden }
             let turn: InterpreterTurn
@@ -134,7 +140,9 @@ struct InterpreterLoop {
         guard !isOneTooMany else { return refused("too many programs at once") }
         do throws(Failure) {
             let outcome = try await runner.run(
-                CodeTask(tenant: tenant, loop: loop, cancellation: cancellation, code: code, files: state.files))
+                CodeTask(
+                    tenant: tenant, loop: loop, cancellation: cancellation, code: code, files: state.files,
+                    exchange: exchange, keepsFiles: keepsFiles))
             state.keep(outcome.files)
             return CodeRun(
                 id: call.id, code: code, result: outcome.json, output: outcome.output, errors: outcome.errors,
@@ -161,7 +169,7 @@ private struct InterpreterState {
     private var isUnknown = false
     private(set) var files: [CodeFile] = []
 
-    init(deadline: Instant) { self.deadline = deadline }
+    init(deadline: Instant, files: [CodeFile]) { (self.deadline, self.files) = (deadline, files) }
 
     mutating func add(_ more: TokenUsage?) {
         isUnknown = isUnknown || more == nil

@@ -10,8 +10,12 @@ import JSON
 struct InterpreterTool {
     /// What the model calls it.
     let name: String
+    /// Files that the tenant keeps and that are to be there, by id.
+    let fileIDs: [String]
     /// The body with the function in its place.
     let document: JSONDocument
+
+    static let fileIDsMax = 20
 
     static let openAIType = "code_interpreter"
     static let anthropicPrefix = "code_execution_"
@@ -30,22 +34,22 @@ struct InterpreterTool {
     /// - Throws: a fault for one that says what is not known.
     init?(_ call: ModelCall) throws(Fault) {
         let isAnthropic = call.route == .messages
-        guard call.route == .chat || isAnthropic, let tools = call.root["tools"], tools.kind == .array else {
-            return nil
-        }
+        let isResponses = call.route == .responses
+        guard call.route == .chat || isAnthropic || isResponses, let tools = call.root["tools"], tools.kind == .array
+        else { return nil }
         let places = tools.elements.enumerated().filter { Self.isInterpreter($1, isAnthropic) }.map(\.offset)
         guard let place = places.first else { return nil }
         guard places.count == 1 else {
             throw .invalid("tools[\(places[1])]", "There is one code interpreter.")
         }
-        try Self.check(Array(tools.elements)[place], "tools[\(place)]", isAnthropic)
+        fileIDs = try Self.check(Array(tools.elements)[place], "tools[\(place)]", isAnthropic)
         let name = isAnthropic ? "code_execution" : Self.openAIType
         self.name = name
         for (index, tool) in tools.elements.enumerated() where index != place {
-            let other = isAnthropic ? tool["name"]?.string : tool["function"]?["name"]?.string
+            let other = isAnthropic || isResponses ? tool["name"]?.string : tool["function"]?["name"]?.string
             if other == name { throw .invalid("tools[\(index)]", "This is the name of the code interpreter.") }
         }
-        document = try Self.rewritten(call.root.value, place: place, name: name, isAnthropic)
+        document = try Self.rewritten(call.root.value, place: place, name: name, call.route)
     }
 
     /// How a client names it on a route; nil where there is none.
@@ -53,6 +57,7 @@ struct InterpreterTool {
         switch route {
         case .chat: ["type": .string(openAIType)]
         case .messages: ["type": .string(anthropicPrefix + "20250825"), "name": "code_execution"]
+        case .responses: ["type": .string(openAIType), "container": ["type": "auto"]]
         default: nil
         }
     }
@@ -62,7 +67,8 @@ struct InterpreterTool {
         return isAnthropic ? type.hasPrefix(anthropicPrefix) : type == openAIType
     }
 
-    private static func check(_ tool: JSONNode, _ path: String, _ isAnthropic: Bool) throws(Fault) {
+    /// - Returns: the ids of the container's files.
+    private static func check(_ tool: JSONNode, _ path: String, _ isAnthropic: Bool) throws(Fault) -> [String] {
         let known = isAnthropic ? ["type", "name", "cache_control"] : ["type", "container"]
         for member in tool.members where !known.contains(member.name) {
             throw Fault(.unknownParameter, "Unknown parameter.", param: "\(path).\(member.name.prefix(64))")
@@ -70,32 +76,48 @@ struct InterpreterTool {
         if isAnthropic, tool["name"]?.string != "code_execution" {
             throw .invalid("\(path).name", "This must be \"code_execution\".")
         }
-        guard let container = tool["container"], !container.isNull else { return }
-        guard container["type"]?.string == "auto", container.count == 1 else {
+        guard let container = tool["container"], !container.isNull else { return [] }
+        let files = container["file_ids"]
+        guard container["type"]?.string == "auto", container.count == (files == nil ? 1 : 2) else {
             throw .invalid(
-                "\(path).container", "This must be {\"type\":\"auto\"}: every answer has a sandbox of its own.")
+                "\(path).container",
+                "This must be {\"type\":\"auto\"}, with \"file_ids\" where files are to be there: every answer has a sandbox of "
+                    + "its own.")
         }
+        guard let files, !files.isNull else { return [] }
+        let ids = files.elements.map { $0.string ?? "" }
+        guard files.kind == .array, ids.count <= fileIDsMax, Set(ids).count == ids.count, !ids.contains("") else {
+            throw .invalid("\(path).container.file_ids", "This must be a list of at most \(fileIDsMax) ids of files.")
+        }
+        return ids
     }
 
     private static func rewritten(
-        _ body: JSONValue, place: Int, name: String, _ isAnthropic: Bool
+        _ body: JSONValue, place: Int, name: String, _ route: ModelRoute
     ) throws(Fault) -> JSONDocument {
         var body = body
         var tools = body["tools"]?.array ?? []
-        tools[place] =
-            isAnthropic
-            ? ["name": .string(name), "description": .string(description), "input_schema": parameters]
-            : [
-                "type": "function",
-                "function": [
-                    "name": .string(name), "description": .string(description), "parameters": parameters,
-                ],
-            ]
-        body["tools"] = .array(tools)
-        if !isAnthropic, body["tool_choice"]?["type"]?.string == openAIType {
-            body["tool_choice"] = ["type": "function", "function": ["name": .string(name)]]
+        let choice: JSONValue
+        let function: JSONObject = [
+            "name": .string(name), "description": .string(description), "parameters": parameters,
+        ]
+        switch route {
+        case .messages:
+            tools[place] = ["name": .string(name), "description": .string(description), "input_schema": parameters]
+            choice = .null
+            replay(&body)
+        case .responses:
+            var flat: JSONObject = ["type": "function"]
+            for (name, value) in function.members { flat.append(name, value) }
+            tools[place] = .object(flat)
+            choice = ["type": "function", "name": .string(name)]
+            replayItems(&body)
+        default:
+            tools[place] = ["type": "function", "function": .object(function)]
+            choice = ["type": "function", "function": ["name": .string(name)]]
         }
-        if isAnthropic { replay(&body) }
+        body["tools"] = .array(tools)
+        if route != .messages, body["tool_choice"]?["type"]?.string == openAIType { body["tool_choice"] = choice }
         do throws(JSONError) {
             return try JSONDocument(parsing: body.serialized())
         } catch {
@@ -124,6 +146,18 @@ struct InterpreterTool {
                 })
         }
         body["messages"] = .array(messages)
+    }
+
+    /// The same for OpenAI's items.
+    private static func replayItems(_ body: inout JSONValue) {
+        guard let items = body["input"]?.array else { return }
+        body["input"] = .array(
+            items.map { item in
+                guard item["type"]?.string == "code_interpreter_call" else { return item }
+                let logs = (item["outputs"]?.array ?? []).compactMap { $0["logs"]?.string }.joined()
+                let text = "[I ran this program]\n\(item["code"]?.string ?? "")\n[It printed]\n\(logs)"
+                return ["type": "message", "role": "assistant", "content": .string(text)]
+            })
     }
 
     /// The program in a call's arguments; nil where there is none.

@@ -139,7 +139,7 @@ extension Gateway {
                 ).perform(receive)
             },
             // The sum comes with the end; without an end the worst case stands.
-            used: { _ in })
+            used: { _ in }, exchange: task.exchange)
     }
 }
 

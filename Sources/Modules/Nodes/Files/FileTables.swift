@@ -116,14 +116,23 @@ enum FileTables {
 
     /// Makes a file whole: its name, and what it is for.
     static func finish(_ id: String, _ form: UploadForm, in transaction: any TenantTransaction) throws(SQLiteError) {
+        try finish(
+            id, filename: form.filename ?? "", mediaType: form.mediaType, purpose: form.purpose,
+            expiresAfterSeconds: form.expiresAfterSeconds, in: transaction)
+    }
+
+    static func finish(
+        _ id: String, filename: String, mediaType: String?, purpose: FilePurpose?, expiresAfterSeconds: Int?,
+        in transaction: any TenantTransaction
+    ) throws(SQLiteError) {
         let sheet: JSONValue = [
-            "filename": .string(form.filename ?? ""), "media_type": form.mediaType.map(JSONValue.string) ?? .null,
+            "filename": .string(filename), "media_type": mediaType.map(JSONValue.string) ?? .null,
         ]
         let sealed = try transaction.seal(sheet.serialized(), in: cell(id), of: ObjectID(id))
         try transaction.connection.execute(
             """
             UPDATE nodes_files SET sheet = ?1, purpose = ?2, is_whole = 1, expires_at = created_at + ?3 WHERE id = ?4
-            """, sealed, form.purpose?.rawValue ?? "", form.expiresAfterSeconds.map { $0 * 1000 }, id)
+            """, sealed, purpose?.rawValue ?? "", expiresAfterSeconds.map { $0 * 1000 }, id)
     }
 
     /// Deletes a file and erases its key.

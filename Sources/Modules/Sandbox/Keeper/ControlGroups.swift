@@ -102,6 +102,8 @@ struct ControlGroups {
     }
 
     private var bases: [Base] = []
+    /// Makes a group, in a folder, by its name; for tests that stand in for the kernel, which puts files into it.
+    private let makeFolder: (CInt, String) -> Bool
     static let family = "gatehouse-sandbox"
     /// Where the gateway goes in a group of the second version that was delegated to it.
     static let gateway = "gatehouse-gateway"
@@ -109,9 +111,13 @@ struct ControlGroups {
     /// Makes the keeper's own groups wherever it may, and removes those of keepers that are no more.
     ///
     /// - Parameter owner: who is to use them.
-    init(_ hierarchies: Hierarchies, process: Int32, owner: KeeperIdentity) {
+    init(
+        _ hierarchies: Hierarchies, process: Int32, owner: KeeperIdentity,
+        makeFolder: @escaping (CInt, String) -> Bool = { unsafe mkdirat($0, $1, 0o755) == 0 }
+    ) {
+        self.makeFolder = makeFolder
         for hierarchy in hierarchies.found {
-            guard let base = Self.base(hierarchy, process, owner) else { continue }
+            guard let base = Self.base(hierarchy, process, owner, makeFolder) else { continue }
             bases.append(base)
         }
     }
@@ -125,19 +131,22 @@ struct ControlGroups {
         return Enforcements(memory: by("memory"), processes: by("pids"), cpu: by("cpuacct"))
     }
 
-    private static func base(_ hierarchy: Hierarchies.Hierarchy, _ process: Int32, _ owner: KeeperIdentity) -> Base? {
+    private static func base(
+        _ hierarchy: Hierarchies.Hierarchy, _ process: Int32, _ owner: KeeperIdentity,
+        _ makeFolder: (CInt, String) -> Bool
+    ) -> Base? {
         guard let top = open(folder: hierarchy.folder) else { return nil }
         defer { close(top) }
-        unsafe _ = mkdirat(top, family, 0o755)
+        _ = makeFolder(top, family)
         guard let parent = open(folder: family, in: top) else { return nil }
         sweep(parent)
         let name = String(process)
-        guard unsafe mkdirat(parent, name, 0o755) == 0, let folder = open(folder: name, in: parent) else {
+        guard makeFolder(parent, name), let folder = open(folder: name, in: parent) else {
             close(parent)
             return nil
         }
         let switches = hierarchy.controllers.subtracting(["cpuacct"]).sorted().map { "+" + $0 }.joined(separator: " ")
-        if hierarchy.isVersion2, !stepAside(top: top, folders: [parent, folder], switches) {
+        if hierarchy.isVersion2, !stepAside(top: top, folders: [parent, folder], switches, makeFolder) {
             close(folder)
             unsafe _ = unlinkat(parent, name, AT_REMOVEDIR)
             close(parent)
@@ -155,15 +164,17 @@ struct ControlGroups {
     /// delegated to the gateway, the gateway, which is this process's parent.
     ///
     /// - Returns: false where others are in this group, which is not ours then; everybody is back where they were.
-    private static func stepAside(top: CInt, folders: [CInt], _ switches: String) -> Bool {
+    private static func stepAside(
+        top: CInt, folders: [CInt], _ switches: String, _ makeFolder: (CInt, String) -> Bool
+    ) -> Bool {
         let enable = { (folder: CInt) in write(switches, "cgroup.subtree_control", in: folder) }
         guard let runs = folders.last else { return false }
-        unsafe _ = mkdirat(runs, "keeper", 0o755)
+        _ = makeFolder(runs, "keeper")
         let isAside = write("0", "keeper/cgroup.procs", in: runs)
         let gatewayProcess = getppid()
         var isAlone = isAside && enable(top)
         if isAside, !isAlone, gatewayProcess > 1 {
-            unsafe _ = mkdirat(top, gateway, 0o755)
+            _ = makeFolder(top, gateway)
             isAlone = write(String(gatewayProcess), gateway + "/cgroup.procs", in: top) && enable(top)
             if !isAlone { _ = write(String(gatewayProcess), "cgroup.procs", in: top) }
         }
@@ -205,8 +216,9 @@ struct ControlGroups {
         do throws(BoxFailure) {
             for base in bases {
                 let name = "run-\(number)"
-                let made = unsafe mkdirat(base.folder, name, 0o755)
-                guard made == 0, let folder = Self.open(folder: name, in: base.folder) else { throw BoxFailure(.group) }
+                guard makeFolder(base.folder, name), let folder = Self.open(folder: name, in: base.folder) else {
+                    throw BoxFailure(.group)
+                }
                 defer { close(folder) }
                 group.folders.append((base.folder, name))
                 try Self.set(base.isVersion2, base.controllers, folder, memoryBytes, processes, cpuHundredths)

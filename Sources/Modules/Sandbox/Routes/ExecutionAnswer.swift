@@ -42,6 +42,10 @@ struct ExecutionAnswer: Sendable {
     let queued: Duration
     let order: BoxOrder
     let enforcements: Enforcements
+    /// Files that are kept now, by name.
+    var fileIDs: [[UInt8]: String] = [:]
+    /// Whether those are named and not sent: their content is to be had at `/v1/files`.
+    var sendsKeptFiles = true
 
     var status: ExecutionStatus { ExecutionStatus(result.report) }
 
@@ -63,7 +67,7 @@ struct ExecutionAnswer: Sendable {
             "stderr": .string(String(decoding: result.errors, as: UTF8.self)),
             "note": note.map { .string($0) } ?? .null,
             "truncated": ["stdout": .bool(result.isOutputCut), "stderr": .bool(result.areErrorsCut)],
-            "files": .array(result.files.map { .object(Self.json($0)) }),
+            "files": .array(result.files.map { .object(json(of: $0)) }),
             "usage": [
                 "wall_ms": .int(report.wallNanoseconds / 1_000_000), "cpu_ms": .int(report.cpuNanoseconds / 1_000_000),
                 "queue_ms": .int(Int(queued.clampedMilliseconds)), "memory_peak_bytes": .int(report.memoryPeakBytes),
@@ -111,6 +115,14 @@ struct ExecutionAnswer: Sendable {
             notes.append("limits are held without control groups on this host, and so with a delay")
         }
         return notes.isEmpty ? nil : notes.joined(separator: "; ")
+    }
+
+    private func json(of file: BoxOrder.File) -> JSONObject {
+        guard let id = fileIDs[file.name] else { return Self.json(file) }
+        var json = Self.json(file)
+        if !sendsKeptFiles { json["content_base64"] = nil }
+        json["file_id"] = .string(id)
+        return json
     }
 
     /// A file that the run left.

@@ -9,6 +9,10 @@ struct ExecutionRequest: Sendable {
     var language: Language
     var code: String
     var files: [BoxOrder.File] = []
+    /// Files that the tenant keeps, by id, with the name that each is to have; nil for its own.
+    var kept: [(name: [UInt8]?, id: String)] = []
+    /// Whether what it leaves is kept, and named in the answer and not sent.
+    var stores = false
     var input = ""
     var arguments: [String] = []
     var limits: BoxLimits
@@ -20,7 +24,7 @@ struct ExecutionRequest: Sendable {
     static let argumentsMax = 64
     static let argumentBytesMax = 4096
 
-    static let names = ["language", "code", "files", "stdin", "args", "limits", "stream", "session_id"]
+    static let names = ["language", "code", "files", "stdin", "args", "limits", "stream", "session_id", "store"]
     static let limitNames = ["wall_ms", "cpu_ms", "memory_bytes", "processes", "output_bytes", "disk_bytes"]
 
     /// - Throws: 400, naming the field.
@@ -35,6 +39,7 @@ struct ExecutionRequest: Sendable {
         code = try body.required("code", body.string("code", bytes: 1...bytesMax))
         input = try body.string("stdin", bytes: 0...bytesMax) ?? ""
         isStreamed = try body.bool("stream") ?? false
+        stores = try body.bool("store") ?? false
         session = try body.string("session_id", bytes: 1...64)
         limits = try Self.limits(body, settings)
         arguments = try Self.arguments(body)
@@ -82,18 +87,42 @@ struct ExecutionRequest: Sendable {
         var names = Set<[UInt8]>()
         for (index, element) in list.enumerated() {
             guard let object = element.object else { throw body.refusal("files[\(index)]", "must be an object") }
-            let file = try JSONBody(object, known: ["name", "content_base64"], path: "files[\(index)].")
-            let name = try file.required("name", file.string("name", bytes: 0...WorkspacePath.bytesMax))
+            let file = try JSONBody(object, known: ["name", "content_base64", "file_id"], path: "files[\(index)].")
+            let id = try file.string("file_id", bytes: 1...64)
+            if id != nil, file["content_base64"] != nil {
+                throw file.refusal("file_id", "comes in the place of content_base64")
+            }
+            let given = try file.string("name", bytes: 0...WorkspacePath.bytesMax)
+            if let id, given == nil {
+                kept.append((nil, id))
+                continue
+            }
+            let name = try file.required("name", given)
             do throws(WorkspacePath.Refusal) {
                 try WorkspacePath.check(name)
             } catch {
                 throw file.refusal("name", error.message)
             }
-            let text = try file.required("content_base64", file.string("content_base64", bytes: 0...(1 << 28)))
-            guard let content = Base64.decode(text) else { throw file.refusal("content_base64", "is not base64") }
             let bytes = Array(name.utf8)
             guard names.insert(bytes).inserted else { throw file.refusal("name", "is the name of another file") }
+            if let id {
+                kept.append((bytes, id))
+                continue
+            }
+            let text = try file.required("content_base64", file.string("content_base64", bytes: 0...(1 << 28)))
+            guard let content = Base64.decode(text) else { throw file.refusal("content_base64", "is not base64") }
             files.append(BoxOrder.File(name: bytes, content: content))
+        }
+    }
+
+    /// Adds files that the tenant keeps.
+    mutating func add(_ more: [BoxOrder.File]) throws(Failure) {
+        var names = Set(files.map(\.name))
+        for file in more {
+            guard names.insert(file.name).inserted else {
+                throw Failure(.invalidParameter, "two files have one name; give each a name", param: "files")
+            }
+            files.append(file)
         }
     }
 
@@ -120,8 +149,10 @@ struct ExecutionRequest: Sendable {
             "files": [
                 "type": "array",
                 "items": [
-                    "type": "object", "required": ["name", "content_base64"],
-                    "properties": ["name": ["type": "string"], "content_base64": ["type": "string"]],
+                    "type": "object", "additionalProperties": false,
+                    "properties": [
+                        "name": ["type": "string"], "content_base64": ["type": "string"], "file_id": ["type": "string"],
+                    ],
                 ],
             ],
             "limits": [
@@ -129,7 +160,7 @@ struct ExecutionRequest: Sendable {
                 "properties": .object(
                     JSONObject(limitNames.map { (name: $0, value: ["type": "integer", "minimum": 1]) })),
             ],
-            "stream": ["type": "boolean"], "session_id": ["type": "string"],
+            "stream": ["type": "boolean"], "store": ["type": "boolean"], "session_id": ["type": "string"],
         ],
     ]
 }

@@ -20,10 +20,13 @@ struct ExecutionRoutes: Sendable {
             let settings = sandbox.settings
             let body = try await JSONBody(exchange, bytesMax: settings.requestBytesMax, known: ExecutionRequest.names)
             let languages = sandbox.state.languages
-            let request = try ExecutionRequest(body, languages: languages, settings: settings)
-            let call = try ExecutionCall(exchange, request, sandbox)
+            var request = try ExecutionRequest(body, languages: languages, settings: settings)
+            _ = try ExecutionCall(exchange, request, sandbox)
             exchange.figures.isStreamed = request.isStreamed
             try await exchange.advance(through: .record)
+            if request.stores { try await sandbox.requireKeeping(exchange) }
+            try request.add(try await sandbox.open(request.kept, for: exchange, bytesMax: settings.requestBytesMax))
+            let call = try ExecutionCall(exchange, request, sandbox)
             return request.isStreamed ? try await call.stream() : try await call.whole()
         }
     }
@@ -76,8 +79,16 @@ struct ExecutionCall: Sendable {
         .json(.object(try await run(feed: nil).json))
     }
 
-    /// Runs it, and answers what came of it.
+    /// Runs it, keeps what it leaves where that was asked for, and answers what came of it.
     func run(feed: RunFeed?) async throws(Failure) -> ExecutionAnswer {
+        var answer = try await runInSession(feed: feed)
+        guard request.stores, let files = sandbox.files else { return answer }
+        answer.sendsKeptFiles = false
+        answer.fileIDs = await sandbox.keep(answer.result.files, in: files, for: exchange)
+        return answer
+    }
+
+    private func runInSession(feed: RunFeed?) async throws(Failure) -> ExecutionAnswer {
         guard let session = request.session else { return try await run(feed: feed, kept: nil) }
         let kept = try sandbox.sessions.begin(session, of: exchange.principal?.tenant, at: exchange.time).files
         do throws(Failure) {
@@ -102,7 +113,7 @@ struct ExecutionCall: Sendable {
             RunRequest(
                 tenant: exchange.principal?.tenant, order: order, input: Array(request.input.utf8)), id: id,
             from: exchange.request.loop, cancellation: exchange.request.cancellation, feed: feed,
-            enforcements: sandbox.state.verdict?.enforcements)
+            enforcements: sandbox.state.verdict?.enforcements, exchange: exchange)
     }
 
     /// Answers with events: `stdout` and `stderr` as they are written, then `result` with the whole answer.
@@ -163,16 +174,21 @@ extension Runner {
     /// Runs something, and says what came of it in the house's words.
     func answer(
         _ wanted: RunRequest, id: String, from loop: EventLoop, cancellation: Cancellation, feed: RunFeed? = nil,
-        enforcements: Enforcements?
+        enforcements: Enforcements?, exchange: Exchange?
     ) async throws(Failure) -> ExecutionAnswer {
+        // Processor time is what others miss: held back at its most, and paid as it was used.
+        let charge = try await exchange?.charge(.execution, atMost: wanted.order.limits.cpuMilliseconds)
         let (outcome, queued): (RunOutcome, Duration)
         do throws(RunRefusal) {
             (outcome, queued) = try await run(wanted, from: loop, cancellation: cancellation, feed: feed)
         } catch {
+            // Nothing of it has run, but where the keeper was lost, and then nobody knows.
+            charge?.cancel()
             throw Failure(error)
         }
         switch outcome {
         case .ended(let result):
+            charge?.settle(result.report.cpuNanoseconds / 1_000_000)
             if result.report.end == .setup {
                 throw Failure(
                     .internal, "the run could not be begun",
@@ -182,6 +198,7 @@ extension Runner {
                 id: id, result: result, queued: queued, order: wanted.order,
                 enforcements: enforcements ?? Enforcements())
         case .refused(let cause):
+            charge?.cancel()
             throw Failure(.overloaded, "the run could not be begun; try again", cause: cause.description)
                 .retrying(after: .seconds(1))
         case .lost: throw Failure(RunRefusal.restarting)

@@ -77,13 +77,12 @@ struct Language: Equatable, Sendable {
 
     /// What runs a file of this language.
     func program(file: String, arguments: [String], cpus: Int) -> BoxOrder.Program {
-        let name = command.split(separator: "/").last.map(String.init) ?? command
-        return .command(path: command, words: [name] + words + [file] + arguments, settings: Self.settings(cpus: cpus))
+        // By its whole path, by which an interpreter finds the virtual environment that it belongs to.
+        .command(path: command, words: [command] + words + [file] + arguments, settings: Self.settings(cpus: cpus))
     }
 
     var versionProgram: BoxOrder.Program {
-        let name = command.split(separator: "/").last.map(String.init) ?? command
-        return .command(path: command, words: [name] + versionWords, settings: Self.settings(cpus: 1))
+        .command(path: command, words: [command] + versionWords, settings: Self.settings(cpus: 1))
     }
 
     /// The environment of a program: nothing of the gateway's.
