@@ -51,7 +51,8 @@ let commandTable = CommandTable(
             ],
             examples: ["gatehouse routes --json", "gatehouse routes --audit"]),
         Command("version", "say which version this is"),
-    ] + keyCommands + operatorCommands + userCommands + providerCommands + tenantCommands + planCommands + nodeCommands
+    ] + keyCommands + operatorCommands + userCommands + passwordCommands + providerCommands + tenantCommands
+        + planCommands + nodeCommands
         + usageCommands + limitCommands + storeCommands + storeFileCommands + backupCommands + auditCommands
         + sandboxCommands + shellCommands,
     examples: ["gatehouse dev", "gatehouse check", "gatehouse serve", "gatehouse key create --name laptop"])

@@ -25,6 +25,27 @@ let operatorCommands = [
         options: [jsonOption], examples: ["gatehouse operator remove usr_01JD0000000000000000000000"]),
 ]
 
+/// The commands of `gatehouse passwords`.
+let passwordCommands = [
+    Command(
+        "passwords import", "make one file of all leaked passwords, to refuse them without asking anybody",
+        explanation: """
+            FOLDER has the range files of "Have I Been Pwned", 00000 to FFFFF, with or without .txt, as its API gives them \
+            (https://api.pwnedpasswords.com/range/00000 …) and its downloader writes them. FILE is then named in the \
+            configuration, as leaked_ranges of [auth]. It takes minutes; what is done so far is in FILE.partial, and the \
+            same command goes on there. A range that is missing ends it: what is not known would count as good.
+            """,
+        operands: [
+            CommandOperand("folder", "where the range files are"), CommandOperand("file", "the file to be made"),
+        ],
+        options: [
+            CommandOption(
+                "least-count", .text("N"), "leave out what was seen in fewer leaks (default: 1, which is everything)"),
+            jsonOption,
+        ],
+        examples: ["gatehouse passwords import ranges /var/lib/gatehouse/leaked-passwords"])
+]
+
 /// The commands of `gatehouse user`.
 let userCommands = [
     Command(

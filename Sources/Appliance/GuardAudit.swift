@@ -45,12 +45,25 @@ struct GuardAudit {
 
         var name: String { "\(method.name) \(path)" }
 
-        /// `key(chat)` → `chat`; `keyOrSession(keys.read, admin)` → `keys.read`; `nil` for others.
-        var scope: Scope? {
-            guard let open = `guard`.firstIndex(of: "("), `guard`.hasPrefix("key") else { return nil }
-            let words = `guard`[`guard`.index(after: open)...].dropLast().split(separator: ",")
-            return words.first.flatMap { Scope(rawValue: String($0)) }
+        /// What stands in the brackets: `keyOrSession(keys.read, admin)` → `keys.read`, `admin`.
+        private var words: [String] {
+            guard let open = `guard`.firstIndex(of: "(") else { return [] }
+            return `guard`[`guard`.index(after: open)...].dropLast().split(separator: ",").map {
+                String($0.drop { $0 == " " })
+            }
         }
+
+        /// Whether a key can open it; of which scope, says `scope`, `nil` for any.
+        var takesKeys: Bool { `guard`.hasPrefix("key") }
+
+        /// `key(chat)` → `chat`; `keyOrSession(keys.read, admin)` → `keys.read`; `nil` for others.
+        var scope: Scope? { takesKeys ? words.first.flatMap { Scope(rawValue: $0) } : nil }
+
+        /// The least role whose session opens it; `nil` for none, and for what any session opens.
+        var role: Role? { words.last.flatMap { Role(rawValue: $0) } }
+
+        /// Whether it opens to any session, whoever's.
+        var takesAnySession: Bool { `guard` == "session" }
 
         /// With something in the place of each parameter.
         func path(with id: String) -> String {
@@ -65,6 +78,8 @@ struct GuardAudit {
     struct Report: Sendable {
         var operations: [Operation] = []
         var probes = 0
+        /// Sessions that were used up.
+        var sparesUsed = 0
         /// Routes that were tried.
         var probed: Set<String> = []
         /// Each names a route and what is wrong with its guard.
@@ -88,8 +103,7 @@ struct GuardAudit {
         let described = Set(report.operations.map(\.name))
         report.findings += known.subtracting(described).sorted().map { "\($0): is served and not described" }
         report.findings += described.subtracting(known).sorted().map { "\($0): is described and not known" }
-        let own = try ownObject()
-        for operation in report.operations { try probe(operation, own, &report) }
+        for operation in report.operations { try probe(operation, &report) }
         report.findings += described.subtracting(report.probed).sorted().map { "\($0): was not tried" }
         return report
     }
@@ -107,13 +121,7 @@ struct GuardAudit {
         }
     }
 
-    /// Something that the first tenant owns and the second must not reach: its node, if there are nodes.
-    private func ownObject() throws(CommandFailure) -> String? {
-        guard let key = credentials["all"]?.string else { return nil }
-        return try call(.post, "/v1/nodes", key).body?["id"]?.string
-    }
-
-    private func probe(_ operation: Operation, _ own: String?, _ report: inout Report) throws(CommandFailure) {
+    private func probe(_ operation: Operation, _ report: inout Report) throws(CommandFailure) {
         report.probed.insert(operation.name)
         func attempt(_ key: String?, _ id: String = Self.nobody) throws(CommandFailure) -> Answer {
             report.probes += 1
@@ -134,25 +142,48 @@ struct GuardAudit {
         try refuse("a false key", "ghk_false", ["invalid_api_key", "invalid_session"])
         try refuse("an expired key", credentials["expired"]?.string, ["expired"])
         try refuse("a revoked key", credentials["revoked"]?.string, ["revoked"])
-        guard operation.guard.hasPrefix("key") else {
-            return try refuse("a key with every scope", credentials["all"]?.string, ["insufficient_scope"])
+        let sessions = credentials["sessions"]
+        try refuse("an expired session", sessions?["expired"]?.string, ["expired"])
+        try refuse("a session that has ended", sessions?["ended"]?.string, ["invalid_session"])
+        var right: [(who: String, credential: String?)] = []
+        if operation.takesKeys {
+            right.append(("a key", credentials["all"]?.string))
+        } else {
+            try refuse("a key with every scope", credentials["all"]?.string, ["insufficient_scope"])
         }
-        var right = credentials["all"]?.string
         if let scope = operation.scope {
             try refuse(
                 "a key without \(scope.rawValue)", credentials["without"]?[scope.rawValue]?.string,
                 ["insufficient_scope"])
-            right = credentials["only"]?[scope.rawValue]?.string
+            right = [("a key with \(scope.rawValue)", credentials["only"]?[scope.rawValue]?.string)]
         }
-        // Last, since it may change what the tenant has.
-        if operation.path.contains("{"), let own {
-            let answer = try attempt(credentials["foreign"]?.string, own)
-            if (200..<300).contains(answer.status) {
-                report.findings.append("\(operation.name): answers \(answer.status) to another tenant's key")
+        if operation.takesAnySession {
+            // Each once: some of these routes end the session that asks.
+            let spares = sessions?["spare"]?.array ?? []
+            right.append(("a session", spares.isEmpty ? nil : spares[report.sparesUsed % spares.count].string))
+            report.sparesUsed += 1
+        } else {
+            for role in Role.allCases {
+                let token = sessions?[role.rawValue]?.string
+                if let least = operation.role, role >= least {
+                    right.append(("the session of a role \(role.rawValue)", token))
+                } else {
+                    try refuse("the session of a role \(role.rawValue)", token, ["insufficient_scope"])
+                }
             }
         }
-        if try !attempt(right).isOpen {
-            report.findings.append("\(operation.name): \(operation.guard), and refuses who should get in")
+        // Last, since it may change what the tenant has.
+        for own in operation.path.contains("{") ? credentials["objects"]?.array ?? [] : [] {
+            for (who, credential) in [
+                ("another tenant's key", credentials["foreign"]), ("another tenant's session", sessions?["foreign"]),
+            ] {
+                let answer = try attempt(credential?.string, own.string ?? Self.nobody)
+                guard (200..<300).contains(answer.status) else { continue }
+                report.findings.append("\(operation.name): answers \(answer.status) to \(who)")
+            }
+        }
+        for (who, credential) in right where try !attempt(credential).isOpen {
+            report.findings.append("\(operation.name): \(operation.guard), and refuses \(who)")
         }
     }
 }

@@ -62,6 +62,7 @@ struct Main {
         case "plan list": try PlanCommands(invocation).list()
         case "plan show": try PlanCommands(invocation).show()
         case "plan set": try PlanCommands(invocation).set()
+        case "passwords import": try PasswordCommands(invocation).importRanges()
         case "store verify": try StoreFileCommands(invocation).verify()
         case "store inventory": try StoreFileCommands(invocation).inventory()
         case "backup create": try BackupCommands(invocation).create()

@@ -5,6 +5,7 @@ import Audit
 import Auth
 import Configuration
 import Core
+import Crypto
 import Gateway
 import Limiter
 import Log
@@ -48,6 +49,10 @@ struct ModuleKind: Sendable {
         var consents: (any Consents)?
         /// What tenants keep.
         var files: (any TenantFiles)?
+        /// Which threads, files and runs of its tenant a caller gets to.
+        var ownership = OwnershipRule.standard
+        /// What a new password is hashed at. No setting: a test takes a cheaper one, and nothing else can.
+        var passwordCost = Scrypt.passwords
         var developmentKeys: (any DevelopmentKeys)?
         /// The origins of keys that are meant for pages.
         var keyOrigins = OriginBook()
@@ -84,7 +89,7 @@ let moduleKinds: [ModuleKind] = [
         let issuer = "https://" + (roles.settings.http.names.hosts.sorted().first ?? "gatehouse")
         let auth = try Auth(
             section, issuer: issuer, database: database, vault: vault, directory: directory, tenants: tenants,
-            log: roles.log)
+            passwordCost: roles.passwordCost, log: roles.log)
         roles.developmentKeys = auth
         roles.keyOrigins = auth.keyOrigins
         roles.exposureWatch = auth
@@ -138,8 +143,8 @@ let moduleKinds: [ModuleKind] = [
             throw section.error("[nodes] needs [store]")
         }
         let nodes = try Nodes(
-            section, settings: roles.settings, store: store, directory: directory, models: roles.models, log: roles.log,
-            now: roles.now)
+            section, settings: roles.settings, store: store, directory: directory, models: roles.models,
+            ownership: roles.ownership, log: roles.log, now: roles.now)
         roles.consents = nodes.consents
         roles.files = nodes.files
         roles.joinNodes?(nodes.names)

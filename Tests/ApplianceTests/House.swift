@@ -2,6 +2,7 @@
 
 import Configuration
 import Core
+import Crypto
 import EventLoop
 import HTTP
 import JSON
@@ -16,7 +17,7 @@ import Testing
 /// The whole appliance, in this process, from a few lines of configuration, on ports of the kernel's choice.
 final class House {
     private let appliance: Appliance
-    private let directory: TemporaryDirectory
+    let directory: TemporaryDirectory
     private let origin: Origin
     private let trust: TLSClientContext
     private let sink: LogSink
@@ -44,15 +45,21 @@ final class House {
         provider = "builtin"
         """
 
+    /// Passwords are hashed a hundred times cheaper here: what is tried is not how long that takes.
+    static let passwordCost = try? Scrypt(cost: 1 << 10, blockSize: 8, parallelism: 1)
+
+    /// - Parameter directory: where it lives, for one that is started again.
+    /// - Parameter passwordCost: what passwords are hashed at.
     /// - Parameter leaving: sections whose stages are left out of the server, for tests that show that a proof can fail.
     /// - Parameter rerouting: gives the routes that are served in place of those that are described, for the same.
     /// - Parameter altering: puts another player in a role, for the same.
     init(
-        _ text: String = configuration, leavingOutStagesOf leaving: Set<String> = [],
+        _ text: String = configuration, in place: TemporaryDirectory? = nil, passwordCost: Scrypt? = House.passwordCost,
+        leavingOutStagesOf leaving: Set<String> = [],
         rerouting: ([Route]) -> [Route] = { $0 },
         altering: (_ section: String, _ roles: inout ModuleKind.Roles) -> Void = { _, _ in }
     ) throws {
-        directory = try TemporaryDirectory()
+        directory = try place ?? TemporaryDirectory()
         let head = """
             mode = "development"
             data = "\(directory("data"))"
@@ -76,6 +83,7 @@ final class House {
             altering: { section, roles in
                 // The program that runs is that of the tests.
                 roles.keeper = BuiltProgram.path("gatehouse")
+                if let passwordCost { roles.passwordCost = passwordCost }
                 altering(section, &roles)
             })
         appliance = try Appliance(starting: composition, log: log)
@@ -115,7 +123,7 @@ final class House {
         var code: String? { json?["error"]?["code"]?.string }
     }
 
-    /// One request over TLS.
+    /// One request over TLS, on a connection of its own.
     func call(
         _ method: HTTP.Method, _ path: String, key: String? = nil, fields: Fields = [:], body: String = "",
         isTyped: Bool = false
@@ -133,6 +141,49 @@ final class House {
             let body = try await response.collect(max: 1 << 20)
             client.close()
             return Answer(status: response.status.code, fields: response.fields, body: body)
+        }
+    }
+
+    /// Calls one after the other over connections that are kept, for proofs that make hundreds.
+    final class Line {
+        private let house: House
+        private let loop: EventLoop
+        private let client: HTTPClient
+
+        init(_ house: House) throws {
+            self.house = house
+            loop = try EventLoop(name: "line")
+            try loop.start()
+            client = HTTPClient(on: loop, resolver: try Resolver())
+        }
+
+        deinit {
+            loop.stop()
+            loop.join()
+        }
+
+        func call(_ method: HTTP.Method, _ path: String, key: String? = nil, body: String = "") throws -> Answer {
+            var fields: Fields = [:]
+            if let key { fields.append("authorization", "Bearer \(key)") }
+            if !body.isEmpty { fields.append("content-type", "application/json") }
+            let request = ClientRequest(
+                method: method, origin: house.origin, target: path, fields: fields, body: Array(body.utf8),
+                addresses: .configured, tls: house.trust)
+            let outcome = Monitor<Result<Answer, any Error>?>(nil)
+            let client = client
+            loop.spawn {
+                let result: Result<Answer, any Error>
+                do {
+                    let response = try await client.send(request, cancellation: nil)
+                    let body = try await response.collect(max: 1 << 20)
+                    result = .success(Answer(status: response.status.code, fields: response.fields, body: body))
+                } catch {
+                    result = .failure(error)
+                }
+                outcome.withLock { $0 = result }
+                outcome.signal()
+            }
+            return try outcome.wait { $0 }.get()
         }
     }
 

@@ -109,7 +109,8 @@ import Testing
         var found = Self.unknown(in: world.house.routes).map { "\($0): not covered" }
         for route in world.house.routes.sorted(by: { Self.rank($0) < Self.rank($1) }) {
             guard let probe = Self.probe(of: route) else { continue }
-            found += try walk(route, probe, in: world)
+            found += try walk(route, probe, in: world, as: world.thief.key)
+            if route.guard.takesSessions { found += try walk(route, probe, in: world, as: world.thief.token) }
         }
         if try world.everythingOfTheVictim() != before { found.append("the victim's data is not what it was") }
         return found
@@ -122,48 +123,53 @@ import Testing
         return route.pattern.contains("/nodes") ? 4 : route.pattern.contains("{") ? 2 : 3
     }
 
-    private func walk(_ route: Route, _ probe: Probe, in world: TwoTenants) throws -> [String] {
+    private func walk(
+        _ route: Route, _ probe: Probe, in world: TwoTenants, as caller: String
+    ) throws -> [String] {
         let foreign = world.victim.ids
         switch probe {
-        case .shared: return try attempt(route, in: world, path: route.pattern)
+        case .shared: return try attempt(route, in: world, as: caller, path: route.pattern)
         case .person: return []
         case .operator: return try operatorSees(route, in: world)
         case .object(let body, let upload):
             return try foreign.flatMap { _, id in
                 try attempt(
-                    route, in: world, path: route.pattern.replacingParameters(with: id), body: body, upload: upload,
-                    mustBeAbsent: true)
+                    route, in: world, as: caller, path: route.pattern.replacingParameters(with: id), body: body,
+                    upload: upload, mustBeAbsent: true)
             }
         case .feed(let query):
-            return try attempt(route, in: world, path: "\(route.pattern)?\(query)")
+            return try attempt(route, in: world, as: caller, path: "\(route.pattern)?\(query)")
         case .own(let queries, let body, let upload):
             let paths = [route.pattern] + queries.map { "\(route.pattern)?\($0)" }
             return try paths.flatMap { path in
                 try foreign.flatMap { _, id in
                     try attempt(
-                        route, in: world, path: path.replacing("ID", with: id), body: body, upload: upload)
+                        route, in: world, as: caller, path: path.replacing("ID", with: id), body: body,
+                        upload: upload)
                 }
             }
         case .reference(let body):
             return try foreign.flatMap { _, id in
                 try attempt(
-                    route, in: world, path: route.pattern, body: body.replacing("ID", with: id), mustBeAbsent: true)
+                    route, in: world, as: caller, path: route.pattern, body: body.replacing("ID", with: id),
+                    mustBeAbsent: true)
             }
         }
     }
 
-    /// One call with the thief's key. The answer may hold nothing of the victim's but the id that the call itself named.
+    /// One call with the thief's key or session. The answer may hold nothing of the victim's but the id that the call itself named.
     private func attempt(
-        _ route: Route, in world: TwoTenants, path: String, body: String? = nil, upload: Bool = false,
+        _ route: Route, in world: TwoTenants, as caller: String, path: String, body: String? = nil,
+        upload: Bool = false,
         mustBeAbsent: Bool = false
     ) throws -> [String] {
         let (thief, victim) = (world.thief, world.victim)
         let answer =
             upload
             ? try world.house.call(
-                route.method, path, key: thief.key, fields: ["content-type": "multipart/form-data; boundary=xYz"],
+                route.method, path, key: caller, fields: ["content-type": "multipart/form-data; boundary=xYz"],
                 body: TwoTenants.form(thief.marker), isTyped: true)
-            : try world.house.call(route.method, path, key: thief.key, body: body ?? "")
+            : try world.house.call(route.method, path, key: caller, body: body ?? "")
         let name = "\(route.method.name) \(route.pattern)"
         let text = String(decoding: answer.body, as: UTF8.self)
         var found: [String] = []

@@ -16,6 +16,8 @@ final class TwoTenants {
         let tenant: String
         let key: String
         let keyID: String
+        /// The access token of its owner.
+        var token = ""
         /// Stands in every title, name, prompt, message and file of this tenant and nowhere else.
         let marker: String
         var node = ""
@@ -49,6 +51,7 @@ final class TwoTenants {
         let (acme, globex) = (try Self.key(of: "acme", client), try Self.key(of: "globex", client))
         victim = Belongings(tenant: "acme", key: acme.text, keyID: acme.id, marker: "heron-5127")
         thief = Belongings(tenant: "globex", key: globex.text, keyID: globex.id, marker: "otter-9063")
+        thief.token = try PeopleDesk(house).person("owner@globex.example", role: "owner", of: "globex").token
         try fill(&victim)
         try fill(&thief)
     }

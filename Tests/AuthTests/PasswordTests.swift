@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
 import Core
 import Crypto
 import EventLoop
@@ -118,5 +119,128 @@ import Testing
             "short", "aaaaaaaaaaaaaaaaa", "ada.lovelace@EXAMPLE.org", "ada.lovelace1",
             String(repeating: "abcde", count: 300),
         ] { #expect(code(bad) == .invalidParameter, "\(bad)") }
+    }
+}
+
+/// The whole list in a file, made of range files. With two digits of prefix in the place of five, so that there are 256.
+@Suite struct LeakedRangesTests {
+    private static let words = (0..<900).map { "leaked password \($0)" }
+    private let directory: TemporaryDirectory
+
+    /// Writes the range files of the words, as the service gives them: each with padding, and every other one with `.txt`.
+    init() throws {
+        directory = try TemporaryDirectory()
+        try AtomicFile.makeDirectory(path: directory("ranges"), mode: 0o700)
+        var lines: [String: [String]] = [:]
+        for (number, word) in Self.words.enumerated() {
+            let hex = Hex.encode(try SHA1.digest(word.utf8.span)).uppercased()
+            lines[String(hex.prefix(2)), default: []].append("\(hex.dropFirst(2)):\(number % 5 + 1)")
+        }
+        for prefix in 0..<256 {
+            let name = Self.name(prefix)
+            let text = (lines[name, default: []] + ["\(String(repeating: "0", count: 38)):0"]).joined(separator: "\r\n")
+            try write(name + (prefix % 2 == 0 ? ".txt" : ""), text)
+        }
+    }
+
+    private static func name(_ prefix: Int) -> String {
+        let text = String(prefix, radix: 16, uppercase: true)
+        return text.utf8.count == 1 ? "0" + text : text
+    }
+
+    private func write(_ name: String, _ text: String) throws {
+        try AtomicFile.write(path: directory("ranges/\(name)"), bytes: Array(text.utf8), mode: 0o600)
+    }
+
+    private func work(leastCount: UInt32 = 1, digits: Int = 2) -> LeakedRangesImport {
+        LeakedRangesImport(
+            folder: directory("ranges"), target: directory("leaked"),
+            LeakedRangesLayout(digits: digits, leastCount: leastCount), rangesPerStep: 16)
+    }
+
+    private func knows(_ word: String) throws -> Bool {
+        try LeakedRanges(path: directory("leaked")).look(for: SHA1.digest(word.utf8.span))
+    }
+
+    @Test func `knows every word of the ranges and none besides`() throws {
+        let summary = try work().run { _, _ in }
+        #expect(summary == LeakedRangesImport.Summary(ranges: 256, passwords: 900))
+        let file = try LeakedRanges(path: directory("leaked"))
+        defer { file.stop() }
+        for word in Self.words { #expect(try file.look(for: SHA1.digest(word.utf8.span)), "\(word)") }
+        for number in 0..<900 { #expect(try !file.look(for: SHA1.digest("another \(number)".utf8.span))) }
+        // The padding is nobody's password.
+        #expect(try !file.look(for: [0x11] + [UInt8](repeating: 0, count: 19)))
+        #expect(throws: Errno.invalidArgument) { try file.look(for: [1, 2, 3]) }
+    }
+
+    @Test func `leaves out what was seen too seldom`() throws {
+        #expect(try work(leastCount: 4).run { _, _ in }.passwords == 360)
+        #expect(try knows(Self.words[3]) && knows(Self.words[4]) && !knows(Self.words[2]))
+    }
+
+    /// Ends at each range in turn, as a download with a hole or a power cut would end it.
+    @Test func `goes on where it was ended, and comes to the same file`() throws {
+        _ = try work().run { _, _ in }
+        let whole = try AtomicFile.read(path: directory("leaked"), bytesMax: 1 << 20)
+        for prefix in [0, 1, 15, 16, 17, 100, 255] {
+            let path = directory("ranges/\(Self.name(prefix))\(prefix % 2 == 0 ? ".txt" : "")")
+            let text = try AtomicFile.read(path: path, bytesMax: 1 << 20)
+            try AtomicFile.destroy(path: path)
+            #expect(throws: LeakedRangesFailure.missing(Self.name(prefix))) { try work().run { _, _ in } }
+            #expect(throws: LeakedRangesFailure.notWhole(directory("leaked.partial"))) {
+                try LeakedRanges(path: directory("leaked.partial"))
+            }
+            // What came behind the last flush may be anything.
+            let partial = try AtomicFile.read(path: directory("leaked.partial"), bytesMax: 1 << 20)
+            try AtomicFile.write(
+                path: directory("leaked.partial"), bytes: partial + Array("half a range".utf8), mode: 0o600)
+            try AtomicFile.write(path: path, bytes: text, mode: 0o600)
+            var first: Int?
+            _ = try work().run { done, _ in first = first ?? done }
+            #expect(first == prefix / 16 * 16)
+            #expect(try AtomicFile.read(path: directory("leaked"), bytesMax: 1 << 20) == whole)
+        }
+    }
+
+    @Test func `refuses what is no range, and names its line`() throws {
+        let good = "\(String(repeating: "A", count: 38)):1"
+        let cases: [(text: String, line: Int)] = [
+            ("", 0), ("<html>", 1), ("\(good)\n\(good):1", 2), ("\(good)\n\(String(repeating: "A", count: 37)):1", 2),
+            ("\(String(repeating: "G", count: 38)):1", 1), ("\(String(repeating: "A", count: 38)):", 1),
+            ("\(String(repeating: "A", count: 38)):-1", 1), ("\(good)\n\(good)\n\u{0}", 3),
+            ("\(String(repeating: "A", count: 38)):99999999999", 1),
+        ]
+        for (text, line) in cases {
+            try write("07", text)
+            #expect(throws: LeakedRangesFailure.damaged("07", line: line), "\(text)") { try work().run { _, _ in } }
+        }
+    }
+
+    @Test func `what was begun otherwise is not gone on with, and what is no such file is not read`() throws {
+        try AtomicFile.destroy(path: directory("ranges/81"))
+        #expect(throws: LeakedRangesFailure.missing("81")) { try work().run { _, _ in } }
+        #expect(throws: LeakedRangesFailure.begun(directory("leaked.partial"))) {
+            try work(leastCount: 2).run { _, _ in }
+        }
+        for text in ["", "GHLEAK01", String(repeating: "x", count: 4096)] {
+            try AtomicFile.write(path: directory("leaked"), bytes: Array(text.utf8), mode: 0o600)
+            #expect(throws: LeakedRangesFailure.self) { try LeakedRanges(path: directory("leaked")) }
+        }
+    }
+
+    /// Whatever one byte of the file becomes: an answer or an error, and no more memory than a range has.
+    @Test func `a damaged file is an error or a wrong answer, and nothing worse`() throws {
+        _ = try work().run { _, _ in }
+        let whole = try AtomicFile.read(path: directory("leaked"), bytesMax: 1 << 20)
+        let digest = try SHA1.digest(Self.words[0].utf8.span)
+        for place in stride(from: 0, to: whole.count, by: 61) {
+            var bytes = whole
+            bytes[place] ^= 0xFF
+            try AtomicFile.write(path: directory("damaged"), bytes: bytes, mode: 0o600)
+            guard let file = try? LeakedRanges(path: directory("damaged")) else { continue }
+            _ = try? file.look(for: digest)
+            file.stop()
+        }
     }
 }

@@ -75,10 +75,29 @@ import Testing
         let index = SessionIndex(idle: Self.idle)
         let record = session()
         _ = index.add(record)
-        #expect(index.refresh(record.id, isGenuine: { _ in false }, generation: 0, at: Self.start) == nil)
+        #expect(index.refresh(record.id, isGenuine: { _ in false }, generation: 0, isOpen: true, at: Self.start) == nil)
         #expect(index.principal(of: record.id, at: Self.start) != nil)
-        let step = index.refresh(record.id, isGenuine: { _ in true }, generation: 0, at: Self.start)
+        let step = index.refresh(record.id, isGenuine: { _ in true }, generation: 0, isOpen: true, at: Self.start)
         #expect(step?.verdict == .reuse)
+        #expect(index.principal(of: record.id, at: Self.start) == nil)
+    }
+
+    /// What is refused for a suspension must not use a token up: it would come back as a used one, and the session would die.
+    @Test func `a refresh during a suspension uses nothing up, and a stolen token ends the session all the same`() {
+        let index = SessionIndex(idle: Self.idle)
+        let record = session()
+        _ = index.add(record)
+        func step(_ generation: Int, isOpen: Bool, after seconds: Int) -> SessionRecord.RefreshVerdict? {
+            index.refresh(
+                record.id, isGenuine: { _ in true }, generation: generation, isOpen: isOpen,
+                at: Self.start + .seconds(seconds))?.verdict
+        }
+        for second in 0..<3 { #expect(step(3, isOpen: false, after: second) == .waiting) }
+        #expect(step(2, isOpen: false, after: 3) == .waiting)
+        // Over: the token that was sent three times is the valid one.
+        #expect(step(3, isOpen: true, after: 60) == .advance)
+        #expect(step(3, isOpen: false, after: 61) == .waiting)
+        #expect(step(0, isOpen: false, after: 62) == .reuse)
         #expect(index.principal(of: record.id, at: Self.start) == nil)
     }
 

@@ -3,7 +3,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -11,6 +17,27 @@ import httpx2
 from gateway import Gateway
 
 PASSWORD = "seven brown otters sing"
+
+
+@functools.cache
+def quick_scrypt() -> str | None:
+    """A library that makes the hash of a password a hundred times cheaper; None where it cannot be made or loaded, and the
+    tests take their time."""
+    compiler = shutil.which("cc") or shutil.which("clang")
+    if compiler is None or "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ:
+        return None
+    library = Path(tempfile.mkdtemp(prefix="quick-scrypt-")) / "quick_scrypt.so"
+    source = Path(__file__).with_name("quick_scrypt.c")
+    made = subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], capture_output=True)
+    return str(library) if made.returncode == 0 else None
+
+
+def hasten(server: Gateway) -> Gateway:
+    """Makes passwords cheap in a server that has not been started. What is tried there is not what they cost."""
+    library = quick_scrypt()
+    if library is not None:
+        server.environment["LD_PRELOAD"] = library
+    return server
 
 
 class Person:

@@ -10,7 +10,7 @@ import httpx2
 import pyotp
 import pytest
 
-from people import PASSWORD, user
+from people import PASSWORD, hasten, user
 
 ALL = (
     "chat embeddings files nodes.read nodes.write threads.read threads.write usage.read keys.read keys.write "
@@ -20,7 +20,7 @@ ALL = (
 
 @pytest.fixture
 def server(make_gateway):
-    with make_gateway({"nodes": {}}) as made:
+    with hasten(make_gateway({"nodes": {}})) as made:
         yield made
 
 

@@ -170,17 +170,19 @@ import Testing
         let runs = Runs(runsMax: 3, perTenant: 2)
         let now = WallTime(seconds: 1_000)
         let (one, two) = (TenantID("ten_1"), TenantID("ten_2"))
-        let first = Receipt(tenant: one, at: now)
+        let first = Receipt(tenant: one, owner: "key_1", at: now)
         try runs.begin(first, node: node)
-        try runs.begin(Receipt(tenant: one, at: now), node: node)
-        let failure = #expect(throws: Failure.self) { try runs.begin(Receipt(tenant: one, at: now), node: node) }
+        try runs.begin(Receipt(tenant: one, owner: "key_1", at: now), node: node)
+        let failure = #expect(throws: Failure.self) {
+            try runs.begin(Receipt(tenant: one, owner: "key_1", at: now), node: node)
+        }
         #expect(failure?.code == .overloaded)
-        try runs.begin(Receipt(tenant: two, at: now), node: node)
-        #expect(throws: Failure.self) { try runs.begin(Receipt(tenant: two, at: now), node: node) }
+        try runs.begin(Receipt(tenant: two, owner: "key_1", at: now), node: node)
+        #expect(throws: Failure.self) { try runs.begin(Receipt(tenant: two, owner: "key_1", at: now), node: node) }
         runs.end(first)
         runs.end(first)
-        try runs.begin(Receipt(tenant: two, at: now), node: node)
-        #expect(throws: Failure.self) { try runs.begin(Receipt(tenant: one, at: now), node: node) }
+        try runs.begin(Receipt(tenant: two, owner: "key_1", at: now), node: node)
+        #expect(throws: Failure.self) { try runs.begin(Receipt(tenant: one, owner: "key_1", at: now), node: node) }
     }
 
     @Test func `runs end with their node, and with their tenant`() throws {
@@ -188,11 +190,11 @@ import Testing
         let now = WallTime(seconds: 1_000)
         let ended = Mutex<[String]>([])
         for (tenant, node) in [("ten_1", "node_1"), ("ten_1", "node_2"), ("ten_1", "node_3"), ("ten_2", "node_1")] {
-            let receipt = Receipt(tenant: TenantID(tenant), at: now)
+            let receipt = Receipt(tenant: TenantID(tenant), owner: "key_1", at: now)
             try runs.begin(receipt, node: node)
             runs.start(receipt) { ended.withLock { $0.append("\(tenant) \(node)") } }
         }
-        try runs.begin(Receipt(tenant: TenantID("ten_1"), at: now), node: "node_4")
+        try runs.begin(Receipt(tenant: TenantID("ten_1"), owner: "key_1", at: now), node: "node_4")
         runs.forget(TenantID("ten_1"), node: "node_2")
         #expect(ended.withLock { $0 } == ["ten_1 node_2"])
         ended.withLock { $0 = [] }
@@ -206,7 +208,7 @@ import Testing
 
     @Test func `a thread of many short messages counts with what surrounds them`() {
         let now = WallTime(seconds: 1_000)
-        var thread = HeldThread(nodeID: "node_1", correlationID: nil, firstClientID: nil, at: now)
+        var thread = HeldThread(nodeID: "node_1", owner: "key_1", correlationID: nil, firstClientID: nil, at: now)
         for number in 0..<100 {
             thread.append(
                 HeldMessage(
@@ -219,7 +221,7 @@ import Testing
     @Test func `a result waits an hour in memory, for its own tenant`() throws {
         let runs = Runs()
         let now = WallTime(seconds: 1_000)
-        let receipt = Receipt(tenant: TenantID("ten_1"), at: now)
+        let receipt = Receipt(tenant: TenantID("ten_1"), owner: "key_1", at: now)
         try runs.begin(receipt, node: node)
         #expect(runs.find(receipt.id, of: receipt.tenant, at: now)?.status == .queued)
         runs.start(receipt) {}

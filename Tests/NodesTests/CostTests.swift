@@ -57,7 +57,7 @@ import Testing
             }
         }
         costs["a deletion"] = try await pages(house) {
-            try await Deletion(database: house.tenant).deleteThread(middle)
+            try await Deletion(database: house.tenant).deleteThread(middle, of: .everybody)
         }
         costs["a deletion by filter"] = try await pages(house) {
             _ = try await Deletion(database: house.tenant).deleteThreads(ThreadFilter(correlationID: "c7"))

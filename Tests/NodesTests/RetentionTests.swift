@@ -35,7 +35,9 @@ import Testing
     }
 
     private func hasFile(_ id: String, in house: TestHouse) throws -> Bool {
-        try house.tenant.run { transaction throws(SQLiteError) in try FileTables.find(id, in: transaction) != nil }
+        try house.tenant.run { transaction throws(SQLiteError) in
+            try FileTables.find(id, of: .everybody, in: transaction) != nil
+        }
     }
 
     @Test func `after 29 days and 23 hours everything is there, after 30 days and an hour nothing`() async throws {

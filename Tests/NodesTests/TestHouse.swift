@@ -88,7 +88,7 @@ final class TestHouse: Sendable {
         let (threads, now) = (threads, now)
         let drafts = texts.map { MessageDraft(role: .user, name: nil, content: $0, clientID: clientID) }
         return try tenant.run { transaction throws(SQLiteError) in
-            try threads.append(drafts, to: id, at: now, in: transaction)
+            try threads.append(drafts, to: id, of: .everybody, at: now, in: transaction)
         }.get()
     }
 
@@ -96,7 +96,7 @@ final class TestHouse: Sendable {
     func texts(of id: String, _ page: Page = Page(limit: 100, order: .ascending)) throws -> [String]? {
         let (threads, bound) = (threads, try page.placeBound())
         return try tenant.run { transaction throws(SQLiteError) in
-            try threads.messages(of: id, page, after: bound, in: transaction)
+            try threads.messages(of: id, of: .everybody, page, after: bound, in: transaction)
         }?.elements.map(\.content)
     }
 

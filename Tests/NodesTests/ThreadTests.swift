@@ -71,7 +71,7 @@ import Testing
         let id = try house.thread()
         try house.append((1...300).map { "message \($0)" }, to: id)
         #expect(house.tenant.keys.contains(ObjectID(id)))
-        try await Deletion(database: house.tenant).deleteThread(id)
+        try await Deletion(database: house.tenant).deleteThread(id, of: .everybody)
         #expect(house.tenant.keys.isEmpty)
         // A turn that was under way when the thread was deleted.
         #expect(throws: Failure.self) { try house.append(["late"], to: id) }
@@ -147,8 +147,8 @@ import Testing
         // New ones come at the front; the very thread the cursor names goes, and one of the next page.
         house.now = house.now + .milliseconds(1)
         _ = try house.thread()
-        try await Deletion(database: house.tenant).deleteThread(ids[9])
-        try await Deletion(database: house.tenant).deleteThread(ids[12])
+        try await Deletion(database: house.tenant).deleteThread(ids[9], of: .everybody)
+        try await Deletion(database: house.tenant).deleteThread(ids[12], of: .everybody)
         let second = try page(after: ids[9])
         #expect(second.elements.map(\.id) == Array(ids[10..<12]) + Array(ids[13..<21]))
         let third = try page(after: second.elements.last?.id)
@@ -170,7 +170,7 @@ import Testing
             let bound = try page.placeBound()
             let slice = try #require(
                 try house.tenant.run { transaction throws(SQLiteError) in
-                    try threads.messages(of: id, page, after: bound, in: transaction)
+                    try threads.messages(of: id, of: .everybody, page, after: bound, in: transaction)
                 })
             #expect(slice.elements.reduce(0) { $0 + $1.content.utf8.count } <= Page.bytesMax)
             seen += slice.elements.count

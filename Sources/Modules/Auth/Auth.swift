@@ -2,7 +2,7 @@
 
 package import Configuration
 package import Core
-import Crypto
+package import Crypto
 import EventLoop
 package import Log
 package import Platform
@@ -28,10 +28,11 @@ package final class Auth: Module {
     /// `nil` until started: before that nobody is let in.
     private let keys = Mutex<Keys?>(nil)
 
+    /// - Parameter passwordCost: what a new password is hashed at. Appliance composes it: no setting, so that no file makes
+    ///   it cheaper than OWASP asks for.
     package init(
         _ section: Section, issuer: String, database: any Database, vault: any SecretVault,
-        directory: any TenantDirectory,
-        tenants: any TenantStore, log: Logger
+        directory: any TenantDirectory, tenants: any TenantStore, passwordCost: Scrypt = .passwords, log: Logger
     ) throws(ConfigurationError) {
         exposureSettings = try ExposureSettings(section)
         self.database = database
@@ -41,7 +42,8 @@ package final class Auth: Module {
         self.log = log
         people = try People(
             section, issuer: issuer,
-            roles: People.Roles(database: database, vault: vault, directory: directory, tenants: tenants), log: log)
+            roles: People.Roles(database: database, vault: vault, directory: directory, tenants: tenants),
+            passwordCost: passwordCost, log: log)
     }
 
     /// Lets the limits of single keys be in force. Before the start.
@@ -111,9 +113,19 @@ package final class Auth: Module {
     package var routes: [Route] {
         let keys = { @Sendable [self] () throws(Failure) in try opened() }
         return KeyRoutes(keys: keys).all + LiteLLMRoutes(keys: keys).all
-            + GuardProbes(keys: keys, directory: directory).routes
+            + GuardProbes(keys: keys, people: { [self] () throws(Failure) in try context() }, directory: directory)
+            .routes
             + ExposureRoutes { [self] () throws(Failure) in exposures(of: try opened()) }.all
             + account.all + people.routes
+    }
+
+    package func write(metrics: inout MetricsText) {
+        guard let context = people.context else { return }
+        metrics.family("gatehouse_sessions", .gauge, "Sessions that have not ended.")
+        metrics.sample("gatehouse_sessions", [], context.sessions.index.count)
+        metrics.family(
+            "gatehouse_password_checks_total", .counter, "Passwords that were hashed, to check or to keep them.")
+        metrics.sample("gatehouse_password_checks_total", [], context.hasher.hashed)
     }
 
     package var archiveParts: [ArchivePart] { account.archiveParts }
@@ -121,10 +133,12 @@ package final class Auth: Module {
     private var account: AccountRoutes {
         AccountRoutes(
             keys: { [self] () throws(Failure) in try opened() },
-            people: { [people] () throws(Failure) in
-                guard let context = people.context else { throw Failure(.disabled, "auth is not started") }
-                return context
-            }, directory: directory, tenants: tenants)
+            people: { [self] () throws(Failure) in try context() }, directory: directory, tenants: tenants)
+    }
+
+    private func context() throws(Failure) -> PeopleContext {
+        guard let context = people.context else { throw Failure(.disabled, "auth is not started") }
+        return context
     }
 
     private func opened() throws(Failure) -> Keys {

@@ -15,14 +15,15 @@ package enum GuardCheck {
             guard principal.scopes.contains(scope) else {
                 throw Failure(.insufficientScope, "this key lacks the scope \(scope.rawValue)")
             }
-        case (.session(let least), .person(_, let role)), (.keyOrSession(_, let least), .person(_, let role)):
+        case (.session(let least), .person(_, let role)), (.keyOrSession(_, let least), .person(_, let role)),
+            (.anyKeyOrSession(let least), .person(_, let role)):
             try requireEnrollment(principal)
             guard role >= least else {
                 throw Failure(.insufficientScope, "this needs the role \(least.rawValue)")
             }
         case (.operator, .operator):
             try requireEnrollment(principal)
-        case (.anyKey, .key), (.anySession, .person), (.anySession, .operator), (.operator, .socketPeer),
+        case (.anyKeyOrSession, .key), (.anySession, .person), (.anySession, .operator), (.operator, .socketPeer),
             (.socket, .socketPeer):
             return
         default:

@@ -135,6 +135,9 @@ package final class Principal: Sendable {
         }
     }
 
+    /// Whether it is a key that stands in a page, for everybody to read.
+    package var isForPages: Bool { places.map { !$0.origins.isEmpty } ?? false }
+
     /// Under which id its requests are counted: its key's, or the person's.
     package var accountID: KeyID? { keyID ?? userID.map { KeyID($0.text) } }
 

@@ -6,8 +6,9 @@ package enum RouteGuard: Sendable, Equatable {
     case `public`(why: String)
     /// An API key with this scope.
     case key(Scope)
-    /// Any valid API key, whatever its scopes: for what every key may know about itself.
-    case anyKey
+    /// Any valid API key, whatever its scopes, or somebody with this role or a higher one: for what every caller may know
+    /// about itself.
+    case anyKeyOrSession(Role)
     /// Somebody of a tenant with this role or a higher one, in a session. Never a key: what a person has to answer for.
     case session(Role)
     /// Either: a key with this scope, or somebody with this role or a higher one.
@@ -24,7 +25,7 @@ package enum RouteGuard: Sendable, Equatable {
         switch self {
         case .public: "public"
         case .key(let scope): "key(\(scope.rawValue))"
-        case .anyKey: "key"
+        case .anyKeyOrSession(let role): "keyOrSession(any, \(role.rawValue))"
         case .session(let role): "session(\(role.rawValue))"
         case .keyOrSession(let scope, let role): "keyOrSession(\(scope.rawValue), \(role.rawValue))"
         case .anySession: "session"
@@ -36,7 +37,7 @@ package enum RouteGuard: Sendable, Equatable {
     /// Whether a program's key can open it.
     package var takesKeys: Bool {
         switch self {
-        case .key, .anyKey, .keyOrSession: true
+        case .key, .anyKeyOrSession, .keyOrSession: true
         case .public, .session, .anySession, .operator, .socket: false
         }
     }
@@ -44,8 +45,8 @@ package enum RouteGuard: Sendable, Equatable {
     /// Whether a session can open it, of some person.
     package var takesSessions: Bool {
         switch self {
-        case .session, .keyOrSession, .anySession, .operator: true
-        case .public, .key, .anyKey, .socket: false
+        case .session, .keyOrSession, .anyKeyOrSession, .anySession, .operator: true
+        case .public, .key, .socket: false
         }
     }
 
@@ -53,7 +54,7 @@ package enum RouteGuard: Sendable, Equatable {
     package var isAdministration: Bool {
         switch self {
         case .operator, .socket, .session: true
-        case .public, .key, .anyKey, .keyOrSession, .anySession: false
+        case .public, .key, .anyKeyOrSession, .keyOrSession, .anySession: false
         }
     }
 }

@@ -167,7 +167,10 @@ package final class Gateway: Module, PriceBook {
     }
 
     private var listModels: Route {
-        Route(.get, "/v1/models", guard: .anyKey, summary: "The models this key may use, and nodes as node/<alias>") {
+        Route(
+            .get, "/v1/models", guard: .anyKeyOrSession(.member),
+            summary: "The models this key may use, and nodes as node/<alias>"
+        ) {
             exchange async throws(Failure) in
             var listed = self.catalog.withLock { $0.models }.compactMap { model -> ModelList.Entry? in
                 let names = [model.name] + model.settings.aliases
@@ -185,7 +188,7 @@ package final class Gateway: Module, PriceBook {
 
     private var showModel: Route {
         // Names may hold slashes (`node/<alias>`, `meta-llama/llama-3`).
-        Route(.get, "/v1/models/{id...}", guard: .anyKey, summary: "One of them") {
+        Route(.get, "/v1/models/{id...}", guard: .anyKeyOrSession(.member), summary: "One of them") {
             exchange async throws(Failure) in
             let name = exchange.parameters["id"] ?? ""
             let entry: ModelList.Entry

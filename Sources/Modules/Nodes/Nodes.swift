@@ -16,15 +16,17 @@ package final class Nodes: Module {
     private let background = Mutex<EventLoop?>(nil)
 
     /// - Parameter models: nil without a gateway.
+    /// - Parameter ownership: which threads, files and runs of its tenant a caller gets to.
     /// - Parameter now: the clock, by which everything here is dated and outlives its time.
     package init(
         _ section: Section, settings house: HouseSettings, store: any TenantStore, directory: any TenantDirectory,
-        models: (any ModelCaller)?, log: Logger, now: @escaping @Sendable () -> WallTime = WallTime.now
+        models: (any ModelCaller)?, ownership: OwnershipRule = .standard, log: Logger,
+        now: @escaping @Sendable () -> WallTime = WallTime.now
     ) throws(ConfigurationError) {
         settings = try NodesSettings(section)
         context = NodesContext(
             store: store, directory: directory, consents: ConsentBook(), models: models, settings: settings,
-            mode: house.mode, log: log, schedule: SweepSchedule(), uploads: Uploads(), now: now)
+            mode: house.mode, ownership: ownership, log: log, schedule: SweepSchedule(), uploads: Uploads(), now: now)
     }
 
     /// What tenants have agreed to, for the other modules.

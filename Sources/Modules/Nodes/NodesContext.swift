@@ -15,6 +15,8 @@ struct NodesContext: Sendable {
     let models: (any ModelCaller)?
     let settings: NodesSettings
     let mode: Mode
+    /// Which threads, files and runs of its tenant a caller gets to.
+    var ownership = OwnershipRule.standard
     let log: Logger
     let schedule: SweepSchedule
     let keyRounds = KeyRounds()
@@ -25,6 +27,12 @@ struct NodesContext: Sendable {
     /// The database of whoever calls.
     func database(of exchange: Exchange) throws(Failure) -> any TenantDatabase {
         try store.database(of: exchange.principal)
+    }
+
+    /// Which threads, files and runs the caller gets to by their ids.
+    func reached(by exchange: Exchange) -> Owners {
+        // Nobody was identified: nothing is reached.
+        exchange.principal.map(ownership.reached) ?? .one("")
     }
 
     /// A tenant that the operator names, by name or id.

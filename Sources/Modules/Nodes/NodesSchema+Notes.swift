@@ -28,7 +28,7 @@ extension NodesSchema {
             ColumnNote("version", "which"),
             ColumnNote("configuration", "alias, model, system prompt, policy, limits, tools", .configuration, .object),
             ColumnNote("created_at", "when it was made"),
-            ColumnNote("created_by", "who made it: the id of a key"),
+            ColumnNote("created_by", "who made it: the id of a key or of a person"),
         ])
 
     private static let threads = TableNote(
@@ -37,7 +37,7 @@ extension NodesSchema {
             ColumnNote("number", "the thread's number in this file"),
             ColumnNote("id", "the thread's id"),
             ColumnNote("node_id", "the node it belongs to"),
-            ColumnNote("owner", "who began it: the id of a key"),
+            ColumnNote("owner", "who began it: the id of a key or of a person"),
             ColumnNote("correlation", "of its correlation id", .content, .digest),
             ColumnNote("sheet", "title and correlation id", .content, .object),
             ColumnNote("created_at", "when it was begun"),
@@ -65,7 +65,7 @@ extension NodesSchema {
         [
             ColumnNote("number", "the file's number here"),
             ColumnNote("id", "the file's id"),
-            ColumnNote("owner", "who uploaded it: the id of a key"),
+            ColumnNote("owner", "who uploaded it: the id of a key or of a person"),
             ColumnNote("purpose", "what it is for, of a short list"),
             ColumnNote("sheet", "name and media type", .content, .object),
             ColumnNote("bytes", "its size"),
@@ -135,5 +135,6 @@ extension NodesSchema {
             ColumnNote("input_tokens", "what the provider counted"),
             ColumnNote("output_tokens", "what the provider counted"),
             ColumnNote("cost", "in nano-dollars"),
+            ColumnNote("owner", "who asked: the id of a key or of a person"),
         ])
 }

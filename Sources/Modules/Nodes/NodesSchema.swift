@@ -143,6 +143,12 @@ enum NodesSchema {
             CREATE INDEX nodes_invocations_node ON nodes_invocations (node_id);
             CREATE INDEX nodes_invocations_thread ON nodes_invocations (thread_id) WHERE thread_id IS NOT NULL;
             """,
+            // Since people have threads and files too, and see their own.
+            """
+            CREATE INDEX nodes_threads_owner ON nodes_threads (owner, id);
+            CREATE INDEX nodes_files_owner ON nodes_files (owner, is_whole, id);
+            ALTER TABLE nodes_invocations ADD COLUMN owner TEXT;
+            """,
         ])
 }
 

@@ -23,7 +23,10 @@ struct AuditRoutes: Sendable {
     var all: [Route] { [own, refusals, dispose, everything, publicKey] }
 
     private var own: Route {
-        Route(.get, "/v1/audit", guard: .key(.auditRead), summary: "This tenant's records, the newest first") {
+        Route(
+            .get, "/v1/audit", guard: .keyOrSession(.auditRead, .admin),
+            summary: "This tenant's records, the newest first"
+        ) {
             exchange async throws(Failure) in
             let (found, desk, tenant) = try await page(exchange, kinds: nil)
             return list(found, desk, tenant) { $0 }
@@ -32,7 +35,8 @@ struct AuditRoutes: Sendable {
 
     private var refusals: Route {
         Route(
-            .get, "/v1/refusals", guard: .key(.auditRead), summary: "What was refused, why, and what people think of it"
+            .get, "/v1/refusals", guard: .keyOrSession(.auditRead, .admin),
+            summary: "What was refused, why, and what people think of it"
         ) { exchange async throws(Failure) in
             let (found, desk, tenant) = try await page(exchange, kinds: [.refusal, .flood])
             let requests = found.records.compactMap(\.refusedRequest)
@@ -52,7 +56,7 @@ struct AuditRoutes: Sendable {
 
     private var dispose: Route {
         Route(
-            .patch, "/v1/refusals/{id}", guard: .key(.auditRead),
+            .patch, "/v1/refusals/{id}", guard: .keyOrSession(.auditRead, .admin),
             summary: "Say whether a refusal was right", requestBody: Self.dispositionSchema
         ) { exchange async throws(Failure) in
             let body = try await JSONBody(exchange, bytesMax: 1024, known: ["disposition"])
@@ -66,7 +70,7 @@ struct AuditRoutes: Sendable {
             filter.request = request
             guard try await find(filter, desk) else { throw Failure.absent }
             try await exchange.advance(through: .record)
-            let (actor, now) = (exchange.principal?.keyID?.text ?? "", WallTime.now())
+            let (actor, now) = (exchange.principal?.accountID?.text ?? "", WallTime.now())
             try await database(exchange).change { transaction throws(SQLiteError) -> Verdict<Void> in
                 try AuditTables.set(disposition, ofRequest: request, by: actor, at: now, in: transaction)
                 return .success(())

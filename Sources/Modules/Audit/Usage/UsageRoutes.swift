@@ -28,7 +28,7 @@ struct UsageRoutes: Sendable {
 
     private var usage: Route {
         Route(
-            .get, "/v1/usage", guard: .key(.usageRead),
+            .get, "/v1/usage", guard: .keyOrSession(.usageRead, .admin),
             summary: "What was used, by day, hour, key, node, model, provider or end user"
         ) { exchange async throws(Failure) in
             let database = try store.database(of: exchange.principal)
@@ -105,7 +105,7 @@ struct UsageRoutes: Sendable {
 
     private var live: Route {
         Route(
-            .get, "/v1/usage/live", guard: .key(.usageRead),
+            .get, "/v1/usage/live", guard: .keyOrSession(.usageRead, .admin),
             summary: "What is being used, as server-sent events, one a second while something happens"
         ) { exchange async throws(Failure) in
             // Through the store, so that a suspended tenant is refused here as everywhere.

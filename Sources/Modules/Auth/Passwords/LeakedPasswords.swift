@@ -14,7 +14,8 @@ import TLS
 /// Whether a password stands in a list that attackers have. The list in the binary is asked always; a service that knows
 /// hundreds of millions of them is asked by k-anonymity where the configuration names one: it is told the first five
 /// characters of a SHA-1 and answers with every digest that begins so, padded, so that neither it nor who counts bytes on the
-/// way learns which was meant. When it cannot be asked, the list in the binary has to do.
+/// way learns which was meant. The whole list may also lie in a file here, made of its ranges; then nobody is asked. When
+/// neither can be, the list in the binary has to do.
 final class LeakedPasswords: Sendable {
     /// Where the ranges are.
     struct Service: Sendable {
@@ -24,18 +25,30 @@ final class LeakedPasswords: Sendable {
     }
 
     private let service: Service?
+    private let ranges: LeakedRanges?
     private let log: Logger
     // Read once it is needed: 27,000 numbers. Guards the reference.
     private let common = Mutex<CommonPasswords?>(nil)
 
-    init(service: Service?, log: Logger) {
-        (self.service, self.log) = (service, log)
+    init(service: Service?, ranges: LeakedRanges?, log: Logger) {
+        (self.service, self.ranges, self.log) = (service, ranges, log)
     }
 
     /// - Throws: `leaked_password`.
     func check(_ password: String, on loop: EventLoop) async throws(Failure) {
         guard !words.contains(password) else { throw Self.leaked }
-        guard let service, let digest = try? SHA1.digest(password.utf8.span) else { return }
+        guard service != nil || ranges != nil, let digest = try? SHA1.digest(password.utf8.span) else { return }
+        if let ranges {
+            do {
+                if try await ranges.contains(digest) { throw Self.leaked }
+                return
+            } catch let failure as Failure {
+                throw failure
+            } catch {
+                log.warning("leaked passwords: their file cannot be read", ["cause": .string("\(error)")])
+            }
+        }
+        guard let service else { return }
         let hex = Array(Hex.encode(digest).utf8.map(\.asciiUppercased))
         do {
             let lines = try await Self.range(hex[..<Self.prefixCount], service, on: loop)
@@ -49,7 +62,10 @@ final class LeakedPasswords: Sendable {
         }
     }
 
-    func stop() { service?.resolver.stop() }
+    func stop() {
+        service?.resolver.stop()
+        ranges?.stop()
+    }
 
     private var words: CommonPasswords {
         common.withLock { common in

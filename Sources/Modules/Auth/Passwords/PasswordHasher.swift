@@ -5,6 +5,7 @@ import Crypto
 import EventLoop
 import Glibc
 import Platform
+import Synchronization
 
 /// Hashes passwords on threads of its own, a few at a time: a hash takes 128 MiB and some tenths of a second, so whoever
 /// could start as many as he likes could have the machine's memory. At most ``memoryBytesMax`` is taken, whatever comes;
@@ -16,6 +17,7 @@ final class PasswordHasher: Sendable {
     private let worker: Worker
     private let threads: Int
     let scrypt: Scrypt
+    private let count = Atomic(0)
 
     init(scrypt: Scrypt, threads: Int) throws(Errno) {
         worker = try Worker(name: "passwords", queueMax: Self.waitingMax, threads: threads)
@@ -25,6 +27,9 @@ final class PasswordHasher: Sendable {
 
     /// The most memory that hashing takes, in bytes.
     var memoryBytesMax: Int { threads * 128 * scrypt.blockSize * (scrypt.cost + scrypt.parallelism + 2) }
+
+    /// Hashes that were begun.
+    var hashed: Int { count.load(ordering: .relaxed) }
 
     /// Whether `password` is the one of `hash`. For an account that does not exist the caller gives `nil`, and the answer is
     /// no, after the same work: its time must not tell which accounts exist.
@@ -48,8 +53,9 @@ final class PasswordHasher: Sendable {
         _ body: @escaping @Sendable () throws(CryptoError) -> Result
     ) async throws(Failure) -> Result {
         do throws(Worker.Failure<CryptoError>) {
-            return try await worker.run { () throws(CryptoError) in
+            return try await worker.run { [self] () throws(CryptoError) in
                 // The loops serve everybody else meanwhile: they come first. Of this thread alone, setpriority(2).
+                count.add(1, ordering: .relaxed)
                 setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
                 return try body()
             }

@@ -24,6 +24,7 @@ final class People: Sendable {
     private let settings: PeopleSettings
     private let issuer: String
     private let roles: Roles
+    private let passwordCost: Scrypt
     private let log: Logger
     /// `nil` until started, and after the stop.
     private let started = Mutex<Started?>(nil)
@@ -33,10 +34,11 @@ final class People: Sendable {
         let upkeep: Upkeep
     }
 
-    /// - Parameter scrypt: the cost of a password; tests take a cheaper one.
-    init(_ section: Section, issuer: String, roles: Roles, log: Logger) throws(ConfigurationError) {
+    init(
+        _ section: Section, issuer: String, roles: Roles, passwordCost: Scrypt, log: Logger
+    ) throws(ConfigurationError) {
         settings = try PeopleSettings(section)
-        (self.issuer, self.roles, self.log) = (issuer, roles, log)
+        (self.issuer, self.roles, self.passwordCost, self.log) = (issuer, roles, passwordCost, log)
     }
 
     var schemas: [Schema] {
@@ -148,14 +150,27 @@ final class People: Sendable {
 
     private func hasher() throws(StartFailure) -> PasswordHasher {
         do throws(Errno) {
-            return try PasswordHasher(scrypt: .passwords, threads: settings.passwordHashers)
+            return try PasswordHasher(scrypt: passwordCost, threads: settings.passwordHashers)
         } catch {
             throw StartFailure("no thread for passwords: \(error)")
         }
     }
 
+    /// A file that is named and not there is no reason to go on without: nobody would notice.
+    private func ranges() throws(StartFailure) -> LeakedRanges? {
+        guard let path = settings.leakedRanges else { return nil }
+        do throws(LeakedRangesFailure) {
+            return try LeakedRanges(path: path)
+        } catch {
+            throw StartFailure("the file of leaked passwords cannot be used: \(error)")
+        }
+    }
+
     private func leaked() throws(StartFailure) -> LeakedPasswords {
-        guard let base = settings.leakedPasswords else { return LeakedPasswords(service: nil, log: log) }
+        let ranges = try ranges()
+        guard let base = settings.leakedPasswords else {
+            return LeakedPasswords(service: nil, ranges: ranges, log: log)
+        }
         let resolver: Resolver
         do throws(Errno) {
             resolver = try Resolver()
@@ -164,7 +179,8 @@ final class People: Sendable {
         }
         do throws(TLSContextFailure) {
             let tls = base.isSecure ? try TLSClientContext() : nil
-            return LeakedPasswords(service: .init(base: base, tls: tls, resolver: resolver), log: log)
+            return LeakedPasswords(
+                service: .init(base: base, tls: tls, resolver: resolver), ranges: ranges, log: log)
         } catch {
             throw StartFailure("the service for leaked passwords cannot be trusted: \(error)")
         }

@@ -19,6 +19,8 @@ struct PeopleSettings {
     let passwordHashers: Int
     /// `leaked_passwords`: where ranges of leaked passwords are asked for; nil for nowhere.
     let leakedPasswords: BaseURL?
+    /// `leaked_ranges`: a file of all leaked passwords, made by `gatehouse passwords import`; nil for none.
+    let leakedRanges: String?
     /// `require_totp`: the roles that need a second factor.
     let requireTOTP: Set<String>
 
@@ -36,6 +38,7 @@ struct PeopleSettings {
         passwordMin = try section.takeInt("password_min", in: 8...64, default: 12)
         passwordHashers = try section.takeInt("password_hashers", in: 1...16, default: 1)
         leakedPasswords = try section.takeOptionalURL("leaked_passwords")
+        leakedRanges = try section.takeOptionalPath("leaked_ranges")
         let names = try section.takeNames("require_totp", default: [])
         for name in names where !Self.roles.contains(name) {
             throw section.error(

@@ -80,10 +80,10 @@ struct LoginRoutes: Sendable {
                 throw Failure(.invalidSession, "this refresh token is not valid")
             }
             if given == nil { try context.sessions.gate.requireProof(exchange.request.head, of: token.session) }
-            let grant = try await context.sessions.refresh(token, at: exchange.time)
-            if let tenant = grant.record.home.tenant, context.directory.status(of: tenant) != .active {
-                throw Failure(.blocked, "this tenant is suspended")
-            }
+            let directory = context.directory
+            let grant = try await context.sessions.refresh(
+                token, isOpen: { home in home.tenant.map { directory.status(of: $0) == .active } ?? true },
+                at: exchange.time)
             return reply(grant, usesCookies: given == nil, exchange, context)
         }
     }

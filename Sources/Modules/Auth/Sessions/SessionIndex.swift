@@ -83,18 +83,20 @@ final class SessionIndex: Sendable {
 
     /// Takes the step of a refresh; only one of two at the same moment gets `advance`.
     ///
+    /// - Parameter isOpen: whether its tenant is active. A copy that comes back ends the session in any case.
     /// - Returns: the session behind it; `nil` where there is none, or the token is not its own.
     func refresh(
-        _ id: SessionID, isGenuine: (SessionRecord) -> Bool, generation: Int, at now: WallTime
+        _ id: SessionID, isGenuine: (SessionRecord) -> Bool, generation: Int, isOpen: Bool, at now: WallTime
     ) -> (verdict: SessionRecord.RefreshVerdict, record: SessionRecord)? {
         state.withLock { state in
             guard let entry = state.entries[id], isGenuine(entry.record) else { return nil }
             var record = entry.record
             let verdict = record.refresh(generation, idle: idle, at: now)
+            if !isOpen, verdict == .advance || verdict == .again { return (.waiting, entry.record) }
             switch verdict {
             case .advance: state.entries[id] = entry.with(record)
             case .reuse, .ended: state.remove(id)
-            case .again, .unknown: break
+            case .again, .waiting, .unknown: break
             }
             return (verdict, record)
         }

@@ -61,6 +61,8 @@ struct SessionRecord: Sendable {
         case again
         /// One that was used up: somebody has a copy. The family ends.
         case reuse
+        /// One that would do, of somebody whose tenant is suspended: nothing is used up, and it does when that is over.
+        case waiting
         /// Over.
         case ended
         /// One that was never given out: of a database older than the token.

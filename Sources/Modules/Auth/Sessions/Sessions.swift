@@ -37,11 +37,15 @@ struct Sessions: Sendable {
     }
 
     /// A session that somebody may begin; nothing of it is in force.
-    func draft(of person: PersonRecord, mustEnroll: Bool, at now: WallTime) -> SessionRecord {
+    ///
+    /// - Parameter lifetime: how long it may live; `nil` for as long as any.
+    func draft(
+        of person: PersonRecord, mustEnroll: Bool, at now: WallTime, lifetime: Duration? = nil
+    ) -> SessionRecord {
         SessionRecord(
             id: SessionID(ULID.make(prefix: "ses_", at: now)), user: person.id, home: person.home,
             standing: person.standing, mustEnroll: mustEnroll, seed: Random.bytes(32), generation: 0, createdAt: now,
-            refreshedAt: now, endsAt: now + lifetime)
+            refreshedAt: now, endsAt: now + (lifetime ?? self.lifetime))
     }
 
     func begin(_ record: SessionRecord, at now: WallTime) async throws(Failure) -> Grant {
@@ -58,11 +62,18 @@ struct Sessions: Sendable {
         return try grant(record, at: now)
     }
 
-    /// - Throws: `invalid_session`; also for a token that was used before, and then the whole session has ended.
-    func refresh(_ token: RefreshToken, at now: WallTime) async throws(Failure) -> Grant {
+    /// - Parameter isOpen: whether who it belongs to may come in now.
+    /// - Throws: `invalid_session`; also for a token that was used before, and then the whole session has ended. `blocked`
+    ///   while its tenant is suspended.
+    func refresh(
+        _ token: RefreshToken, isOpen: (Home) -> Bool, at now: WallTime
+    ) async throws(Failure) -> Grant {
+        // Asked before the step: what is refused must not use a token up, or who waits for the end of a suspension would
+        // come back with a used one, and be taken for a thief.
+        guard let current = index.session(token.session) else { throw Self.over }
         let step = index.refresh(
             token.session, isGenuine: { token.isGenuine(of: $0, under: refreshKey) }, generation: token.generation,
-            at: now)
+            isOpen: isOpen(current.home), at: now)
         guard let (verdict, record) = step else { throw Self.over }
         switch verdict {
         case .advance:
@@ -77,6 +88,8 @@ struct Sessions: Sendable {
             throw Failure(
                 .invalidSession, "this session has ended: its refresh token was used twice",
                 cause: "a used refresh token of \(record.id.text) came back; the session was ended")
+        case .waiting:
+            throw Failure(.blocked, "this tenant is suspended")
         case .ended:
             try await forget([record.id])
             throw Self.over

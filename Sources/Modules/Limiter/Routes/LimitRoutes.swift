@@ -17,12 +17,16 @@ struct LimitRoutes: Sendable {
     var all: [Route] { [left, list] + SubjectPath.Place.allCases.flatMap { [show($0), change($0)] } }
 
     private var left: Route {
-        Route(.get, "/v1/limits", guard: .anyKey, summary: "What is left of every limit and budget of this key") {
+        Route(
+            .get, "/v1/limits", guard: .anyKeyOrSession(.member),
+            summary: "What is left of every limit and budget of the caller"
+        ) {
             exchange throws(Failure) in
-            guard let key = exchange.principal?.keyID, let tenant = exchange.principal?.tenant else {
-                throw Failure(.notFound, "limits count for keys")
-            }
-            let states = states(of: [.key(key), .tenant(tenant)], of: tenant, exchange)
+            guard let principal = exchange.principal, let account = principal.accountID, let tenant = principal.tenant
+            else { throw Failure(.notFound, "limits count for keys and people of a tenant") }
+            // What a tenant spends is its admins' business, and its programs'.
+            let isMember = if case .person(_, .member) = principal.kind { true } else { false }
+            let states = states(of: [.key(account)] + (isMember ? [] : [.tenant(tenant)]), of: tenant, exchange)
             return .json(["object": "list", "data": .array(states)])
         }
     }

@@ -135,7 +135,7 @@ struct NodesArchive: Sendable {
         while true {
             let wanted = page
             let slice = try await database.look { transaction throws(SQLiteError) in
-                .success(try FileTables.list(purpose: nil, wanted, in: transaction))
+                .success(try FileTables.list(of: .everybody, purpose: nil, wanted, in: transaction))
             }
             for file in slice.elements { try await archive.add(file.json) }
             // The lines first: a file of its own cannot stand in the middle of another.

@@ -14,7 +14,7 @@ struct ChatRoutes: Sendable {
 
     private var chat: Route {
         Route(
-            .post, "/v1/nodes/{id}/chat", guard: .key(.chat),
+            .post, "/v1/nodes/{id}/chat", guard: .keyOrSession(.chat, .member),
             summary: "Say something to a node: answered whole, as events, or later", requestBody: TurnRequest.schema
         ) { exchange async throws(Failure) in
             let request = try await TurnRequest.read(exchange)
@@ -97,7 +97,7 @@ struct TurnCall: Sendable {
     /// Answers with a receipt. The turn is found and its thread looked up first, so that what cannot be is refused at once.
     func later() async throws(Failure) -> Reply {
         let (runs, turns, name) = (context.chat.runs, context.chat.turns, try await name())
-        let receipt = Receipt(tenant: database.tenant, at: context.now())
+        let receipt = Receipt(tenant: database.tenant, owner: principal.owner, at: context.now())
         if let name {
             let (isNew, run) = turns.begin(name, run: receipt.id)
             guard isNew else {
@@ -135,13 +135,14 @@ struct TurnCall: Sendable {
         guard let clientID = request.clientMessageID else { return nil }
         let planner = TurnPlanner(context: context, request: request, principal: principal, now: context.now())
         let (name, tenant) = (node, database.tenant)
+        let owner = if case .one(let id) = context.ownership.named(principal) { id } else { "" }
         return try await database.look { transaction throws(SQLiteError) in
             let node = try NodeTables.id(of: name, in: transaction)
             let thread = try node.flatMap { id throws(SQLiteError) in try planner.thread(ofNode: id, in: transaction) }
             return .success(
                 TurnsUnderWay.Name(
                     tenant: tenant, node: node ?? name, thread: thread ?? request.correlationID.map { "c \($0)" } ?? "",
-                    clientID: clientID))
+                    clientID: clientID, owner: owner))
         }
     }
 

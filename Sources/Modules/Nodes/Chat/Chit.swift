@@ -92,7 +92,7 @@ struct ChitRoutes: Sendable {
 
     private var show: Route {
         Route(
-            .get, "/v1/nodes/{id}/chit", guard: .key(.chat),
+            .get, "/v1/nodes/{id}/chit", guard: .keyOrSession(.chat, .member),
             summary: "A node's sheet, without asking a model; JSON, text/plain or text/markdown"
         ) { exchange async throws(Failure) in
             let name = exchange.parameters["id"] ?? ""

@@ -20,12 +20,15 @@ struct HeldMessage: Equatable, Sendable {
 struct HeldThread: Sendable {
     let id: String
     let nodeID: String
+    /// The key or the person that began it, by its id.
+    let owner: String
     let correlationID: String?
     /// The sender's own id of its first message, by which a retry of that finds the thread.
     let firstClientID: String?
     private(set) var messages: [HeldMessage] = []
 
-    init(nodeID: String, correlationID: String?, firstClientID: String?, at now: WallTime) {
+    init(nodeID: String, owner: String, correlationID: String?, firstClientID: String?, at now: WallTime) {
+        self.owner = owner
         id = ULID.make(prefix: ThreadRecord.prefix, at: now)
         self.nodeID = nodeID
         self.correlationID = correlationID
@@ -73,29 +76,38 @@ final class HeldThreads: Sendable {
         shelf = Mutex(TenantShelf(bounds))
     }
 
-    func find(_ id: String, of tenant: TenantID, at now: WallTime) -> HeldThread? {
-        shelf.withLock { $0.value(id, of: tenant, at: now) }
+    /// - Parameter owners: whose; anybody else's is not found.
+    func find(_ id: String, owners: Owners, of tenant: TenantID, at now: WallTime) -> HeldThread? {
+        let thread = shelf.withLock { $0.value(id, of: tenant, at: now) }
+        guard let thread, owners.include(thread.owner) else { return nil }
+        return thread
     }
 
-    /// The newest thread of a node that has this correlation id.
-    func find(correlationID: String, node: String, of tenant: TenantID, at now: WallTime) -> HeldThread? {
-        shelf.withLock { $0.value(named: Self.name("c", node, correlationID), of: tenant, at: now) }
+    /// The newest thread of a node that has this correlation id, of those that `owners` began.
+    func find(
+        correlationID: String, owners: Owners, node: String, of tenant: TenantID, at now: WallTime
+    ) -> HeldThread? {
+        shelf.withLock { $0.value(named: Self.name("c", owners, node, correlationID), of: tenant, at: now) }
     }
 
-    /// The thread that began with the message that its sender knows by this id.
-    func find(firstClientID: String, node: String, of tenant: TenantID, at now: WallTime) -> HeldThread? {
-        shelf.withLock { $0.value(named: Self.name("m", node, firstClientID), of: tenant, at: now) }
+    /// The thread that began with the message that its sender knows by this id, likewise.
+    func find(
+        firstClientID: String, owners: Owners, node: String, of tenant: TenantID, at now: WallTime
+    ) -> HeldThread? {
+        shelf.withLock { $0.value(named: Self.name("m", owners, node, firstClientID), of: tenant, at: now) }
     }
 
     /// Begins a thread with its first turn; or appends that to the thread of the same correlation id that another turn has
     /// begun while this one was being answered.
     ///
+    /// - Parameter owners: among whose threads such a one is looked for.
     /// - Returns: the thread's id.
     func begin(
-        _ thread: HeldThread, _ question: HeldMessage, _ answer: HeldMessage, of tenant: TenantID, at now: WallTime
+        _ thread: HeldThread, _ question: HeldMessage, _ answer: HeldMessage, owners: Owners, of tenant: TenantID,
+        at now: WallTime
     ) -> String {
         shelf.withLock { shelf in
-            let name = thread.correlationID.map { Self.name("c", thread.nodeID, $0) }
+            let name = thread.correlationID.map { Self.name("c", owners, thread.nodeID, $0) }
             var thread = name.flatMap { shelf.value(named: $0, of: tenant, at: now) } ?? thread
             thread.append(question, answer)
             _ = Self.put(thread, in: &shelf, of: tenant, at: now)
@@ -116,8 +128,12 @@ final class HeldThreads: Sendable {
         }
     }
 
-    func delete(_ id: String, of tenant: TenantID) -> Bool {
-        shelf.withLock { $0.remove(id, of: tenant) != nil }
+    /// - Returns: false if `owners` have no such thread.
+    func delete(_ id: String, owners: Owners, of tenant: TenantID, at now: WallTime) -> Bool {
+        shelf.withLock { shelf in
+            guard let thread = shelf.value(id, of: tenant, at: now), owners.include(thread.owner) else { return false }
+            return shelf.remove(id, of: tenant) != nil
+        }
     }
 
     /// - Returns: how many there were.
@@ -126,6 +142,7 @@ final class HeldThreads: Sendable {
             shelf.remove(of: tenant) { thread in
                 (filter.nodeID ?? thread.nodeID) == thread.nodeID
                     && (filter.correlationID == nil || filter.correlationID == thread.correlationID)
+                    && filter.owners.include(thread.owner)
             }
         }
     }
@@ -137,11 +154,22 @@ final class HeldThreads: Sendable {
     private static func put(
         _ thread: HeldThread, in shelf: inout TenantShelf<HeldThread>, of tenant: TenantID, at now: WallTime
     ) -> Bool {
-        var names: [String] = []
-        if let id = thread.correlationID { names.append(name("c", thread.nodeID, id)) }
-        if let id = thread.firstClientID { names.append(name("m", thread.nodeID, id)) }
+        // For its owner alone, and for all programs if it is one.
+        let owners = [Owners.one(thread.owner), .programs].filter { $0.include(thread.owner) }
+        let names = owners.flatMap { owners in
+            [("c", thread.correlationID), ("m", thread.firstClientID)].compactMap { kind, id in
+                id.map { name(kind, owners, thread.nodeID, $0) }
+            }
+        }
         return shelf.put(thread, thread.id, bytes: thread.bytes, names: names, of: tenant, at: now)
     }
 
-    private static func name(_ kind: String, _ node: String, _ id: String) -> String { "\(kind) \(node) \(id)" }
+    private static func name(_ kind: String, _ owners: Owners, _ node: String, _ id: String) -> String {
+        switch owners {
+        case .everybody: "\(kind) * \(node) \(id)"
+        case .one(let owner): "\(kind) \(owner) \(node) \(id)"
+        case .keys: "\(kind) + \(node) \(id)"
+        case .programs: "\(kind) - \(node) \(id)"
+        }
+    }
 }

@@ -9,8 +9,8 @@ import SQLite
 enum InvocationTables {
     static func insert(_ receipt: Receipt, node: String, in transaction: any TenantTransaction) throws(SQLiteError) {
         try transaction.connection.execute(
-            "INSERT INTO nodes_invocations (id, node_id, created_at) VALUES (?, ?, ?)", receipt.id, node,
-            receipt.createdAt)
+            "INSERT INTO nodes_invocations (id, node_id, owner, created_at) VALUES (?, ?, ?, ?)", receipt.id, node,
+            receipt.owner, receipt.createdAt)
     }
 
     /// Writes down how a run ended. Does nothing where its node is gone, and its receipt with it.
@@ -43,13 +43,14 @@ enum InvocationTables {
         let row = try transaction.connection.first(
             """
             SELECT node_id, created_at, finished_at, thread_id, sequence, code, is_refusal, input_tokens, output_tokens,
-                cost
+                cost, owner
             FROM nodes_invocations WHERE id = ?
             """, id
         ) { row throws(SQLiteError) in try Row(row) }
         guard let row else { return nil }
         var view = InvocationView(
-            id: id, nodeID: row.nodeID, createdAt: row.createdAt, finishedAt: row.finishedAt, status: .lost)
+            id: id, nodeID: row.nodeID, owner: row.owner, createdAt: row.createdAt, finishedAt: row.finishedAt,
+            status: .lost)
         if let code = row.code {
             view.status = .failed
             view.result = .failed(Failure(ErrorCode(rawValue: code) ?? .internal, "the run failed"))
@@ -67,6 +68,7 @@ enum InvocationTables {
 
     private struct Row {
         let nodeID: String
+        let owner: String
         let createdAt: WallTime
         let finishedAt: WallTime?
         let threadID: String?
@@ -77,6 +79,7 @@ enum InvocationTables {
 
         init(_ row: borrowing SQLiteRow) throws(SQLiteError) {
             nodeID = try row.text(0)
+            owner = try row.optionalText(10) ?? ""
             createdAt = try row.time(1)
             finishedAt = try row.optionalTime(2)
             threadID = try row.optionalText(3)

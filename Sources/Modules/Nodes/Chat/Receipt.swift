@@ -8,12 +8,14 @@ import Platform
 struct Receipt: Sendable {
     let tenant: TenantID
     let id: String
+    /// The key or the person that asked, by its id.
+    let owner: String
     let createdAt: WallTime
 
     static let prefix: StaticString = "inv_"
 
-    init(tenant: TenantID, at now: WallTime) {
-        self.tenant = tenant
+    init(tenant: TenantID, owner: String, at now: WallTime) {
+        (self.tenant, self.owner) = (tenant, owner)
         id = ULID.make(prefix: Receipt.prefix, at: now)
         createdAt = now
     }
@@ -50,6 +52,8 @@ enum RunResult: Sendable {
 struct InvocationView: Sendable {
     let id: String
     let nodeID: String
+    /// Who asked; "" of a receipt that is older than the column, which keys alone could have.
+    let owner: String
     let createdAt: WallTime
     var finishedAt: WallTime?
     var status: RunStatus

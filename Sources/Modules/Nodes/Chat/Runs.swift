@@ -89,12 +89,14 @@ final class Runs: Sendable {
         table.withLock { table in
             if let run = table.underWay[id], run.receipt.tenant == tenant {
                 return InvocationView(
-                    id: id, nodeID: run.nodeID, createdAt: run.receipt.createdAt, status: run.status)
+                    id: id, nodeID: run.nodeID, owner: run.receipt.owner, createdAt: run.receipt.createdAt,
+                    status: run.status)
             }
             guard let finished = table.finished.value(id, of: tenant, at: now) else { return nil }
             let isFailure = if case .failed = finished.result { true } else { false }
             return InvocationView(
-                id: id, nodeID: finished.nodeID, createdAt: finished.receipt.createdAt, finishedAt: finished.at,
+                id: id, nodeID: finished.nodeID, owner: finished.receipt.owner, createdAt: finished.receipt.createdAt,
+                finishedAt: finished.at,
                 status: isFailure ? .failed : .done, result: finished.result)
         }
     }

@@ -124,7 +124,9 @@ struct Turn: Sendable {
         ]
         switch try thread(at: now, in: transaction) {
         case .failure(let refusal): return .failure(refusal)
-        case .success(let id): return try Threads(context: context).append(drafts, to: id, at: now, in: transaction)
+        case .success(let id):
+            let owners = context.ownership.continued(principal)
+            return try Threads(context: context).append(drafts, to: id, of: owners, at: now, in: transaction)
         }
     }
 
@@ -132,20 +134,20 @@ struct Turn: Sendable {
     private func thread(at now: WallTime, in transaction: any TenantTransaction) throws(SQLiteError) -> Verdict<String>
     {
         if case .stored(let id) = plan.place { return .success(id) }
-        let (threads, node) = (Threads(context: context), plan.node)
+        let (threads, node, named) = (Threads(context: context), plan.node, context.ownership.named(principal))
         // Before anything is written: a node that was deleted meanwhile must not come to own a thread.
         guard try NodeTables.id(of: node.id, in: transaction) != nil else { return .failure(.absent) }
         if let id = request.correlationID,
-            let other = try threads.newest(ofNode: node.id, correlationID: id, in: transaction)
+            let other = try threads.newest(ofNode: node.id, correlationID: id, of: named, in: transaction)
         {
             // Another turn has begun it while this one was being answered.
             return .success(other.id)
         }
         let draft = ThreadDraft(nodeID: node.id, title: nil, correlationID: request.correlationID)
-        switch try threads.create(draft, by: principal.actor, at: now, in: transaction) {
+        switch try threads.create(draft, by: principal.owner, at: now, in: transaction) {
         case .failure(let refusal): return .failure(refusal)
         case .success(let thread):
-            try request.firstMessageKey(node)?.remember(thread.id, in: transaction, at: now)
+            try request.firstMessageKey(node, of: named)?.remember(thread.id, in: transaction, at: now)
             return .success(thread.id)
         }
     }
@@ -163,9 +165,10 @@ struct Turn: Sendable {
         } else {
             let isNamed = request.correlationID != nil
             let new = HeldThread(
-                nodeID: plan.node.id, correlationID: request.correlationID,
+                nodeID: plan.node.id, owner: principal.owner, correlationID: request.correlationID,
                 firstClientID: isNamed ? nil : request.clientMessageID, at: now)
-            answer.threadID = threads.begin(new, said, reply, of: tenant, at: now)
+            answer.threadID = threads.begin(
+                new, said, reply, owners: context.ownership.named(principal), of: tenant, at: now)
         }
         return answer
     }

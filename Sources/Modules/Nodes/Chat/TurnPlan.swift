@@ -47,6 +47,9 @@ struct TurnPlanner: Sendable {
     let now: WallTime
 
     private var threads: Threads { Threads(context: context) }
+    /// Whose threads the request may continue, by id and by name.
+    private var continued: Owners { context.ownership.continued(principal) }
+    private var named: Owners { context.ownership.named(principal) }
 
     /// - Parameter name: the node's id or alias.
     func plan(_ name: String, in transaction: any TenantTransaction) throws(SQLiteError) -> Verdict<TurnPlan> {
@@ -81,21 +84,21 @@ struct TurnPlanner: Sendable {
         if let id = request.threadID { return id }
         guard let correlationID = request.correlationID else { return nil }
         let held = context.chat.threads.find(
-            correlationID: correlationID, node: nodeID, of: transaction.tenant, at: now)
+            correlationID: correlationID, owners: named, node: nodeID, of: transaction.tenant, at: now)
         if let held { return held.id }
-        return try threads.newest(ofNode: nodeID, correlationID: correlationID, in: transaction)?.id
+        return try threads.newest(ofNode: nodeID, correlationID: correlationID, of: named, in: transaction)?.id
     }
 
     // MARK: In memory
 
     private func held(_ node: NodeRecord, of tenant: TenantID) -> HeldThread? {
         let threads = context.chat.threads
-        if let id = request.threadID { return threads.find(id, of: tenant, at: now) }
+        if let id = request.threadID { return threads.find(id, owners: continued, of: tenant, at: now) }
         if let id = request.correlationID {
-            return threads.find(correlationID: id, node: node.id, of: tenant, at: now)
+            return threads.find(correlationID: id, owners: named, node: node.id, of: tenant, at: now)
         }
         guard let id = request.clientMessageID else { return nil }
-        return threads.find(firstClientID: id, node: node.id, of: tenant, at: now)
+        return threads.find(firstClientID: id, owners: named, node: node.id, of: tenant, at: now)
     }
 
     private func continued(_ plan: TurnPlan, _ thread: HeldThread) -> Verdict<TurnPlan> {
@@ -116,18 +119,20 @@ struct TurnPlanner: Sendable {
         _ node: NodeRecord, in transaction: any TenantTransaction
     ) throws(SQLiteError) -> Verdict<ThreadOutline?> {
         if let id = request.threadID {
-            guard let thread = try ThreadTables.outline(id, in: transaction) else { return .failure(.absentThread) }
+            guard let thread = try ThreadTables.outline(id, of: continued, in: transaction) else {
+                return .failure(.absentThread)
+            }
             return thread.nodeID == node.id ? .success(thread) : .failure(.threadOfAnotherNode)
         }
         if let id = request.correlationID {
-            return .success(try threads.newest(ofNode: node.id, correlationID: id, in: transaction)?.outline)
+            return .success(try threads.newest(ofNode: node.id, correlationID: id, of: named, in: transaction)?.outline)
         }
-        switch try request.firstMessageKey(node)?.earlier(in: transaction, at: now) {
+        switch try request.firstMessageKey(node, of: named)?.earlier(in: transaction, at: now) {
         case .none: return .success(nil)
         case .some(.failure): return .failure(.otherMessage)
         case .some(.success(let id)):
             guard let id else { return .success(nil) }
-            return .success(try ThreadTables.outline(id, in: transaction))
+            return .success(try ThreadTables.outline(id, of: named, in: transaction))
         }
     }
 
@@ -162,10 +167,13 @@ struct TurnPlanner: Sendable {
 extension TurnRequest {
     /// By which a first message that is sent again finds the thread it began; nil where the client names the thread itself,
     /// or gives its message no id.
-    func firstMessageKey(_ node: NodeRecord) -> IdempotencyKey? {
+    ///
+    /// - Parameter owners: among whose threads; the same id of two people is two messages.
+    func firstMessageKey(_ node: NodeRecord, of owners: Owners) -> IdempotencyKey? {
         guard threadID == nil, correlationID == nil, let clientMessageID else { return nil }
+        let place = if case .one(let owner) = owners { "\(owner) \(node.id)" } else { node.id }
         return IdempotencyKey(
-            text: "turn \(node.id) \(clientMessageID)", body: SHA256.digest(Array(content.utf8)))
+            text: "turn \(place) \(clientMessageID)", body: SHA256.digest(Array(content.utf8)))
     }
 }
 

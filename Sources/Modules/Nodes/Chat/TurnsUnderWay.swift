@@ -14,6 +14,8 @@ final class TurnsUnderWay: Sendable {
         /// Its id; for one that is still to come the correlation id, if it will have one.
         let thread: String
         let clientID: String
+        /// Among whose threads: a key's, or a person's own.
+        var owner = ""
     }
 
     /// Guards the turns, each with the asynchronous run that answers it, if one does.

@@ -13,7 +13,8 @@ struct FileRoutes: Sendable {
 
     private var create: Route {
         Route(
-            .post, "/v1/files", guard: .key(.files), summary: "Upload a file (multipart/form-data: file, purpose)"
+            .post, "/v1/files", guard: .keyOrSession(.files, .member),
+            summary: "Upload a file (multipart/form-data: file, purpose)"
         ) { exchange async throws(Failure) in
             try NodesContext.refuseZeroRetention(exchange)
             let file = try await FileUpload(context: context, exchange: exchange).run()
@@ -23,7 +24,10 @@ struct FileRoutes: Sendable {
 
     /// OpenAI's clients may ask for ten thousand at once; they get a page and go on from there.
     private var list: Route {
-        Route(.get, "/v1/files", guard: .key(.files), summary: "The tenant's files, the newest first") {
+        Route(
+            .get, "/v1/files", guard: .keyOrSession(.files, .member),
+            summary: "The tenant's files, the newest first; a member's own"
+        ) {
             exchange async throws(Failure) in
             let query = try Query(exchange, known: Page.names + ["purpose"])
             var page = try Page(query, limitMax: 10_000)
@@ -32,9 +36,9 @@ struct FileRoutes: Sendable {
             if case .some(.none) = purpose {
                 throw Failure(.invalidParameter, "is none of the purposes", param: "purpose")
             }
-            let (wanted, filter) = (page, purpose ?? nil)
+            let (wanted, filter, owners) = (page, purpose ?? nil, context.reached(by: exchange))
             let slice = try await context.database(of: exchange).look { transaction throws(SQLiteError) in
-                .success(try FileTables.list(purpose: filter, wanted, in: transaction))
+                .success(try FileTables.list(of: owners, purpose: filter, wanted, in: transaction))
             }
             var json = slice.json(cursor: \.id, \.json)
             json["first_id"] = slice.elements.first.map { .string($0.id) } ?? .null
@@ -44,14 +48,14 @@ struct FileRoutes: Sendable {
     }
 
     private var show: Route {
-        Route(.get, "/v1/files/{id}", guard: .key(.files), summary: "A file without its content") {
+        Route(.get, "/v1/files/{id}", guard: .keyOrSession(.files, .member), summary: "A file without its content") {
             exchange async throws(Failure) in
             .json(.object(try await find(exchange).json))
         }
     }
 
     private var delete: Route {
-        Route(.delete, "/v1/files/{id}", guard: .key(.files), summary: "Delete a file for good") {
+        Route(.delete, "/v1/files/{id}", guard: .keyOrSession(.files, .member), summary: "Delete a file for good") {
             exchange async throws(Failure) in
             let file = try await find(exchange)
             try await exchange.advance(through: .record)
@@ -61,7 +65,10 @@ struct FileRoutes: Sendable {
     }
 
     private var content: Route {
-        Route(.get, "/v1/files/{id}/content", guard: .key(.files), summary: "A file's content, or a range of it") {
+        Route(
+            .get, "/v1/files/{id}/content", guard: .keyOrSession(.files, .member),
+            summary: "A file's content, or a range of it"
+        ) {
             exchange async throws(Failure) in
             try await exchange.advance(through: .record)
             let file = try await find(exchange)
@@ -70,9 +77,9 @@ struct FileRoutes: Sendable {
     }
 
     private func find(_ exchange: Exchange) async throws(Failure) -> FileRecord {
-        let id = exchange.parameters["id"] ?? ""
+        let (id, owners) = (exchange.parameters["id"] ?? "", context.reached(by: exchange))
         return try await context.database(of: exchange).look { transaction throws(SQLiteError) in
-            try FileTables.find(id, in: transaction).map(Verdict.success) ?? .failure(.absent)
+            try FileTables.find(id, of: owners, in: transaction).map(Verdict.success) ?? .failure(.absent)
         }
     }
 }

@@ -10,12 +10,16 @@ enum FileTables {
     // MARK: Finding
 
     /// A file that is whole.
-    static func find(_ id: String, in transaction: any TenantTransaction) throws(SQLiteError) -> FileRecord? {
+    ///
+    /// - Parameter owners: whose; anybody else's is not found.
+    static func find(
+        _ id: String, of owners: Owners, in transaction: any TenantTransaction
+    ) throws(SQLiteError) -> FileRecord? {
         guard ULID.isValid(id, prefix: FileRecord.prefix) else { return nil }
         let row = try transaction.connection.first(
             "SELECT \(Row.columns) FROM nodes_files WHERE id = ? AND is_whole = 1", id
         ) { row throws(SQLiteError) in try Row(row) }
-        guard let row else { return nil }
+        guard let row, owners.include(row.outline.owner) else { return nil }
         return try row.opened(in: transaction)
     }
 
@@ -28,15 +32,16 @@ enum FileTables {
     }
 
     static func list(
-        purpose: FilePurpose?, _ page: Page, in transaction: any TenantTransaction
+        of owners: Owners, purpose: FilePurpose?, _ page: Page, in transaction: any TenantTransaction
     ) throws(SQLiteError) -> Slice<FileRecord> {
         let sql = page.sql("id")
         let filter = purpose == nil ? "" : "purpose = ?2 AND"
+        let (owner, ownerID) = owners.condition(3)
         let rows = try transaction.connection.query(
             """
-            SELECT \(Row.columns) FROM nodes_files WHERE \(filter) is_whole = 1 AND \(sql.condition)
-            \(sql.order) LIMIT ?3
-            """, page.idBound, purpose?.rawValue, page.limit + 1
+            SELECT \(Row.columns) FROM nodes_files WHERE \(filter) \(owner) is_whole = 1 AND \(sql.condition)
+            \(sql.order) LIMIT ?4
+            """, page.idBound, purpose?.rawValue, ownerID, page.limit + 1
         ) { row throws(SQLiteError) in try Row(row) }
         var files: [FileRecord] = []
         for row in rows { files.append(try row.opened(in: transaction)) }

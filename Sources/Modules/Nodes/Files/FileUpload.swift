@@ -99,7 +99,7 @@ struct FileUpload {
         in database: any TenantDatabase
     ) async throws(Failure) -> FileRecord {
         let key = try IdempotencyKey(exchange, body: form.digest(content: content))
-        let (context, now) = (context, context.now())
+        let (context, now, owners) = (context, context.now(), context.reached(by: exchange))
         return try await database.change { transaction throws(SQLiteError) -> Verdict<FileRecord> in
             // Asked again: consent may have been withdrawn while the bytes came in.
             let retention: Retention
@@ -111,7 +111,9 @@ struct FileUpload {
                 switch try key.earlier(in: transaction, at: now) {
                 case .failure(let refusal): return .failure(refusal)
                 case .success(let earlier):
-                    if let earlier, let file = try FileTables.find(earlier, in: transaction) { return .success(file) }
+                    if let earlier, let file = try FileTables.find(earlier, of: owners, in: transaction) {
+                        return .success(file)
+                    }
                 }
             }
             guard try FileTables.append(chunks, first: first, endsFile: true, to: id, in: transaction) else {
@@ -121,7 +123,7 @@ struct FileUpload {
             try key?.remember(id, in: transaction, at: now)
             let seconds = min(retention.seconds, form.expiresAfterSeconds ?? .max)
             context.schedule.note(transaction.tenant, due: now + .seconds(seconds))
-            return try FileTables.find(id, in: transaction).map(Verdict.success) ?? .failure(.absent)
+            return try FileTables.find(id, of: owners, in: transaction).map(Verdict.success) ?? .failure(.absent)
         }
     }
 }

@@ -14,8 +14,9 @@ struct KeptFiles: TenantFiles {
     func read(_ id: String, for exchange: Exchange, bytesMax: Int) async throws(Failure) -> StoredFile {
         try requireScope(exchange)
         let database = try context.database(of: exchange)
+        let owners = context.reached(by: exchange)
         let file = try await database.look { transaction throws(SQLiteError) in
-            try FileTables.find(id, in: transaction).map(Verdict.success) ?? .failure(.absent)
+            try FileTables.find(id, of: owners, in: transaction).map(Verdict.success) ?? .failure(.absent)
         }
         guard file.outline.bytes <= bytesMax else {
             throw Failure(.payloadTooLarge, "the files have more than \(bytesMax) bytes together", param: "files")

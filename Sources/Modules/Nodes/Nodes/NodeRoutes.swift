@@ -14,7 +14,8 @@ struct NodeRoutes: Sendable {
 
     private var create: Route {
         Route(
-            .post, "/v1/nodes", guard: .key(.nodesWrite), summary: "Make a node: a model with its instructions",
+            .post, "/v1/nodes", guard: .keyOrSession(.nodesWrite, .admin),
+            summary: "Make a node: a model with its instructions",
             requestBody: NodeSchema.creation
         ) { exchange async throws(Failure) in
             let bytes = try await JSONBody.bytes(of: exchange, bytesMax: NodesLimits.nodeBodyBytesMax)
@@ -51,7 +52,7 @@ struct NodeRoutes: Sendable {
     }
 
     private var list: Route {
-        Route(.get, "/v1/nodes", guard: .key(.nodesRead), summary: "The tenant's nodes") {
+        Route(.get, "/v1/nodes", guard: .keyOrSession(.nodesRead, .admin), summary: "The tenant's nodes") {
             exchange async throws(Failure) in
             let page = try Page(Query(exchange, known: Page.names))
             let slice = try await context.database(of: exchange).look { transaction throws(SQLiteError) in
@@ -67,7 +68,7 @@ struct NodeRoutes: Sendable {
     }
 
     private var show: Route {
-        Route(.get, "/v1/nodes/{id}", guard: .key(.nodesRead), summary: "A node, by its id or alias") {
+        Route(.get, "/v1/nodes/{id}", guard: .keyOrSession(.nodesRead, .admin), summary: "A node, by its id or alias") {
             exchange async throws(Failure) in
             let name = exchange.parameters["id"] ?? ""
             let record = try await context.database(of: exchange).look { transaction throws(SQLiteError) in
@@ -81,7 +82,8 @@ struct NodeRoutes: Sendable {
     /// A change is read before the transaction and applied within it, so that two changes of different members both count.
     private var change: Route {
         Route(
-            .patch, "/v1/nodes/{id}", guard: .key(.nodesWrite), summary: "Change a node; each change is a version",
+            .patch, "/v1/nodes/{id}", guard: .keyOrSession(.nodesWrite, .admin),
+            summary: "Change a node; each change is a version",
             requestBody: NodeSchema.change
         ) { exchange async throws(Failure) in
             let name = exchange.parameters["id"] ?? ""
@@ -126,7 +128,7 @@ struct NodeRoutes: Sendable {
 
     private var delete: Route {
         Route(
-            .delete, "/v1/nodes/{id}", guard: .key(.nodesWrite),
+            .delete, "/v1/nodes/{id}", guard: .keyOrSession(.nodesWrite, .admin),
             summary: "Delete a node for good, with its versions and threads"
         ) { exchange async throws(Failure) in
             let name = exchange.parameters["id"] ?? ""
@@ -139,7 +141,9 @@ struct NodeRoutes: Sendable {
     }
 
     private var versions: Route {
-        Route(.get, "/v1/nodes/{id}/versions", guard: .key(.nodesRead), summary: "What a node was before") {
+        Route(
+            .get, "/v1/nodes/{id}/versions", guard: .keyOrSession(.nodesRead, .admin), summary: "What a node was before"
+        ) {
             exchange async throws(Failure) in
             let name = exchange.parameters["id"] ?? ""
             let page = try Page(Query(exchange, known: Page.names))

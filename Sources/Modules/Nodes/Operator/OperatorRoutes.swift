@@ -57,7 +57,7 @@ struct OperatorRoutes: Sendable {
             let id = exchange.parameters["id"] ?? ""
             let database = try database(of: Query(exchange, known: ["tenant"])["tenant"])
             try await exchange.advance(through: .record)
-            try await Deletion(database: database).deleteThread(id)
+            try await Deletion(database: database).deleteThread(id, of: .everybody)
             return .json(["id": .string(id), "object": "thread.deleted", "deleted": true])
         }
     }
@@ -83,7 +83,9 @@ struct OperatorRoutes: Sendable {
             let (actor, now) = (exchange.actor, context.now())
             let found = try await database.change {
                 transaction throws(SQLiteError) -> Verdict<(String, ThreadRecord, Slice<MessageRecord>)> in
-                guard let thread = try ThreadTables.find(id, in: transaction) else { return .failure(.absent) }
+                guard let thread = try ThreadTables.find(id, of: .everybody, in: transaction) else {
+                    return .failure(.absent)
+                }
                 let access = try AccessRecord.insert(
                     thread.outline, reason: reason, by: actor, at: now, in: transaction)
                 let messages = try MessageTables.list(of: thread.outline, page, after: bound, in: transaction)
@@ -101,7 +103,7 @@ struct OperatorRoutes: Sendable {
 
     private var access: Route {
         Route(
-            .get, "/v1/account/access", guard: .key(.account),
+            .get, "/v1/account/access", guard: .keyOrSession(.account, .admin),
             summary: "When an operator read this tenant's content, and why"
         ) { exchange async throws(Failure) in
             let page = try Page(Query(exchange, known: Page.names))

@@ -25,7 +25,7 @@ struct IdempotencyKey: Sendable {
                 .invalidParameter, "must have 1 to \(NodesLimits.idempotencyKeyBytesMax) bytes",
                 param: "Idempotency-Key")
         }
-        let caller = exchange.principal?.keyID?.text ?? "-"
+        let caller = exchange.actor
         self.init(text: "\(caller) \(exchange.route.method.name) \(exchange.route.pattern) \(key)", body: body)
     }
 

@@ -11,9 +11,12 @@ struct Deletion: Sendable {
     /// Threads that one transaction deletes.
     static let threadsPerStep = 32
 
-    func deleteThread(_ id: String) async throws(Failure) {
+    /// - Parameter owners: whose; anybody else's is not found.
+    func deleteThread(_ id: String, of owners: Owners) async throws(Failure) {
         try await database.change { transaction throws(SQLiteError) -> Verdict<Void> in
-            guard let thread = try ThreadTables.outline(id, in: transaction) else { return .failure(.absent) }
+            guard let thread = try ThreadTables.outline(id, of: owners, in: transaction) else {
+                return .failure(.absent)
+            }
             try ThreadTables.delete(thread, in: transaction)
             return .success(())
         }

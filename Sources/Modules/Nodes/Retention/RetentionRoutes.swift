@@ -13,7 +13,7 @@ struct RetentionRoutes: Sendable {
 
     private var show: Route {
         Route(
-            .get, "/v1/account/retention", guard: .key(.account),
+            .get, "/v1/account/retention", guard: .keyOrSession(.account, .admin),
             summary: "For each class of data: the plan's cap, the tenant's wish, and what holds"
         ) { exchange async throws(Failure) in
             let context = context
@@ -27,7 +27,7 @@ struct RetentionRoutes: Sendable {
     /// the new ones goes before the answer.
     private var change: Route {
         Route(
-            .put, "/v1/account/retention", guard: .key(.account),
+            .put, "/v1/account/retention", guard: .keyOrSession(.account, .admin),
             summary: "Wish for how long data is kept: seconds, \"none\" to keep nothing, null for no wish",
             requestBody: Self.schema
         ) { exchange async throws(Failure) in

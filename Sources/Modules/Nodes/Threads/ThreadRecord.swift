@@ -37,7 +37,7 @@ struct ThreadOutline: Equatable, Sendable {
     let number: Int
     let id: String
     let nodeID: String?
-    /// The key that made it.
+    /// The key or the person that began it, by its id.
     let owner: String
     let createdAt: WallTime
     /// When it last got a message; when it was made, if it never did.

@@ -16,7 +16,7 @@ struct ThreadRoutes: Sendable {
 
     private var create: Route {
         Route(
-            .post, "/v1/threads", guard: .key(.threadsWrite), summary: "Begin a thread that is kept",
+            .post, "/v1/threads", guard: .keyOrSession(.threadsWrite, .member), summary: "Begin a thread that is kept",
             requestBody: Self.creation
         ) { exchange async throws(Failure) in
             try NodesContext.refuseZeroRetention(exchange)
@@ -29,14 +29,16 @@ struct ThreadRoutes: Sendable {
                 correlationID: try body.line("correlation_id", bytesMax: NodesLimits.correlationBytesMax))
             let key = try IdempotencyKey(exchange, body: SHA256.digest(bytes))
             try await exchange.advance(through: .record)
-            let (threads, actor, now) = (threads, exchange.actor, context.now())
+            let (threads, actor, now, owners) = (threads, exchange.actor, context.now(), context.reached(by: exchange))
             let thread = try await context.database(of: exchange).change {
                 transaction throws(SQLiteError) -> Verdict<ThreadRecord> in
                 if let key {
                     switch try key.earlier(in: transaction, at: now) {
                     case .failure(let refusal): return .failure(refusal)
                     case .success(let id):
-                        if let id, let thread = try threads.find(id, in: transaction) { return .success(thread) }
+                        if let id, let thread = try ThreadTables.find(id, of: owners, in: transaction) {
+                            return .success(thread)
+                        }
                     }
                 }
                 var draft = asked
@@ -53,11 +55,14 @@ struct ThreadRoutes: Sendable {
     }
 
     private var list: Route {
-        Route(.get, "/v1/threads", guard: .key(.threadsRead), summary: "The tenant's threads, the newest first") {
+        Route(
+            .get, "/v1/threads", guard: .keyOrSession(.threadsRead, .member),
+            summary: "The tenant's threads, the newest first; a member's own"
+        ) {
             exchange async throws(Failure) in
             let query = try Query(exchange, known: Page.names + Self.filterNames)
             let page = try Page(query)
-            let asked = try Self.filter(query)
+            let asked = try filter(query, exchange)
             let slice = try await context.database(of: exchange).look {
                 transaction throws(SQLiteError) -> Verdict<Slice<ThreadRecord>> in
                 guard let filter = try Self.resolve(asked, in: transaction) else { return .failure(.absentNode) }
@@ -68,11 +73,14 @@ struct ThreadRoutes: Sendable {
     }
 
     private var show: Route {
-        Route(.get, "/v1/threads/{id}", guard: .key(.threadsRead), summary: "A thread without its messages") {
+        Route(
+            .get, "/v1/threads/{id}", guard: .keyOrSession(.threadsRead, .member),
+            summary: "A thread without its messages"
+        ) {
             exchange async throws(Failure) in
-            let (threads, id) = (threads, exchange.parameters["id"] ?? "")
+            let (id, owners) = (exchange.parameters["id"] ?? "", context.reached(by: exchange))
             let thread = try await context.database(of: exchange).look { transaction throws(SQLiteError) in
-                try threads.find(id, in: transaction).map(Verdict.success) ?? .failure(.absent)
+                try ThreadTables.find(id, of: owners, in: transaction).map(Verdict.success) ?? .failure(.absent)
             }
             return .json(.object(thread.json))
         }
@@ -80,14 +88,15 @@ struct ThreadRoutes: Sendable {
 
     private var delete: Route {
         Route(
-            .delete, "/v1/threads/{id}", guard: .key(.threadsWrite),
+            .delete, "/v1/threads/{id}", guard: .keyOrSession(.threadsWrite, .member),
             summary: "Delete a thread and its messages for good"
         ) { exchange async throws(Failure) in
             let id = exchange.parameters["id"] ?? ""
             try await exchange.advance(through: .record)
             let database = try context.database(of: exchange)
-            if !context.chat.threads.delete(id, of: database.tenant) {
-                try await Deletion(database: database).deleteThread(id)
+            let owners = context.reached(by: exchange)
+            if !context.chat.threads.delete(id, owners: owners, of: database.tenant, at: context.now()) {
+                try await Deletion(database: database).deleteThread(id, of: owners)
             }
             return .json(["id": .string(id), "object": "thread.deleted", "deleted": true])
         }
@@ -96,11 +105,11 @@ struct ThreadRoutes: Sendable {
     /// A filter must be there: a query that was lost on its way must not delete everything.
     private var deleteMany: Route {
         Route(
-            .delete, "/v1/threads", guard: .key(.threadsWrite),
+            .delete, "/v1/threads", guard: .keyOrSession(.threadsWrite, .member),
             summary: "Delete the threads of a node, of a correlation id, or of both, for good"
         ) { exchange async throws(Failure) in
             let query = try Query(exchange, known: Self.filterNames)
-            let asked = try Self.filter(query)
+            let asked = try filter(query, exchange)
             guard !asked.isEmpty else {
                 throw Failure(
                     .invalidParameter, "name the threads to delete with node or correlation_id", param: "node")
@@ -120,7 +129,8 @@ struct ThreadRoutes: Sendable {
 
     private var append: Route {
         Route(
-            .post, "/v1/threads/{id}/messages", guard: .key(.threadsWrite), summary: "Append a message to a thread",
+            .post, "/v1/threads/{id}/messages", guard: .keyOrSession(.threadsWrite, .member),
+            summary: "Append a message to a thread",
             requestBody: Self.message
         ) { exchange async throws(Failure) in
             try NodesContext.refuseZeroRetention(exchange)
@@ -136,8 +146,9 @@ struct ThreadRoutes: Sendable {
                 clientID: try body.line("client_message_id", bytesMax: NodesLimits.clientIDBytesMax))
             try await exchange.advance(through: .record)
             let (threads, id, now) = (threads, exchange.parameters["id"] ?? "", context.now())
+            let owners = context.reached(by: exchange)
             let messages = try await context.database(of: exchange).change { transaction throws(SQLiteError) in
-                try threads.append([draft], to: id, at: now, in: transaction)
+                try threads.append([draft], to: id, of: owners, at: now, in: transaction)
             }
             guard let message = messages.first else { throw Failure(.internal, "the message was not kept") }
             return .json(.object(message.json), status: 201)
@@ -146,14 +157,14 @@ struct ThreadRoutes: Sendable {
 
     private var messages: Route {
         Route(
-            .get, "/v1/threads/{id}/messages", guard: .key(.threadsRead),
+            .get, "/v1/threads/{id}/messages", guard: .keyOrSession(.threadsRead, .member),
             summary: "A thread's messages, the oldest first"
         ) { exchange async throws(Failure) in
             let page = try Page(Query(exchange, known: Page.names), order: .ascending)
             let bound = try page.placeBound()
-            let (threads, id) = (threads, exchange.parameters["id"] ?? "")
+            let (threads, id, owners) = (threads, exchange.parameters["id"] ?? "", context.reached(by: exchange))
             let slice = try await context.database(of: exchange).look { transaction throws(SQLiteError) in
-                try threads.messages(of: id, page, after: bound, in: transaction).map(Verdict.success)
+                try threads.messages(of: id, of: owners, page, after: bound, in: transaction).map(Verdict.success)
                     ?? .failure(.absent)
             }
             return .json(.object(slice.json(cursor: { String($0.sequence) }, \.json)))
@@ -164,11 +175,12 @@ struct ThreadRoutes: Sendable {
 
     private static let filterNames = ["node", "correlation_id"]
 
-    /// What a query asks for; the node stands there by id or alias.
-    private static func filter(_ query: Query) throws(Failure) -> ThreadFilter {
+    /// What a query asks for, of what its caller gets to; the node stands there by id or alias.
+    private func filter(_ query: Query, _ exchange: Exchange) throws(Failure) -> ThreadFilter {
         ThreadFilter(
             nodeID: try query.string("node", bytesMax: NodesLimits.aliasBytesMax),
-            correlationID: try query.string("correlation_id", bytesMax: NodesLimits.correlationBytesMax))
+            correlationID: try query.string("correlation_id", bytesMax: NodesLimits.correlationBytesMax),
+            owners: context.reached(by: exchange))
     }
 
     /// The same with the node's id; nil where there is no such node.
@@ -177,7 +189,9 @@ struct ThreadRoutes: Sendable {
     ) throws(SQLiteError) -> ThreadFilter? {
         guard let node = asked.nodeID else { return asked }
         guard let id = try NodeTables.id(of: node, in: transaction) else { return nil }
-        return ThreadFilter(nodeID: id, correlationID: asked.correlationID)
+        var filter = asked
+        filter.nodeID = id
+        return filter
     }
 
     // MARK: Schemas

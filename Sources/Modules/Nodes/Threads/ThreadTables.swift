@@ -9,6 +9,8 @@ import SQLite
 struct ThreadFilter: Sendable {
     var nodeID: String?
     var correlationID: String?
+    /// Whose. It narrows what is meant and names nothing by itself.
+    var owners = Owners.everybody
 
     var isEmpty: Bool { nodeID == nil && correlationID == nil }
 }
@@ -17,16 +19,29 @@ struct ThreadFilter: Sendable {
 enum ThreadTables {
     // MARK: Finding
 
-    static func find(_ id: String, in transaction: any TenantTransaction) throws(SQLiteError) -> ThreadRecord? {
+    /// - Parameter owners: whose; anybody else's is not found.
+    static func find(
+        _ id: String, of owners: Owners, in transaction: any TenantTransaction
+    ) throws(SQLiteError) -> ThreadRecord? {
         guard ULID.isValid(id, prefix: ThreadRecord.prefix) else { return nil }
         let row = try transaction.connection.first(
             "SELECT \(Row.columns) FROM nodes_threads WHERE id = ?", id
         ) { row throws(SQLiteError) in try Row(row) }
-        guard let row else { return nil }
+        guard let row, owners.include(row.outline.owner) else { return nil }
         return try row.opened(in: transaction)
     }
 
     /// A thread without what somebody wrote.
+    ///
+    /// - Parameter owners: whose; anybody else's is not found.
+    static func outline(
+        _ id: String, of owners: Owners, in transaction: any TenantTransaction
+    ) throws(SQLiteError) -> ThreadOutline? {
+        guard let thread = try outline(id, in: transaction), owners.include(thread.owner) else { return nil }
+        return thread
+    }
+
+    /// The same for work that is nobody's request.
     static func outline(_ id: String, in transaction: any TenantTransaction) throws(SQLiteError) -> ThreadOutline? {
         guard ULID.isValid(id, prefix: ThreadRecord.prefix) else { return nil }
         return try transaction.connection.first("SELECT \(Row.columns) FROM nodes_threads WHERE id = ?", id) {
@@ -90,7 +105,7 @@ enum ThreadTables {
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?6, 0, 0, 0)
             """, id, draft.nodeID, owner, draft.correlationID.map { transaction.digest("correlation", $0) }, sealed,
             now)
-        guard let thread = try find(id, in: transaction) else {
+        guard let thread = try find(id, of: .everybody, in: transaction) else {
             throw SQLiteError(.mistake, message: "a thread is not where it was put", subject: "nodes_threads")
         }
         return thread
@@ -123,12 +138,13 @@ enum ThreadTables {
         let sql = page.sql("id")
         let node = filter.nodeID == nil ? "" : "node_id = ?2 AND"
         let correlation = filter.correlationID == nil ? "" : "correlation = ?3 AND"
+        let (owner, ownerID) = filter.owners.condition(4)
         return try transaction.connection.query(
             """
-            SELECT \(Row.columns) FROM nodes_threads WHERE \(correlation) \(node) \(sql.condition)
-            \(sql.order) LIMIT ?4
+            SELECT \(Row.columns) FROM nodes_threads WHERE \(correlation) \(node) \(owner) \(sql.condition)
+            \(sql.order) LIMIT ?5
             """, page.idBound, filter.nodeID, filter.correlationID.map { transaction.digest("correlation", $0) },
-            page.limit + 1
+            ownerID, page.limit + 1
         ) { row throws(SQLiteError) in try Row(row) }
     }
 
@@ -158,4 +174,17 @@ enum ThreadTables {
     }
 
     static func cell(_ id: String) -> Cell { Cell(table: "nodes_threads", column: "sheet", row: id) }
+}
+
+extension Owners {
+    /// The same as a condition on a column `owner`, and what is bound to its parameter.
+    func condition(_ parameter: Int) -> (sql: String, value: String?) {
+        switch self {
+        case .everybody: ("", nil)
+        case .one(let id): ("owner = ?\(parameter) AND", id)
+        case .keys: ("owner NOT GLOB '\(Self.personPrefix)*' AND", nil)
+        case .programs:
+            ("owner NOT GLOB '\(Self.personPrefix)*' AND owner NOT GLOB '\(Self.pagePrefix)*' AND", nil)
+        }
+    }
 }

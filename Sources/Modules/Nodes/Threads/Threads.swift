@@ -28,15 +28,16 @@ struct Threads: Sendable {
         }
     }
 
-    /// Appends messages, all or none. A message whose `clientID` the thread has already is not appended again.
+    /// Appends messages to a thread of `owners`, all or none. A message whose `clientID` the thread has already is not appended again.
     ///
     /// - Returns: the messages as they are kept, in the order of the drafts.
     /// - Throws (as a verdict): `not_found`, `consent_required`; `conflict` for a `clientID` of another message, and where
     ///   the thread has no place left.
     func append(
-        _ drafts: [MessageDraft], to id: String, at now: WallTime, in transaction: any TenantTransaction
+        _ drafts: [MessageDraft], to id: String, of owners: Owners, at now: WallTime,
+        in transaction: any TenantTransaction
     ) throws(SQLiteError) -> Verdict<[MessageRecord]> {
-        guard var thread = try ThreadTables.outline(id, in: transaction) else { return .failure(.absent) }
+        guard var thread = try ThreadTables.outline(id, of: owners, in: transaction) else { return .failure(.absent) }
         let wish = try NodeTables.wish(of: thread.nodeID, in: transaction)
         let retention: Retention
         switch try context.capture(.threads, under: .threads, node: wish, in: transaction) {
@@ -68,24 +69,19 @@ struct Threads: Sendable {
         return .success(messages)
     }
 
-    /// The thread of this id.
-    func find(_ id: String, in transaction: any TenantTransaction) throws(SQLiteError) -> ThreadRecord? {
-        try ThreadTables.find(id, in: transaction)
-    }
-
-    /// The newest thread of a node that has this correlation id.
+    /// The newest thread of a node that has this correlation id, of those that `owners` began.
     func newest(
-        ofNode nodeID: String, correlationID: String, in transaction: any TenantTransaction
+        ofNode nodeID: String, correlationID: String, of owners: Owners, in transaction: any TenantTransaction
     ) throws(SQLiteError) -> ThreadRecord? {
-        let filter = ThreadFilter(nodeID: nodeID, correlationID: correlationID)
+        let filter = ThreadFilter(nodeID: nodeID, correlationID: correlationID, owners: owners)
         return try ThreadTables.list(filter, Page(limit: 1), in: transaction).elements.first
     }
 
-    /// Messages of a thread, from either end; nil where there is no such thread.
+    /// Messages of a thread, from either end; nil where `owners` have no such thread.
     func messages(
-        of id: String, _ page: Page, after bound: Int, in transaction: any TenantTransaction
+        of id: String, of owners: Owners, _ page: Page, after bound: Int, in transaction: any TenantTransaction
     ) throws(SQLiteError) -> Slice<MessageRecord>? {
-        guard let thread = try ThreadTables.outline(id, in: transaction) else { return nil }
+        guard let thread = try ThreadTables.outline(id, of: owners, in: transaction) else { return nil }
         return try MessageTables.list(of: thread, page, after: bound, in: transaction)
     }
 }

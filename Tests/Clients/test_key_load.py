@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Row W2 under load: keys are rotated and revoked while as many requests as the server takes go through all its loops."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+
+import httpx2
+import pytest
+
+pytestmark = pytest.mark.usefixtures("gateway")
+
+# `make bench` does the same at the rate of the release build (section `rotation`).
+SECONDS = 40 if os.environ.get("GATEHOUSE_PROVE") else 3
+CONNECTIONS = 16
+BATCH = 4
+BODY = json.dumps({"model": "echo", "messages": [{"role": "user", "content": "hi"}]}).encode()
+
+
+def post(key: str) -> bytes:
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n"
+    return f"{head}content-type: application/json\r\ncontent-length: {len(BODY)}\r\n\r\n".encode() + BODY
+
+
+class Wire:
+    """One connection, which is kept; requests leave many at a time, and statuses come back."""
+
+    def __init__(self, server, number: int = 0) -> None:
+        # From addresses of their own: one address may hold so many connections at once.
+        raw = socket.create_connection(("127.0.0.1", server.port), 120, (f"127.0.5.{number % 250 + 1}", 0))
+        self.stream = server.trust.wrap_socket(raw, server_hostname="localhost")
+        self.buffer = b""
+
+    def ask(self, key: str, count: int = 1) -> list[int]:
+        self.stream.sendall(post(key) * count)
+        return [self.answer() for _ in range(count)]
+
+    def answer(self) -> int:
+        while b"\r\n\r\n" not in self.buffer:
+            self.more()
+        head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
+        lines = head.lower().split(b"\r\n")
+        length = next(int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length:"))
+        while len(self.buffer) < length:
+            self.more()
+        self.buffer = self.buffer[length:]
+        return int(head.split(b" ", 2)[1])
+
+    def more(self) -> None:
+        piece = self.stream.recv(65536)
+        assert piece, "the server closed a connection under load"
+        self.buffer += piece
+
+    def close(self) -> None:
+        self.stream.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, server_certificate, authority):
+    from gateway import Gateway
+
+    tables = {
+        "gateway.provider": [{"name": "builtin", "kind": "builtin"}],
+        "gateway.model": [{"name": "echo", "provider": "builtin"}],
+        "limiter": {"requests_per_hour": 1_000_000_000},
+    }
+    with Gateway(tmp_path_factory.mktemp("load"), server_certificate, authority.certificate, tables) as made:
+        yield made
+
+
+@pytest.fixture
+def manager(server):
+    key = server.create_key("manager", scopes=["keys.read", "keys.write", "chat"]).key
+    headers = {"authorization": f"Bearer {key}"}
+    with httpx2.Client(base_url=server.base, verify=server.trust, headers=headers, timeout=120) as http:
+        yield http
+
+
+@pytest.fixture
+def load(server, manager):
+    """Requests on many connections, with whatever key `texts` has last; gives what came of them."""
+    made = manager.post("/v1/keys", json={"name": "rotated", "scopes": ["chat"]}).json()
+    texts, statuses, failures, stop = [made["key"]], [], [], threading.Event()
+    told = [0] * CONNECTIONS
+
+    # One after the other: a busy machine lets a handshake wait for longer than a server should.
+    wires = []
+    for number in range(CONNECTIONS):
+        wires.append(Wire(server, 100 + number))
+        statuses += wires[-1].ask(texts[0])
+
+    def work(number):
+        try:
+            wire = wires[number]
+            while not stop.is_set():
+                latest = len(texts) - 1
+                statuses.extend(wire.ask(texts[latest], BATCH))
+                told[number] = latest
+            wire.close()
+        except Exception as error:
+            failures.append(repr(error))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(CONNECTIONS)]
+    for thread in threads:
+        thread.start()
+    yield made["id"], texts, statuses, told
+    stop.set()
+    for thread in threads:
+        thread.join(120)
+    assert failures == []
+    assert set(statuses) == {200}
+
+
+@pytest.mark.timeout(300)
+def test_no_request_fails_while_keys_are_rotated_under_load(manager, load):
+    key, texts, statuses, told = load
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end or len(texts) < 4:
+        rotated = manager.post(f"/v1/keys/{key}/rotate", json={"grace_seconds": 60})
+        assert rotated.status_code == 200, rotated.text
+        texts.append(rotated.json()["key"])
+        # Everybody has been told before the text before that one goes.
+        while min(told) < len(texts) - 1:
+            time.sleep(0.01)
+    assert len(statuses) >= 4 * CONNECTIONS * BATCH
+
+
+@pytest.mark.timeout(300)
+def test_a_revocation_is_seen_by_the_next_request_on_every_connection_of_every_loop(server, manager, load):
+    statuses = load[2]
+    made = manager.post("/v1/keys", json={"name": "revoked", "scopes": ["chat"]}).json()
+    # So many that the kernel gives each loop its share (SO_REUSEPORT).
+    wires = []
+    for number in range(48):
+        wires.append(Wire(server, number))
+        assert wires[-1].ask(made["key"]) == [200]
+    before = len(statuses)
+    assert manager.delete(f"/v1/keys/{made['id']}").status_code == 200
+    assert [wire.ask(made["key"])[0] for wire in wires] == [401] * len(wires)
+    assert len(statuses) > before
+    for wire in wires:
+        wire.close()
