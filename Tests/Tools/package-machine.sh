@@ -61,6 +61,26 @@ ask() { # ask PATH [BODY]: the status of the answer
         ${2:+-d "$2"} "https://gate.example.org:$port$1"
 }
 chat() { [ "$(ask /v1/chat/completions "{\"model\":\"$1\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}")" = "$2" ]; }
+under_load() { # under_load WHAT COMMAND…: while requests are made, one behind the other
+    rm -f /root/enough
+    (
+        refused=0
+        asked=0
+        while [ ! -e /root/enough ]; do
+            asked=$((asked + 1))
+            chat builtin 200 || refused=$((refused + 1))
+        done
+        echo "$asked $refused" >/root/asked
+    ) &
+    local load=$! asked refused
+    sleep 3
+    is "$@"
+    sleep 3
+    touch /root/enough
+    wait "$load"
+    read -r asked refused </root/asked
+    is "none of $asked requests failed meanwhile" [ "$refused" = 0 ]
+}
 state() { [ "$(systemctl show -P "$1" gatehouse)" = "$2" ]; }
 mode() { [ "$(stat -c '%U:%G %a' "$1")" = "$2" ]; }
 status() { grep -q "^$1:[[:space:]]*$2" "/proc/$(systemctl show -P MainPID gatehouse)/status"; }
@@ -76,7 +96,7 @@ whole_sandbox() {
     gatehouse sandbox check --json >/root/sandbox || { cat /root/sandbox; systemctl status 'gatehouse-sandbox@*' | cat; return 1; }
     [ "$(grep -o '"cgroup2"' /root/sandbox | wc -l)" = 3 ] || { cat /root/sandbox; return 1; }
 }
-boxes_run() { key=$KEY; [ "$(ask /v1/executions '{"language":"python","code":"print(1)"}')" = 200 ] && grep -q '"stdout":"1' /root/answer; }
+boxes_run() { local key=$KEY; [ "$(ask /v1/executions '{"language":"python","code":"print(1)"}')" = 200 ] && grep -q '"stdout":"1' /root/answer; }
 # Every file but those of what is not installed, and of the machine's own life.
 everything() {
     find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /root -o -path /tmp -o -path /var/tmp -o -path /var/log \
@@ -149,22 +169,7 @@ is "systemd binds port 443" systemctl enable -q --now gatehouse.socket
 is "the service takes it over" systemctl start gatehouse
 port=443
 is "a request at port 443 is answered" chat builtin 200
-(
-    refused=0
-    asked=0
-    while [ ! -e /root/enough ]; do
-        asked=$((asked + 1))
-        chat builtin 200 || refused=$((refused + 1))
-    done
-    echo "$asked $refused" >/root/asked
-) &
-sleep 3
-is "it restarts while it is asked" systemctl restart gatehouse
-sleep 3
-touch /root/enough
-wait
-read -r asked refused </root/asked
-is "none of $asked requests failed meanwhile" [ "$refused" = 0 ]
+under_load "it restarts" systemctl restart gatehouse
 
 mkdir -p /etc/systemd/system/gatehouse.service.d
 printf '[Service]\nWatchdogSec=4s\n' >/etc/systemd/system/gatehouse.service.d/watchdog.conf
@@ -177,7 +182,7 @@ is "and started anew" until_so chat builtin 200
 rm -r /etc/systemd/system/gatehouse.service.d
 systemctl daemon-reload
 
-is "apt upgrades it" apt-get install -y -qq /root/next.deb
+under_load "apt upgrades it" apt-get install -y -qq /root/next.deb
 is "the version is the higher one" bash -c 'dpkg-query -W gatehouse | grep -q +next'
 is "the key of before still works, at the port of before" until_so chat second 200
 is "the sandbox is there again" boxes_run
@@ -228,7 +233,7 @@ took "the machine starts"
 timeout "${SECONDS_MAX:-2400}" qemu-system-x86_64 -accel tcg -cpu max -m 1536 -smp 1 -nographic -no-reboot -nic none \
     -kernel "$work/kernel" -initrd "$work/initrd" \
     -append "root=/dev/vda rw console=ttyS0 quiet systemd.mask=serial-getty@ttyS0.service" \
-    -drive "file=$work/disk.img,format=raw,if=virtio" </dev/null | stdbuf -oL tr -d '\r' | tee "$work/log" | grep --line-buffered -E '^package: ' || true
+    -drive "file=$work/disk.img,format=raw,if=virtio" </dev/null | stdbuf -oL tr -d '\r' | tee "$work/log" | grep --line-buffered -E "^(package|boxes): " || true
 if ! grep -q '^package: ALL OK' "$work/log"; then
     tail -n "${LINES_OF_LOG:-80}" "$work/log"
     exit 1
@@ -239,8 +244,9 @@ took "the machine is done"
 pins=$(grep -vE '^(#|$)' "$here/Tests/Clients/requirements.txt")
 chroot "$root" python3 -m venv /root/sdk
 echo "$pins" >"$root/root/pins"
-cp -L /etc/ssl/certs/ca-certificates.crt "$root/root/authorities"
-chroot "$root" env PIP_CERT=/root/authorities /root/sdk/bin/pip install -q --disable-pip-version-check -c /root/pins openai
+# The network as this machine has it: where packages come from, and whom it trusts.
+cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
+chroot "$root" /root/sdk/bin/pip install -q --disable-pip-version-check -c /root/pins openai
 cat >"$root/root/ask.py" <<'ASK'
 import os, ssl, sys
 from openai import AuthenticationError, DefaultHttpxClient, OpenAI
@@ -268,6 +274,7 @@ set -eu
 export DEBIAN_FRONTEND=noninteractive HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin
 mount -t proc proc /proc
 ip link set lo up
+echo "127.0.0.1 localhost" >>/etc/hosts
 apt-get install -y -qq /root/gatehouse.deb >/dev/null
 ldd /usr/bin/gatehouse | grep -v vdso | sed 's/^[^a-z]*/package: library /; s/ => .*//; s/ (.*//'
 gatehouse setup --host gate.example.org --yes >/dev/null
