@@ -96,6 +96,13 @@ whole_sandbox() {
     gatehouse sandbox check --json >/root/sandbox || { cat /root/sandbox; systemctl status 'gatehouse-sandbox@*' | cat; return 1; }
     [ "$(grep -o '"cgroup2"' /root/sandbox | wc -l)" = 3 ] || { cat /root/sandbox; return 1; }
 }
+own_keeper() { # own_keeper USER
+    systemd-run -q --wait --pipe -p Delegate=yes -p User="$1" gatehouse --config /etc/gatehouse/own.toml sandbox check --json \
+        >/root/sandbox 2>&1
+    [ "$(grep -o '"cgroup2"' /root/sandbox | wc -l)" = 3 ] && return 0
+    cat /root/sandbox
+    return 1
+}
 boxes_run() { local key=$KEY; [ "$(ask /v1/executions '{"language":"python","code":"print(1)"}')" = 200 ] && grep -q '"stdout":"1' /root/answer; }
 # Every file but those of what is not installed, and of the machine's own life.
 everything() {
@@ -147,6 +154,9 @@ export KEY SSL_CERT_FILE=/etc/gatehouse/tls/cert.pem
 is "a program runs in a box" boxes_run
 is "boxes hold: the attack table, and limits by control groups of version 2" \
     python3 /root/package_boxes.py https://gate.example.org:8443 /root/sandbox_cases.json
+grep -v '^keeper = ' /etc/gatehouse/gatehouse.toml >/etc/gatehouse/own.toml
+is "so does one whose gateway has root's rights, starts a keeper of its own and has a group delegated" own_keeper root
+is "and one of a plain user's" own_keeper gatehouse
 before=$(pgrep_keeper)
 is "a keeper that is killed" kill -9 "$before"
 is "is replaced by another" until_so boxes_run

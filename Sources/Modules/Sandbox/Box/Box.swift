@@ -63,8 +63,8 @@ struct Box {
 
     private func live() throws(BoxFailure) -> BoxReport {
         try enterIdentities(ids)
-        try makeRoot(order.limits)
         try makeProcesses()
+        try makeRoot(order.limits)
         if order.layers.contains(.network) { try makeNetwork() }
         try BoxStep.processes.take { cbox_prctl(PR_SET_DUMPABLE, 0, 0) }
         let start = try begin()

@@ -26,13 +26,14 @@ extension Box {
     ]
     private static let maskedFolders = ["acpi", "bus", "driver", "fs", "irq", "scsi", "tty", "sysvipc", "asound"]
 
-    /// A `/proc` of this box's own processes.
+    /// A `/proc` of this box's own processes. Before the writable places, under which the empty file is.
     func makeProcesses() throws(BoxFailure) {
         let flags = CBOX_NOSUID | CBOX_NODEV | CBOX_NOEXEC
         guard order.layers.contains(.processes) else { return }
         try BoxStep.processes.take { unsafe cbox_mount("proc", "/proc", "proc", flags, "hidepid=2") }
         // Who may read these is decided by user ids that a box does not have; the masks are for a kernel that forgets to ask.
-        for name in Self.masked { try mask("/proc/\(name)", with: "/dev/null") }
+        // By a file that is empty and on a read-only mount: /dev/null would take what is written to sysrq-trigger, and say so.
+        for name in Self.masked { try mask("/proc/\(name)", with: KeeperRoot.emptyFile) }
         for name in Self.maskedFolders { try mask("/proc/\(name)", with: KeeperRoot.emptyFolder) }
         try BoxStep.processes.take { unsafe cbox_mount("/proc/sys", "/proc/sys", nil, CBOX_BIND, nil) }
         try BoxStep.processes.take { unsafe cbox_restrict_mount("/proc/sys", 0, UInt64(CBOX_ATTR_READ_ONLY)) }

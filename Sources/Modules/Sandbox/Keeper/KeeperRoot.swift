@@ -13,6 +13,8 @@ enum KeeperRoot {
     /// Devices that do nothing to anybody.
     static let devices = ["null", "zero", "full", "random", "urandom"]
     static let emptyFolder = "/dev/empty"
+    /// Where a box's own `/tmp` hides it.
+    static let emptyFile = "/tmp/empty"
 
     /// Folders of the host with programs and libraries. On a host where `/bin` is a link into `/usr`, it is one here.
     private static let systemFolders = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"]
@@ -34,6 +36,7 @@ enum KeeperRoot {
         try makeDevices()
         try makeSettings()
         for folder in ["proc", "work", "tmp"] { try make(folder) }
+        try touch("tmp/empty")
         for path in more { try bindFolder(path) }
         // Boxes mount a /proc of their own, which the kernel allows to whoever sees one that hides nothing (mount_namespaces(7)).
         try root { unsafe cbox_mount("/proc", place + "/proc", nil, CBOX_BIND | CBOX_RECURSIVE, nil) }
