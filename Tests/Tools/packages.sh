@@ -46,6 +46,7 @@ for group in "$@"; do
         want fish command -v fish
         ;;
     deb)
+        want build-essential dpkg-query -W build-essential
         want dpkg-dev command -v dpkg-buildpackage
         want debhelper command -v dh_installsysusers
         want lintian command -v lintian
