@@ -154,6 +154,9 @@ def test_whoever_comes_when_the_queue_is_full_is_told_so(house):
     assert all(body["error"]["code"] == "overloaded" for body in refused)
 
 
+@pytest.mark.prove
+@pytest.mark.once
+@pytest.mark.skipif(not os.environ.get("GATEHOUSE_PROVE"), reason="long: with GATEHOUSE_PROVE=1")
 @pytest.mark.parametrize("pays", [True, False])
 def test_of_two_hundred_runs_on_a_budget_for_one_one_is_begun(pays):
     """Units are held back at the most that a run can come to: 10, and 5 for each of its ten seconds of processor time. What the

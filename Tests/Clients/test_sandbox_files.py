@@ -22,6 +22,12 @@ from test_sweep import ENDINGS, Sweep, end, marker
 VENV = Path(os.environ.get("GATEHOUSE_SANDBOX_VENV", "/opt/gatehouse-test-venv"))
 CSV = b"month,sales\n" + b"".join(b"%d,%d\n" % (month, month * month) for month in range(1, 13))
 SHARED = {**MODELS, "nodes": {}}
+# What takes long on a busy machine: several servers, and libraries that are large.
+PROVES = pytest.mark.skipif(not os.environ.get("GATEHOUSE_PROVE"), reason="long: with GATEHOUSE_PROVE=1")
+
+
+def LONG(test):
+    return pytest.mark.prove(pytest.mark.once(PROVES(test)))
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +188,7 @@ def test_anthropics_shape_names_the_files(house):
 # What is on the disk.
 
 
+@LONG
 @ENDINGS
 @pytest.mark.parametrize("agreed", [False, True])
 def test_nothing_of_a_run_reaches_the_disk_unless_it_is_kept(ending, agreed):
@@ -247,6 +254,7 @@ def opens(png):
     return done.stdout.decode().strip() == "PNG (400, 300)"
 
 
+@LONG
 def test_an_uploaded_table_becomes_a_plot(drawing):
     with sdk(drawing) as client:
         made = client.files.create(file=("sales.csv", CSV), purpose="user_data")
@@ -257,6 +265,7 @@ def test_an_uploaded_table_becomes_a_plot(drawing):
         assert opens(client.files.content(file["file_id"]).content)
 
 
+@LONG
 def test_the_same_by_a_model_and_the_stock_sdk(drawing):
     with sdk(drawing) as client:
         made = client.files.create(file=("sales.csv", CSV), purpose="user_data")
@@ -270,6 +279,7 @@ def test_the_same_by_a_model_and_the_stock_sdk(drawing):
         assert opens(client.files.content(file["file_id"]).content)
 
 
+@LONG
 def test_numpy_is_there_before_the_program(drawing):
     drawing.wait_ready()
     # Importing what is there already takes no time worth counting.
