@@ -65,6 +65,7 @@ enum Service {
             ])
         ready(appliance)
         manager?.ready(appliance.status)
+        ColdCode.giveBack()
         mind(signals, appliance, manager, log, read)
         appliance.stop()
         log.notice("stopped")

@@ -183,6 +183,49 @@ struct SocketTests {
         }
     }
 
+    @Test func `a body is called once in place of a reader, for bytes, a deadline, the end`() throws {
+        try onLoop { loop in
+            let (first, second) = try Socket.pair(on: loop)
+            #expect(try second.tryText() == nil)
+            let calls = Counter()
+            second.notify(.read) {
+                calls.count += 1
+                second.readDeadline = loop.now
+                // Bytes are there: at once.
+                second.notify(.read) { calls.count += 1 }
+            }
+            await loop.yield()
+            #expect(calls.count == 0)
+            try await first.write(Array("x".utf8))
+            while calls.count == 0 { await loop.yield() }
+            #expect(calls.count == 2)
+            #expect(try second.tryText() == "x")
+            #expect(try second.tryText() == nil)
+            second.notify(.read) { calls.count += 1 }
+            while calls.count == 2 { await loop.sleep(.milliseconds(1)) }
+            second.readDeadline = nil
+            second.notify(.read) { calls.count += 1 }
+            first.close()
+            while calls.count == 3 { await loop.yield() }
+            #expect(try second.tryText() == "")
+            second.close()
+            second.notify(.read) { calls.count += 1 }
+            #expect(calls.count == 5)
+        }
+    }
+
+    @Test func `an abort calls the body`() throws {
+        try onLoop { loop in
+            let (first, second) = try Socket.pair(on: loop)
+            #expect(try second.tryText() == nil)
+            let calls = Counter()
+            second.notify(.read) { calls.count += 1 }
+            second.abort(.cancelled)
+            #expect(calls.count == 1)
+            first.close()
+        }
+    }
+
     @Test func `abort ends reader and writer at once with its reason`() throws {
         try onLoop { loop in
             let (first, second) = try Socket.pair(on: loop)
@@ -389,4 +432,9 @@ private final class Box: @unchecked Sendable {
 private final class TurnLog: @unchecked Sendable {
     var order: [Int] = []
     var turns: [UInt64] = []
+}
+
+/// Of the loop's thread.
+private final class Counter: @unchecked Sendable {
+    var count = 0
 }

@@ -2,7 +2,8 @@
 //
 // A connected, non-blocking stream socket on one loop. Nothing here copies, buffers or parses: `tryRead` and `tryWrite`
 // are the system calls, `wait` suspends until an edge, a deadline or an abort, and the rest is put together from these.
-// One task may wait as the reader and one as the writer. Each is resumed exactly once, by whichever comes first.
+// One task may wait as the reader and one as the writer. Each is resumed exactly once, by whichever comes first. In place of a
+// reader a body may be called: a socket at rest then has no task, and a task is two kilobytes.
 
 import Bytes
 import CLinux
@@ -146,8 +147,8 @@ package final class Socket: EventSource, @unchecked Sendable {
 
     override func handle(_ events: UInt32) {
         let isClosure = readiness.receive(events)
-        if reader.wants(readiness) { if readerBegins { loop.begin { reader.resume() } } else { reader.resume() } }
-        if writer.wants(readiness) { writer.resume() }
+        if reader.wants(readiness) { if readerBegins { loop.begin { wakeReader() } } else { wakeReader() } }
+        if writer.wants(readiness) { _ = writer.resume() }
         if readiness.mayWrite, !held.isEmpty { list() }
         if isClosure, let closure = readiness.closure { firePeerClosed(closure) }
     }
@@ -254,7 +255,7 @@ extension Socket {
         isListed = false
         guard isOpen else { return }
         // Whoever reads or writes next is told; who waits to read goes on now, since the kernel has told the end once.
-        do throws(IOFailure) { _ = try sendHeld() } catch { if reader.wants(readiness) { reader.resume() } }
+        do throws(IOFailure) { _ = try sendHeld() } catch { if reader.wants(readiness) { wakeReader() } }
     }
 
     private func list() {
@@ -352,6 +353,19 @@ extension Socket {
         }
     }
 
+    /// Calls `body` once, on the loop, when the reader would go on: the socket may be ready for `interest`, the deadline has
+    /// passed, or the socket has ended; at once where that is so already. For a socket that may rest for long.
+    ///
+    /// Nobody else may wait as the reader until then.
+    package func notify(_ interest: Interest, _ body: @escaping () -> Void) {
+        loop.checkThread()
+        let isReady = interest == .read ? readiness.mayRead : readiness.mayWrite
+        guard isOpen, !isReady else { return body() }
+        if interest == .write, (try? watchWriting()) == nil { return body() }
+        reader.start(body, interest)
+        arm()
+    }
+
     /// True when this one has moved a lot of bytes within one turn, and the other connections should go on first.
     package var shouldShare: Bool { budgetTurn == loop.turn && budget > EventLoopLimits.socketBytesPerTurn }
 
@@ -375,6 +389,8 @@ extension Socket {
         hook(closure)
     }
 
+    private func wakeReader(isExpired: Bool = false) { reader.resume(isExpired: isExpired)?() }
+
     private func arm() {
         var next = Instant(nanoseconds: .max)
         if reader.isWaiting, let readDeadline { next = min(next, readDeadline) }
@@ -390,8 +406,8 @@ extension Socket {
     private func expire() {
         timerDue = Instant(nanoseconds: .max)
         let now = loop.now
-        if reader.isWaiting, let deadline = readDeadline, deadline <= now { reader.resume(isExpired: true) }
-        if writer.isWaiting, let deadline = writeDeadline, deadline <= now { writer.resume(isExpired: true) }
+        if reader.isWaiting, let deadline = readDeadline, deadline <= now { wakeReader(isExpired: true) }
+        if writer.isWaiting, let deadline = writeDeadline, deadline <= now { _ = writer.resume(isExpired: true) }
         arm()
     }
 }
@@ -425,22 +441,38 @@ extension Socket {
             if discarding { clinux_discard_on_close(number) }
             Glibc.close(number)
         }
-        reader.resume()
-        writer.resume()
+        wakeReader()
+        _ = writer.resume()
     }
 }
 
-/// A task that waits for one side of a socket, or the room for one.
+/// Who waits for one side of a socket, or the room for it.
 @safe private struct Waiter {
-    private var continuation: UnsafeContinuation<Void, Never>?
+    @safe private enum Kind {
+        case nobody
+        case task(UnsafeContinuation<Void, Never>)
+        case body(() -> Void)
+    }
+
+    private var kind = Kind.nobody
     private var interest = Socket.Interest.read
     private var isExpired = false
 
-    var isWaiting: Bool { unsafe continuation != nil }
+    var isWaiting: Bool {
+        if case .nobody = kind { false } else { true }
+    }
 
     mutating func start(_ continuation: UnsafeContinuation<Void, Never>, _ interest: Socket.Interest) {
+        unsafe start(.task(continuation), interest)
+    }
+
+    mutating func start(_ body: @escaping () -> Void, _ interest: Socket.Interest) {
+        start(.body(body), interest)
+    }
+
+    private mutating func start(_ kind: Kind, _ interest: Socket.Interest) {
         precondition(!isWaiting, "one reader and one writer may wait")
-        unsafe self.continuation = continuation
+        self.kind = kind
         self.interest = interest
         isExpired = false
     }
@@ -449,11 +481,19 @@ extension Socket {
         isWaiting && (interest == .read ? readiness.mayRead : readiness.mayWrite)
     }
 
-    mutating func resume(isExpired: Bool = false) {
-        guard let waiting = unsafe continuation else { return }
-        unsafe continuation = nil
-        self.isExpired = isExpired
-        unsafe waiting.resume()
+    /// Lets a task go on.
+    /// - Returns: what is to be called where there is none: by the caller, since it may want to wait again.
+    mutating func resume(isExpired: Bool = false) -> (() -> Void)? {
+        let waiting = kind
+        kind = .nobody
+        switch waiting {
+        case .nobody: return nil
+        case .task(let continuation):
+            self.isExpired = isExpired
+            unsafe continuation.resume()
+            return nil
+        case .body(let body): return body
+        }
     }
 
     mutating func takeExpiry() -> Bool {

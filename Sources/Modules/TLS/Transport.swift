@@ -165,6 +165,11 @@ extension Transport {
         try await socket.wait(.reader, for: readInterest)
     }
 
+    /// Calls `body` once, on the loop, when `waitToRead` would return or throw: for a stream that may rest for long.
+    package func whenReadable(_ body: @escaping () -> Void) {
+        socket.notify(readInterest, body)
+    }
+
     /// True when this stream has moved so much within one turn of the loop that the others come first.
     package var shouldShare: Bool { socket.shouldShare }
 

@@ -102,7 +102,8 @@ package final class HTTPServer: @unchecked Sendable {
     private func run(_ connection: ServerConnection) {
         loop.spawn {
             await connection.run()
-            if connection.isResting { self.run(connection) } else { self.forget(connection) }
+            guard connection.isResting else { return self.forget(connection) }
+            connection.rest { self.run(connection) }
         }
     }
 

@@ -68,7 +68,7 @@ final class ServerConnection: @unchecked Sendable {
     private var staysOpen = false
     private var request: Request?
 
-    /// True from the moment in which the task of a quiet connection ends until the next one takes over.
+    /// True from the moment in which the task of a quiet connection ends until the next one goes on.
     private(set) var isResting = false
     /// When the wait for the next request is over.
     private var idleDeadline = Instant(nanoseconds: 0)
@@ -92,8 +92,8 @@ final class ServerConnection: @unchecked Sendable {
     }
 
     /// Serves the connection to its end, or until it rests (`isResting`): then this is to be called again, in a task of its
-    /// own. A task keeps the memory of the deepest call it has made, some 25 KB behind a request, until it ends; so the
-    /// one that waits on a quiet connection is a fresh one.
+    /// own, when something has happened (`rest`). A task keeps the memory of the deepest call it has made, some 25 KB behind
+    /// a request, until it ends, and two even where it does nothing: a quiet connection has none.
     func run() async {
         do throws(IOFailure) {
             if phase == .handshake {
@@ -110,6 +110,12 @@ final class ServerConnection: @unchecked Sendable {
             transport.abort(error)
         }
         phase = .closing
+    }
+
+    /// Calls `wake` once when the quiet connection has something to do: bytes, an end, or its time is over.
+    func rest(until wake: @escaping () -> Void) {
+        transport.readDeadline = idleDeadline
+        transport.whenReadable(wake)
     }
 
     /// Reads what the proxy says, and not one byte more.

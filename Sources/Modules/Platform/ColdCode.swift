@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+/// Code that only the start of the program ran.
+package enum ColdCode {
+    /// Bytes of the process's map that are read at most; beyond them nothing is given back.
+    private static let mapBytesMax = 1 << 20
+
+    /// Gives back the pages of all code in memory, the program's and its libraries'. What is run from then on comes back from
+    /// the page cache as it is run; configuration, migrations and the like, which a server runs once, do not.
+    ///
+    /// Only mappings of files that can be executed and not written: of those a process has no copy of its own that could be
+    /// lost (madvise(2), MADV_DONTNEED). Where anything is unexpected nothing happens: it is memory alone.
+    package static func giveBack() {
+        guard let map = try? AtomicFile.read(path: "/proc/self/maps", bytesMax: mapBytesMax) else { return }
+        for line in map.split(separator: UInt8(ascii: "\n")) {
+            guard let range = code(in: line) else { continue }
+            // SAFETY: the range is one mapping of this process, whole, as the kernel says; its pages are those of a file, and
+            // who runs there meanwhile takes a page fault.
+            unsafe madvise(UnsafeMutableRawPointer(bitPattern: range.lowerBound), range.count, MADV_DONTNEED)
+        }
+    }
+
+    /// The addresses of a mapping that is a file's code; nil for any other line of /proc/PID/maps (proc(5)).
+    static func code(in line: ArraySlice<UInt8>) -> Range<UInt>? {
+        // 7f3c5a000000-7f3c5a100000 r-xp 00002000 fe:00 123456      /usr/lib/libc.so.6
+        let words = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
+        guard words.count == 6, words[1].elementsEqual("r-xp".utf8), words[5].contains(UInt8(ascii: "/")),
+            !words[4].elementsEqual("0".utf8)
+        else { return nil }
+        let ends = words[0].split(separator: UInt8(ascii: "-")).map {
+            UInt(String(decoding: $0, as: UTF8.self), radix: 16)
+        }
+        guard ends.count == 2, let start = ends[0], let end = ends[1], start < end else { return nil }
+        return start..<end
+    }
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+import Testing
+
+@testable import Platform
+
+@Suite struct ColdCodeTests {
+    @Test(
+        arguments: [
+            ("7f3c5a000000-7f3c5a100000 r-xp 00002000 fe:00 123456                     /usr/lib/libc.so.6", 0x100000),
+            ("1000-3000 r-xp 00000000 08:01 7 /a b (deleted)", 0x2000),
+            ("7f3c5a000000-7f3c5a100000 rwxp 00002000 fe:00 123456                     /usr/lib/libc.so.6", nil),
+            ("7f3c5a000000-7f3c5a100000 rw-p 00002000 fe:00 123456                     /usr/lib/libc.so.6", nil),
+            ("7f3c5a000000-7f3c5a100000 r--p 00002000 fe:00 123456                     /usr/lib/libc.so.6", nil),
+            ("7ffd1c5f4000-7ffd1c5f6000 r-xp 00000000 00:00 0                          [vdso]", nil),
+            ("7f3c5a000000-7f3c5a100000 r-xp 00000000 00:00 0", nil),
+            ("7f3c5a100000-7f3c5a000000 r-xp 00002000 fe:00 123456 /usr/lib/libc.so.6", nil),
+            ("x-y r-xp 00002000 fe:00 123456 /usr/lib/libc.so.6", nil), ("", nil), ("r-xp", nil),
+        ] as [(String, Int?)])
+    func `only a file's code is given back`(line: String, bytes: Int?) {
+        #expect(ColdCode.code(in: Array(line.utf8)[...])?.count == bytes)
+    }
+
+    @Test func `a process whose code was given back runs on`() throws {
+        let before = try residentPages()
+        for _ in 0..<3 { ColdCode.giveBack() }
+        #expect(try residentPages() < before)
+        #expect((1...100).map { "\($0)" }.joined().count == 192)
+    }
+
+    /// The pages of files that this process has in memory (proc(5), statm).
+    private func residentPages() throws -> Int {
+        let words = String(decoding: try AtomicFile.read(path: "/proc/self/statm", bytesMax: 4096), as: UTF8.self)
+            .split(separator: " ")
+        return try #require(Int(words[2]))
+    }
+}
