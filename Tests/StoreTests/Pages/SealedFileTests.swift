@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import Platform
 import SQLite
 import Store
@@ -30,6 +31,48 @@ import Testing
         #expect(try database.count("SELECT count(*) FROM t WHERE a = 'new'") == 9)
         #expect(try database.text("PRAGMA journal_mode") == "wal")
         #expect(try database.count("PRAGMA page_size") == 4096)
+    }
+
+    /// As SQLite from 3.45 on reads long values (SQLITE_DIRECT_OVERFLOW_READ).
+    @Test func `gives the beginning of a page, where the whole page opens`() throws {
+        let database = try sealed.connect()
+        try database.run(script: "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT) STRICT")
+        try database.execute("INSERT INTO t VALUES (1, ?)", String(repeating: "overflow ", count: 4000))
+        try database.checkpoint()
+        let layer = try #require(database.layer)
+        let pages = try FileStatus(path: sealed.path).size / 4096
+        #expect(pages > 8)
+        for page in 2...pages {
+            let whole = Self.read(layer, 4096, at: (page - 1) * 4096)
+            #expect(whole.code == .ok)
+            for count in [1, 100, 1000, 4064] {
+                let part = Self.read(layer, count, at: (page - 1) * 4096)
+                #expect(part.code == .ok && part.bytes == Array(whole.bytes[..<count]), "page \(page), \(count) bytes")
+            }
+            #expect(Self.read(layer, 4065, at: (page - 1) * 4096).code != .ok, "the seal is nobody's content")
+            #expect(Self.read(layer, 100, at: (page - 1) * 4096 + 8).code != .ok)
+        }
+        var bytes = try AtomicFile.read(path: sealed.path, bytesMax: 64 << 20)
+        bytes[5 * 4096 + 4000] ^= 1
+        try Self.overwrite(sealed.path, bytes)
+        let damaged = SQLiteCode.damaged(PageDamage(file: sealed.path, page: 6, reason: .notAuthentic))
+        #expect(Self.read(layer, 100, at: 5 * 4096).code == damaged, "what does not open is not given in part either")
+        #expect(Self.read(layer, 100, at: 6 * 4096).code == .ok)
+    }
+
+    private static func read(
+        _ layer: any SQLiteFileLayer, _ count: Int, at offset: Int
+    ) -> (code: SQLiteCode, bytes: [UInt8]) {
+        var bytes = [UInt8](repeating: 0, count: count)
+        let code = unsafe bytes.withUnsafeMutableBytes { unsafe layer.read($0, at: Int64(offset)) }
+        return (code, bytes)
+    }
+
+    /// In place, as the open descriptor sees it.
+    private static func overwrite(_ path: String, _ bytes: [UInt8]) throws {
+        let file = unsafe try #require(fopen(path, "r+"))
+        #expect(unsafe fwrite(bytes, 1, bytes.count, file) == bytes.count)
+        #expect(unsafe fclose(file) == 0)
     }
 
     @Test func `shows readers a snapshot while it is written`() throws {

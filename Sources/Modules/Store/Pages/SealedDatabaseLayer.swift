@@ -24,6 +24,13 @@ import SQLite
         guard let number = SealedDatabaseLayer.page(at: offset) else { return .read }
         let start = Int(offset % Int64(PageFormat.pageBytes))
         if start == 0, target.count == PageFormat.pageBytes { return unsafe readPage(number, to: target) }
+        // The beginning of an overflow page, which SQLite reads past its cache where it is not in the log
+        // (SQLITE_DIRECT_OVERFLOW_READ, on by default since 3.45): what is sealed is opened whole.
+        if start == 0, number > 1, target.count <= PageFormat.contentBytes {
+            let code = unsafe readPage(number, to: buffer)
+            if code == .ok { unsafe target.copyMemory(from: UnsafeRawBufferPointer(rebasing: buffer[..<target.count])) }
+            return code
+        }
         // A part of the first page: the head of the database, when it is opened.
         guard number == 1, start + target.count <= PageFormat.readableBytes else { return .read }
         let code = unsafe below.read(target, at: offset)
