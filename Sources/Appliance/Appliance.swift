@@ -19,6 +19,8 @@ final class Appliance {
     private let loops: [EventLoop]
     private let server: Server
     private let pulse: LoopPulse
+    /// Nil where there is no thread for it: then nothing is said to hold that would have to be tried.
+    private let rounds: ControlRounds?
     private var certificate: (files: TLSSettings, watch: CertificateWatch)
 
     /// Starts everything in order: the data directory and its modules, the certificate, the addresses, the loops. What was
@@ -42,6 +44,7 @@ final class Appliance {
             server = try Server(Self.plan(composition, context.context, policy, loops, inherited, log))
             try Self.run(loops)
             pulse = LoopPulse(of: loops)
+            rounds = Self.rounds(of: composition, at: server, log)
         } catch {
             for (_, module) in composition.modules.reversed() { module.stop(by: .now()) }
             throw error
@@ -92,6 +95,17 @@ final class Appliance {
                 throw StartFailure("a loop's thread cannot be started: \(error)")
             }
         }
+    }
+
+    /// In production promises are tried at once; elsewhere when the server has stayed, or somebody asks.
+    private static func rounds(of composition: Composition, at server: Server, _ log: Logger) -> ControlRounds? {
+        guard let secure = server.address else { return nil }
+        let plain = server.redirectAddress
+        let delay: Duration = composition.settings.mode == .production ? .seconds(2) : .seconds(900)
+        let facts = ProbeWorld.Facts(composition)
+        return try? ControlRounds(
+            composition.controls, after: delay,
+            world: { () throws(ProbeClient.Failure) in try ProbeWorld(facts, at: secure, plain) }, log: log)
     }
 
     private static func plan(
@@ -188,6 +202,7 @@ final class Appliance {
 
     /// Stops loops and modules, in reverse order of start. After a drain, or instead of one.
     func stop() {
+        rounds?.stop()
         for loop in loops { loop.stop() }
         for loop in loops { loop.join() }
         let deadline = Instant.now() + .seconds(5)

@@ -15,17 +15,22 @@ struct Composition {
     let roles: ModuleKind.Roles
     let routes: RouteTable
     let stages: Stages
+    /// What this server promises.
+    let controls: ControlBook
+    /// Files with a root key, as `[store] unlock` names them.
+    let keyFiles: [String]
 
     /// Takes everything from a configuration and refuses what nobody took.
     ///
     /// - Parameter leaving: sections whose stages are left out. For tests that show that a proof can fail; the binary has no
     ///   way to say it.
     /// - Parameter rerouting: gives the routes that are served in place of those that are described, for the same.
+    /// - Parameter controls: what is promised; for tests.
     /// - Parameter altering: called with the roles after each module of a section is made, for tests that put another player
     ///   in a role. The binary has no way to say it either.
     init(
         _ configuration: Configuration, log: Logger, leavingOutStagesOf leaving: Set<String> = [],
-        rerouting: ([Route]) -> [Route] = { $0 },
+        rerouting: ([Route]) -> [Route] = { $0 }, controls: [Control] = Controls.all,
         altering: (_ section: String, _ roles: inout ModuleKind.Roles) -> Void = { _, _ in }
     ) throws(ConfigurationError) {
         settings = try HouseSettings(configuration)
@@ -42,6 +47,7 @@ struct Composition {
             modules.append((kind.section, try kind.make(section, &roles)))
             altering(kind.section, &roles)
         }
+        keyFiles = try Self.keyFiles(configuration.section("store"))
         try configuration.finish()
         self.modules = modules
         self.roles = roles
@@ -49,20 +55,30 @@ struct Composition {
         let export = roles.directory.map { directory in
             AccountExport(parts: modules.flatMap(\.module.archiveParts), directory: directory)
         }
+        let book = ControlBook(controls, sections: Set(modules.map(\.section)))
+        self.controls = book
+        let tables = StoredTables(modules.flatMap(\.module.schemas))
+        let more = ControlRoutes(book: book, inventory: { tables.all }).all + ManualRoutes.all
         routes = try Self.table(
             modules.map(\.module), configuration,
-            beside: modules.contains { $0.section == "auth" } ? export?.route : nil,
+            beside: more + (modules.contains { $0.section == "auth" } ? [export?.route].compactMap(\.self) : []),
             rerouting)
     }
 
+    /// The files that the section names.
+    static func keyFiles(_ section: Section?) throws(ConfigurationError) -> [String] {
+        try section?.takeStrings("unlock", default: ["file:/etc/gatehouse/root.key"])
+            .filter { $0.hasPrefix("file:") }.map { String($0.dropFirst("file:".count)) } ?? []
+    }
+
     private static func table(
-        _ modules: [any Module], _ configuration: Configuration, beside export: Route?,
+        _ modules: [any Module], _ configuration: Configuration, beside others: [Route],
         _ rerouting: ([Route]) -> [Route]
     ) throws(ConfigurationError) -> RouteTable {
         do {
             return try RouteTable(
                 rerouting(
-                    HouseRoutes.all(beside: modules.flatMap(\.routes) + [export].compactMap(\.self)) { text in
+                    HouseRoutes.all(beside: modules.flatMap(\.routes) + others) { text in
                         for module in modules { module.write(metrics: &text) }
                     }))
         } catch {

@@ -46,6 +46,7 @@ struct Main {
         case "setup": try SetupCommand(invocation).run()
         case "completion": try ShellCommands.printCompletion(invocation)
         case "manual": ShellCommands.printManual()
+        case "controls": try ControlCommands(invocation).show()
         default: try runStore(invocation)
         }
     }

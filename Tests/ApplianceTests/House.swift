@@ -50,13 +50,14 @@ final class House {
 
     /// - Parameter directory: where it lives, for one that is started again.
     /// - Parameter passwordCost: what passwords are hashed at.
+    /// - Parameter http: more keys of that section.
     /// - Parameter leaving: sections whose stages are left out of the server, for tests that show that a proof can fail.
     /// - Parameter rerouting: gives the routes that are served in place of those that are described, for the same.
     /// - Parameter altering: puts another player in a role, for the same.
     init(
-        _ text: String = configuration, in place: TemporaryDirectory? = nil, passwordCost: Scrypt? = House.passwordCost,
+        _ text: String = configuration, http: String = "", in place: TemporaryDirectory? = nil, passwordCost: Scrypt? = House.passwordCost,
         leavingOutStagesOf leaving: Set<String> = [],
-        rerouting: ([Route]) -> [Route] = { $0 },
+        rerouting: ([Route]) -> [Route] = { $0 }, controls: [Control] = Controls.all,
         altering: (_ section: String, _ roles: inout ModuleKind.Roles) -> Void = { _, _ in }
     ) throws {
         directory = try place ?? TemporaryDirectory()
@@ -67,6 +68,7 @@ final class House {
             listen = ["127.0.0.1:0"]
             redirect = ["127.0.0.1:0"]
             loops = 2
+            \(http)
             [store]
             unlock = ["file:\(directory("root.key"))"]
 
@@ -80,6 +82,7 @@ final class House {
         let log = Logger(sink)
         let composition = try Composition(
             Configuration(text: head + text), log: log, leavingOutStagesOf: leaving, rerouting: rerouting,
+            controls: controls,
             altering: { section, roles in
                 // The program that runs is that of the tests.
                 roles.keeper = BuiltProgram.path("gatehouse")
@@ -105,6 +108,26 @@ final class House {
     }
 
     func lookAfterCertificate() { appliance.lookAfterCertificate() }
+
+    /// What probes know of this server.
+    var facts: ProbeWorld.Facts { ProbeWorld.Facts(appliance.composition) }
+
+    var controls: ControlBook { appliance.composition.controls }
+
+    /// What one probe finds at this server.
+    ///
+    /// - Parameters:
+    ///   - facts: what is taken for promised, where that is not what the server was told.
+    ///   - plain: what is taken for the door that redirects.
+    func result(
+        of probe: Control.Probe, _ facts: ProbeWorld.Facts? = nil, plain: SocketAddress? = nil
+    ) throws -> ProbeResult {
+        var world = try ProbeWorld(
+            facts ?? self.facts, at: try #require(appliance.address), plain ?? appliance.redirectAddress)
+        world.isWhole = true
+        defer { world.client.stop() }
+        return probe(world)
+    }
 
     /// Where the operator's door is.
     var socketPath: String? { appliance.composition.roles.socketPath }

@@ -29,7 +29,7 @@ struct DoctorCommand {
         do throws(ConfigurationError) {
             let composition = try Composition(try ConfigurationFile(orEmbedded: invocation).read(), log: .disabled)
             findings.append(Finding("file.configuration", "the configuration is right"))
-            findings += try examine(composition)
+            findings += examine(composition)
         } catch {
             // Without it nobody knows where the rest lies; the host can still be looked at.
             findings.append(
@@ -40,26 +40,19 @@ struct DoctorCommand {
         try show(findings)
     }
 
-    private func examine(_ composition: Composition) throws(ConfigurationError) -> [Finding] {
+    private func examine(_ composition: Composition) -> [Finding] {
         let settings = composition.settings
         let sections = Set(composition.modules.map(\.section))
         var host = HostFacts(dataDirectory: settings.dataDirectory)
         host.connectionsMax = settings.http.limits.connectionsMax
         host.wantsSandbox = sections.contains("sandbox")
         var findings = host.findings
-        findings += FileFacts(dataDirectory: settings.dataDirectory, keyFiles: try keyFiles()).findings
+        findings += FileFacts(dataDirectory: settings.dataDirectory, keyFiles: composition.keyFiles).findings
         findings.append(Self.certificate(settings.http.tls, now: .now()))
         findings += server()
         if sections.contains("audit") { findings.append(audit(settings.dataDirectory)) }
         if sections.contains("sandbox") { findings += sandbox() }
         return findings
-    }
-
-    /// The files that `[store] unlock` names.
-    private func keyFiles() throws(ConfigurationError) -> [String] {
-        guard let section = try ConfigurationFile(orEmbedded: invocation).read().section("store") else { return [] }
-        return try section.takeStrings("unlock", default: ["file:/etc/gatehouse/root.key"])
-            .filter { $0.hasPrefix("file:") }.map { String($0.dropFirst("file:".count)) }
     }
 
     static func certificate(_ settings: TLSSettings, now: WallTime) -> Finding {

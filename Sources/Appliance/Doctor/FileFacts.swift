@@ -69,7 +69,7 @@ struct FileFacts {
         return Finding("file.root-key", "\(path) is closed to others")
     }
 
-    private static func names(in folder: String) -> [String] {
+    static func names(in folder: String) -> [String] {
         guard let handle = unsafe opendir(folder) else { return [] }
         defer { unsafe closedir(handle) }
         var found: [String] = []

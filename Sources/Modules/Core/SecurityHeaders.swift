@@ -9,9 +9,20 @@ enum SecurityHeaders {
         switch contentType {
         case "application/json": return ofJSON
         case "text/event-stream; charset=utf-8": return ofStream
+        case "text/html; charset=utf-8": return ofPage
         default: return with(contentType)
         }
     }
+
+    /// A page may load its style from this server, and nothing else from anywhere: no script runs, whatever stands in it.
+    private static let ofPage: Fields = {
+        var fields = with("text/html; charset=utf-8")
+        fields.set(
+            "content-security-policy",
+            "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+        )
+        return fields
+    }()
 
     // Nearly all answers are of these types.
     private static let ofJSON = with("application/json")

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Audit
+import Bytes
+import Core
+import Glibc
+import HTTP
+import JSON
+import Platform
+import SQLite
+
+// Data.
+extension Probes {
+    /// D4: pages of every database, as they lie on the disk.
+    static func sealedPages(_ world: ProbeWorld) -> ProbeResult {
+        var wrong: [String] = []
+        var seen = 0
+        for path in databases(world.facts.dataDirectory) {
+            guard let pages = samples(of: path) else { continue }
+            seen += 1
+            // What is sealed looks like noise; what is not has names, text and empty room.
+            if let index = pages.firstIndex(where: { !isNoise($0) }) {
+                wrong.append("sample \(index) of \(path) can be read as it lies on the disk")
+            }
+        }
+        guard seen > 0 else { return .untried("there is no database in \(world.facts.dataDirectory)") }
+        return result(wrong)
+    }
+
+    /// Files of databases looked at: the house's own, and some tenants'.
+    private static let databasesMax = 64
+    private static let pageBytes = 4096
+    private static let pagesMax = 8
+
+    private static func databases(_ directory: String) -> [String] {
+        let own = ["control.db", "keyring.db"].map { "\(directory)/\($0)" }
+        let tenants = FileFacts.names(in: "\(directory)/tenants").filter { $0.hasSuffix(".db") }
+        return own + tenants.prefix(databasesMax).map { "\(directory)/tenants/\($0)" }
+    }
+
+    /// Pieces of a file at even distances, its first included; nil where it cannot be read or is empty.
+    private static func samples(of path: String) -> [[UInt8]]? {
+        guard let status = try? FileStatus(path: path), status.size >= pageBytes else { return nil }
+        let raw = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard raw >= 0 else { return nil }
+        let descriptor = FileDescriptor(owning: raw)
+        let step = max(pageBytes, status.size / pagesMax / pageBytes * pageBytes)
+        var pages: [[UInt8]] = []
+        for offset in stride(from: 0, to: status.size - pageBytes + 1, by: step) {
+            var page = [UInt8](repeating: 0, count: pageBytes)
+            // SAFETY: the buffer is as long as said, and lives through the call (pread(2)).
+            let count = unsafe page.withUnsafeMutableBytes { buffer in
+                unsafe pread(descriptor.rawValue, buffer.baseAddress, buffer.count, offset)
+            }
+            if count == pageBytes { pages.append(page) }
+        }
+        return pages.isEmpty ? nil : pages
+    }
+
+    /// Whether every byte is about as frequent as any other. Of 4096 random bytes each value has 16, give or take 4: that one
+    /// of the 256 has more than 64 happens to nobody, and any page that is not sealed has many zeros, or is text.
+    static func isNoise(_ page: [UInt8]) -> Bool {
+        var counts = [Int](repeating: 0, count: 256)
+        for byte in page { counts[Int(byte)] += 1 }
+        return counts.allSatisfy { $0 <= 64 } && counts.count(where: { $0 == 0 }) < 16
+    }
+
+    /// D8: two tenants, made for this, the second of which asks for what the first one has.
+    static func tenantsApart(_ world: ProbeWorld) -> ProbeResult {
+        guard let path = world.facts.socketPath else { return .untried("there is no admin socket to make tenants by") }
+        let socket = AdminClient(socketPath: path)
+        guard let made = try? socket.call(.post, "/admin/v1/guard-probes"), let own = made["all"]?.string,
+            let foreign = made["foreign"]?.string
+        else { return .untried("no tenants could be made for it") }
+        defer { _ = try? socket.call(.delete, "/admin/v1/guard-probes") }
+        return asking { () throws(ProbeClient.Failure) in
+            func ask(_ method: HTTP.Method, _ path: String, _ key: String) throws(ProbeClient.Failure)
+                -> ProbeClient.Answer
+            {
+                try world.client.call(method, path, ["authorization": "Bearer \(key)"])
+            }
+            let node = try? JSONValue(parsing: try ask(.post, "/v1/nodes", own).body)
+            guard let id = node?["id"]?.string else { return .untried("no node could be made for it") }
+            guard try ask(.get, "/v1/nodes/\(id)", own).status == 200 else {
+                return .failed("a tenant does not find what is its own")
+            }
+            var wrong: [String] = []
+            for (method, path) in [
+                (HTTP.Method.get, "/v1/nodes/\(id)"), (.get, "/v1/nodes/\(id)/versions"), (.delete, "/v1/nodes/\(id)"),
+            ] {
+                let status = try ask(method, path, foreign).status
+                if status != 404 { wrong.append("\(method.name) of another tenant's node answers \(status)") }
+            }
+            return result(wrong)
+        }
+    }
+
+    /// D12: every column that is stored is said what it is.
+    static func inventory(_ world: ProbeWorld) -> ProbeResult {
+        do throws(SQLiteError) {
+            let inventory = try Inventory(world.facts.schemas)
+            return result(
+                inventory.missing.map { "\($0) is stored, and nobody says what it is" }
+                    + inventory.strays.map { "\($0) is said to be stored, and is not there" })
+        } catch {
+            return .untried("the tables cannot be made: \(error)")
+        }
+    }
+}
+
+// Code, record, house.
+extension Probes {
+    /// C1: what the sandbox's own attempts to break out came to, at its start and at each of its keeper's.
+    static func sandbox(_ world: ProbeWorld) -> ProbeResult {
+        guard let found = world.facts.sandbox?() else { return .untried("there is no sandbox") }
+        guard found.troubles.isEmpty else { return result(found.troubles) }
+        return found.held.isEmpty ? .untried("nothing was tried yet") : .held
+    }
+
+    /// R2: the log, from its first record to its last.
+    static func auditChain(_ world: ProbeWorld) -> ProbeResult {
+        do throws(AuditInspection.Failure) {
+            let report = try AuditInspection(dataDirectory: world.facts.dataDirectory).verify(key: nil, against: []) {
+                _, _ in
+            }
+            return result(report.damages)
+        } catch {
+            return .untried(error.message)
+        }
+    }
+
+    /// H1: files and memory are closed to everybody else.
+    static func closedHouse(_ world: ProbeWorld) -> ProbeResult {
+        let files = FileFacts(dataDirectory: world.facts.dataDirectory, keyFiles: world.facts.keyFiles).findings
+        var wrong = files.filter { $0.level >= .warning }.map(\.reason)
+        if world.facts.coreBytesMax() != 0 { wrong.append("a crash would leave the process's memory in a file") }
+        return result(wrong)
+    }
+}
