@@ -51,7 +51,7 @@ let commandTable = CommandTable(
             ],
             examples: ["gatehouse routes --json", "gatehouse routes --audit"]),
         Command("version", "say which version this is"),
-    ] + controlCommands + keyCommands + operatorCommands + userCommands + passwordCommands + providerCommands + tenantCommands
+    ] + controlCommands + catalogCommands + keyCommands + operatorCommands + userCommands + passwordCommands + providerCommands + tenantCommands
         + planCommands + nodeCommands
         + usageCommands + limitCommands + storeCommands + storeFileCommands + backupCommands + auditCommands
         + sandboxCommands + shellCommands,

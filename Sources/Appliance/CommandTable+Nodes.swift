@@ -18,8 +18,8 @@ let nodeCommands = [
         examples: ["gatehouse thread list --tenant acme"]),
     Command(
         "thread delete", "delete a thread for good", operands: [CommandOperand("id", "the thread's id: thr_…")],
-        options: [tenantOption, jsonOption],
-        examples: ["gatehouse thread delete --tenant acme thr_01JD0000000000000000000000"]),
+        options: [tenantOption, yesOption, jsonOption],
+        examples: ["gatehouse thread delete --tenant acme thr_01JD0000000000000000000000 --yes"]),
     Command(
         "consent list", "show what a tenant has agreed to", options: [tenantOption, jsonOption],
         examples: ["gatehouse consent list --tenant acme"]),

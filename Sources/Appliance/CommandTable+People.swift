@@ -22,7 +22,7 @@ let operatorCommands = [
         examples: ["gatehouse operator reset usr_01JD0000000000000000000000"]),
     Command(
         "operator remove", "remove an operator; their sessions end at once", operands: [personOperand],
-        options: [jsonOption], examples: ["gatehouse operator remove usr_01JD0000000000000000000000"]),
+        options: [yesOption, jsonOption], examples: ["gatehouse operator remove usr_01JD0000000000000000000000 --yes"]),
 ]
 
 /// The commands of `gatehouse passwords`.
@@ -76,6 +76,7 @@ let userCommands = [
         "user enable", "let somebody in again", operands: [personOperand], options: [tenantOption, jsonOption],
         examples: ["gatehouse user enable usr_01JD0000000000000000000000 --tenant acme"]),
     Command(
-        "user remove", "remove somebody for good", operands: [personOperand], options: [tenantOption, jsonOption],
-        examples: ["gatehouse user remove usr_01JD0000000000000000000000 --tenant acme"]),
+        "user remove", "remove somebody for good", operands: [personOperand],
+        options: [tenantOption, yesOption, jsonOption],
+        examples: ["gatehouse user remove usr_01JD0000000000000000000000 --tenant acme --yes"]),
 ]

@@ -44,12 +44,12 @@ let storeCommands = [
             CommandOption("key-file", .file, "32 bytes, or their 64 hexadecimal digits"),
             CommandOption(flag: "passphrase", "asked for here, twice"),
             CommandOption(flag: "recovery", "a new recovery key, printed once"),
-            CommandOption("name", .text("NAME"), "what people call the slot"), jsonOption,
+            CommandOption("name", .text("NAME"), "what people call the slot"), yesOption, jsonOption,
         ],
         examples: [
             "gatehouse store slots", "gatehouse store slots add --recovery --name safe",
             "gatehouse store slots change --slot 1 --key-file /etc/gatehouse/root.key",
-            "gatehouse store slots remove --slot 2",
+            "gatehouse store slots remove --slot 2 --yes",
         ]),
     Command(
         "store accept-restored", "take the files of a stopped server as they are, although some are older than others",
@@ -75,6 +75,6 @@ let providerCommands = [
         examples: ["gatehouse provider set-key openai", "gatehouse provider set-key openai < key.txt"]),
     Command(
         "provider remove-key", "forget a key; its provider is not called until another one is set",
-        operands: [CommandOperand("name", "the name behind keyring:")], options: [jsonOption],
-        examples: ["gatehouse provider remove-key openai"]),
+        operands: [CommandOperand("name", "the name behind keyring:")], options: [yesOption, jsonOption],
+        examples: ["gatehouse provider remove-key openai --yes"]),
 ]

@@ -58,7 +58,9 @@ struct Composition {
         let book = ControlBook(controls, sections: Set(modules.map(\.section)))
         self.controls = book
         let tables = StoredTables(modules.flatMap(\.module.schemas))
-        let more = ControlRoutes(book: book, inventory: { tables.all }).all + ManualRoutes.all
+        let more =
+            ControlRoutes(book: book, inventory: { tables.all }).all + ManualRoutes.all
+            + ConfigurationRoute.all(configuration.keysTaken)
         routes = try Self.table(
             modules.map(\.module), configuration,
             beside: more + (modules.contains { $0.section == "auth" } ? [export?.route].compactMap(\.self) : []),

@@ -36,6 +36,7 @@ struct Main {
     }
 
     private static func run(_ invocation: Invocation) throws(CommandFailure) {
+        try Confirmation.demand(invocation)
         switch invocation.command.name {
         case "serve": try serve(invocation)
         case "dev": try develop(invocation)
@@ -78,6 +79,8 @@ struct Main {
         case "sandbox check": try SandboxCommands(invocation).check()
         case "sandbox run": try SandboxCommands(invocation).run()
         case "sandbox languages": try SandboxCommands(invocation).languages()
+        case "model list", "price list", "error list", "config show", "session show", "session end":
+            try CatalogCommands(invocation).run()
         case "usage": try UsageCommands(invocation).show()
         case "limit show": try LimitCommands(invocation).show()
         case "limit set": try LimitCommands(invocation).setLimits()

@@ -43,20 +43,66 @@ enum Terminal {
     }
 
     /// Rows in columns as wide as their widest cell, two spaces between. Columns of nothing but numbers stand to the right,
-    /// so that their digits stand below one another.
-    static func table(_ header: [String], _ rows: [[String]]) -> String {
-        let all = [header] + rows
+    /// so that their digits stand below one another. On a terminal the header is bold and words that mean well or ill have
+    /// a colour; in a pipe there is nothing but the text.
+    static func table(_ header: [String], _ rows: [[String]], isColoured: Bool = Self.isColoured) -> String {
+        // What people call things comes from anywhere: it must not speak to the terminal.
+        let all = [header] + rows.map { $0.map(plain) }
+        let rows = all.dropFirst()
         let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
         let areNumbers = header.indices.map { column in !rows.isEmpty && rows.allSatisfy { isNumber($0[column]) } }
-        return all.map { row in
+        return all.enumerated().map { index, row in
             var line = ""
             for (column, cell) in row.enumerated() {
                 let room = String(repeating: " ", count: widths[column] - cell.count)
-                line += areNumbers[column] ? room + cell : column < row.count - 1 ? cell + room : cell
+                let colour = index == 0 ? Colour.header : Colour(of: cell)
+                let text = isColoured ? painted(cell, colour) : cell
+                line += areNumbers[column] ? room + text : column < row.count - 1 ? text + room : text
                 if column < row.count - 1 { line += "  " }
             }
             return line
         }.joined(separator: "\n")
+    }
+
+    // MARK: Colour
+
+    /// Whether standard output is a terminal whose user wants colours (https://no-color.org).
+    static let isColoured: Bool = {
+        // SAFETY: the command has one thread, and the text is copied at once.
+        func variable(_ name: String) -> String? { unsafe getenv(name).map { unsafe String(cString: $0) } }
+        return isatty(1) == 1 && (variable("NO_COLOR") ?? "").isEmpty && variable("TERM") != "dumb"
+    }()
+
+    /// What a word says of the thing in its row.
+    enum Colour: String {
+        case header = "1"
+        case good = "32"
+        case doubtful = "33"
+        case bad = "31"
+
+        init?(of cell: String) {
+            switch cell {
+            case "ok", "verified", "tested", "holds", "active", "set": self = .good
+            case "note", "warning", "not verified now", "waiting", "half open", "partial", "invited": self = .doubtful
+            case "fault", "missing", "open", "revoked", "expired", "blocked", "suspended", "disabled": self = .bad
+            default: return nil
+            }
+        }
+    }
+
+    static func painted(_ text: String, _ colour: Colour?) -> String {
+        guard let colour, !text.isEmpty else { return text }
+        return "\u{1B}[\(colour.rawValue)m\(text)\u{1B}[0m"
+    }
+
+    /// The text with a question mark in the place of whatever a terminal would obey (C0, DEL, C1).
+    private static func plain(_ cell: String) -> String {
+        guard cell.unicodeScalars.contains(where: isControl) else { return cell }
+        return String(String.UnicodeScalarView(cell.unicodeScalars.map { isControl($0) ? "?" : $0 }))
+    }
+
+    private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
     }
 
     /// A figure, a sum of money, or the dash that stands for neither.

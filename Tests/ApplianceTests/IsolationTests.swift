@@ -37,6 +37,9 @@ import Testing
     private static let probes: [String: Probe] = [
         "GET /livez": .shared("lives"), "GET /readyz": .shared("is ready"),
         "GET /openapi.json": .shared("made of the routes"),
+        "GET /security": .shared("what the server promises"), "GET /security.json": .shared("the same"),
+        "GET /docs": .shared("the manual"), "GET /docs/{page}": .shared("a page of it"),
+        "GET /docs/style.css": .shared("how pages look"),
         "POST /auth/login": .shared("says who somebody is"), "POST /auth/refresh": .shared("goes by its token"),
         "POST /auth/redeem": .shared("goes by its token"), "GET /.well-known/jwks.json": .shared("public keys"),
         "GET /v1/models": .own(), "GET /v1/models/{id...}": .object(),

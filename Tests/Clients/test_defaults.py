@@ -88,6 +88,9 @@ def test_no_route_is_open(request, gateway, trust, which, headers):
         "/readyz",
         "/openapi.json",
         "/security",
+        "/security.json",
+        "/docs/{page}",
+        "/docs/style.css",
         "/.well-known/security.txt",
         "/.well-known/jwks.json",
         # Whoever finds a key may say so; what is judged is the key in the body.

@@ -154,13 +154,14 @@ struct DoctorCommand {
     }
 
     /// The worst first, each with what to do.
-    static func text(_ findings: [Finding]) -> String {
+    static func text(_ findings: [Finding], isColoured: Bool = Terminal.isColoured) -> String {
         let width = findings.map(\.code.count).max() ?? 0
         var lines: [String] = []
         for level in Finding.Level.allCases.reversed() {
             for finding in findings where finding.level == level {
                 let code = finding.code + String(repeating: " ", count: width - finding.code.count)
-                let name = level.name + String(repeating: " ", count: 7 - level.name.count)
+                let word = isColoured ? Terminal.painted(level.name, Terminal.Colour(of: level.name)) : level.name
+                let name = word + String(repeating: " ", count: 7 - level.name.count)
                 lines.append("\(name)  \(code)  \(finding.reason)")
                 if let mend = finding.mend { lines.append(String(repeating: " ", count: 11 + width) + "→ \(mend)") }
             }

@@ -35,7 +35,7 @@ extension ManualPages {
         <p>A secret never stands in the file. It is in a file (<code>file:</code>), a variable (<code>env:</code>), a systemd credential (<code>credential:</code>) or in the encrypted keyring (<code>keyring:</code>), where a key is set from a pipe or typed, and never given on the command line:</p>
         <pre><code>printf &#x27;sk-example&#x27; | gatehouse provider set-key openai
         gatehouse provider list
-        gatehouse provider remove-key openai</code></pre>
+        gatehouse provider remove-key openai --yes</code></pre>
         <p><code>check</code> says what is wrong with a file, with line, column and what was probably meant, and starts nothing. A running server takes a changed file over on SIGHUP, after the same check, and says what needs a restart.</p>
         <pre><code>gatehouse check
         gatehouse routes</code></pre>

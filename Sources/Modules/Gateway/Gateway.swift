@@ -133,6 +133,7 @@ package final class Gateway: Module, PriceBook {
 
     package var routes: [Route] {
         ModelRoute.allCases.map(modelRoute) + [listModels, showModel, listProviders]
+            + CatalogRoutes { [self] in catalog.withLock { $0 } }.all
     }
 
     private var listProviders: Route {

@@ -20,7 +20,7 @@ struct AuditRoutes: Sendable {
     let tenants: any TenantStore
     let directory: any TenantDirectory
 
-    var all: [Route] { [own, refusals, dispose, everything, publicKey] }
+    var all: [Route] { [own, refusals, dispose, everything, errors, publicKey] }
 
     private var own: Route {
         Route(
@@ -90,6 +90,17 @@ struct AuditRoutes: Sendable {
         }
     }
 
+    /// Bounded by what the search reads at most; what lies further back is found by `audit search`.
+    private var errors: Route {
+        Route(
+            .get, "/admin/v1/errors", guard: .operator,
+            summary: "What failed at this server or at a provider, the newest first"
+        ) { exchange async throws(Failure) in
+            let (found, desk, _) = try await page(exchange, kinds: [.outcome, .refusal, .flood], isFailure: true)
+            return list(found, desk, nil, isWhole: true) { $0 }
+        }
+    }
+
     private var publicKey: Route {
         Route(.get, "/admin/v1/audit/key", guard: .operator, summary: "The key that checks the log's checkpoints") {
             _ throws(Failure) in
@@ -100,13 +111,14 @@ struct AuditRoutes: Sendable {
     // MARK: Pages
 
     private func page(
-        _ exchange: Exchange, kinds: [AuditKind]?
+        _ exchange: Exchange, kinds: [AuditKind]?, isFailure: Bool = false
     ) async throws(Failure) -> (LogSearch.Found, Desk, TenantID?) {
         let query = try Query(
             exchange, known: RecordFilter.names + ["limit", "after"] + (isOperator(exchange) ? ["tenant"] : []))
         let desk = try desk()
         let page = try Page(query)
         var filter = RecordFilter(tenant: exchange.principal?.tenant, kinds: kinds)
+        filter.isFailure = isFailure
         if isOperator(exchange), let name = query["tenant"] {
             // One that is gone is still in the log, by its id.
             filter.tenant = directory.find(name)?.id ?? TenantID(name)

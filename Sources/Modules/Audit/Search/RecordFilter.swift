@@ -15,6 +15,8 @@ struct RecordFilter: Sendable {
     var object: String?
     var objectDigest: [UInt8]?
     var code: String?
+    /// Failures of the house or of a provider, and nothing that a client did.
+    var isFailure = false
     var kinds: [AuditKind]?
     var since: WallTime?
     var until: WallTime?
@@ -33,6 +35,7 @@ struct RecordFilter: Sendable {
         if let node, record.text(.node) != node { return false }
         if let actor, record.text(.actorID) != actor, record.text(.actorKind) != actor { return false }
         if let action, record.text(.action) != action { return false }
+        if isFailure, ErrorCode(rawValue: record.text(.code) ?? "").map({ $0.status >= 500 }) != true { return false }
         if let code, record.text(.code) != code { return false }
         if let object, record.text(.object) != object, record.digest(.objectDigest) != objectDigest { return false }
         return true

@@ -14,7 +14,7 @@ struct LimitRoutes: Sendable {
     let isRecorded: Bool
     let now: @Sendable (Exchange) -> Instant
 
-    var all: [Route] { [left, list] + SubjectPath.Place.allCases.flatMap { [show($0), change($0)] } }
+    var all: [Route] { [left, list, budgets] + SubjectPath.Place.allCases.flatMap { [show($0), change($0)] } }
 
     private var left: Route {
         Route(
@@ -47,6 +47,18 @@ struct LimitRoutes: Sendable {
                 "object": "list", "data": .array(rules.map(\.json)), "has_more": false, "next_cursor": .null,
                 // What is left of what counts for the whole server.
                 "instance": .array(table.standings(ofWholeAt: now(exchange)).map(\.state.json)),
+            ])
+        }
+    }
+
+    /// Those of the above that have budgets.
+    private var budgets: Route {
+        Route(
+            .get, "/admin/v1/budgets", guard: .operator, summary: "The budgets that the operator has set"
+        ) { exchange async throws(Failure) in
+            let rules = try await ledger.rules().filter { $0.budgets != nil }
+            return .json([
+                "object": "list", "data": .array(rules.map(\.json)), "has_more": false, "next_cursor": .null,
             ])
         }
     }
