@@ -76,6 +76,7 @@ store-bench: packages shims
 check: packages-test shims venv-clients ## Format, direction of imports, warnings, scripts
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
 	python3 Tests/Tools/imports.py
+	python3 packaging/pages.py --check
 	$(BUILD) --build-tests
 	$(PYTHON) -m compileall -q $(CLIENTS) Tests/Tools Tests/Bench packaging
 	$(PYTHON) -m pyflakes $(CLIENTS) Tests/Tools Tests/Bench packaging

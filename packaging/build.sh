@@ -39,6 +39,7 @@ install -D -m 0644 etc/gatehouse.toml "$stage/usr/share/gatehouse/gatehouse.toml
 "$binary" manual | install -D -m 0644 /dev/stdin "$stage/man/gatehouse.1"
 python3 packaging/manual.py etc/gatehouse.toml "$version" | install -D -m 0644 /dev/stdin "$stage/man/gatehouse.toml.5"
 install -D -m 0644 -t "$stage/doc" README.md SECURITY.md CHANGELOG.md
+install -D -m 0644 -t "$stage/doc/manual" packaging/manual/*.md
 # debhelper finds units, users and directories beside the control file.
 cp etc/systemd/gatehouse.service etc/systemd/gatehouse.socket "$tree/debian/"
 cp etc/systemd/gatehouse-redirect.socket "$tree/debian/gatehouse.gatehouse-redirect.socket"
