@@ -47,6 +47,9 @@ struct Control: Sendable {
         (self.section, self.evidence) = (section, evidence)
     }
 
+    /// Whether it is tried seldom, since that is some work.
+    var isRare: Bool { if case .live(let interval, _) = evidence { interval > .seconds(3600) } else { false } }
+
     /// What a test and its page can be named for; empty for a live one.
     var tests: [String] { if case .tests(let tests) = evidence { tests } else { [] } }
 }

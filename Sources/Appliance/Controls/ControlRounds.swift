@@ -25,6 +25,8 @@ final class ControlRounds: ControlExaminer {
 
     /// Between looks at what is due.
     private static let step = Duration.seconds(60)
+    /// Rounds after a start in which nothing is tried that takes the server some work: it has enough to do.
+    private static let quietRounds = 15
 
     /// - Parameter delay: until the first round. In production it comes at once, elsewhere when the server has stayed.
     init(_ book: ControlBook, after delay: Duration, world: @escaping World, log: Logger) throws(Errno) {
@@ -45,6 +47,8 @@ final class ControlRounds: ControlExaminer {
         _ state: Monitor<State>, _ book: ControlBook, _ delay: Duration, _ world: World, _ log: Logger
     ) {
         var next = Instant.now() + delay
+        // Rounds in which something was tried.
+        var turns = 0
         while true {
             _ = state.wait(until: next) { $0.isStopping || $0.isWanted ? true : nil }
             let (isStopping, isWhole, round) = state.withLock { state in
@@ -52,7 +56,10 @@ final class ControlRounds: ControlExaminer {
                 return (state.isStopping, state.isWanted, state.rounds)
             }
             guard !isStopping else { return }
-            examine(isWhole ? book.probes : book.due(), round, isWhole, state, book, world, log)
+            let due = book.due().filter { round >= Self.quietRounds || !$0.control.isRare }
+            let probes = isWhole ? book.probes : due
+            if !probes.isEmpty { turns += 1 }
+            examine(probes, turns, isWhole, state, book, world, log)
             state.withLock { state in
                 state.rounds += 1
                 state.isRunning = false
