@@ -91,7 +91,13 @@ struct AuditFileCommands {
 
     /// The log that `--directory` names, else the configuration's.
     private func namedInspection() throws(AuditInspection.Failure) -> AuditInspection {
-        if let directory = invocation.string("directory") { return AuditInspection(dataDirectory: directory) }
+        if let directory = invocation.string("directory") {
+            // What is not there would pass for a log without a mistake.
+            guard (try? FileStatus(path: "\(directory)/audit"))?.kind == .directory else {
+                throw .init("there is no log in \(directory)", hint: "name the directory that has audit/ in it")
+            }
+            return AuditInspection(dataDirectory: directory)
+        }
         return try inspection()
     }
 

@@ -65,6 +65,9 @@ struct BackupCommands {
 
     func list() throws(CommandFailure) {
         let (store, _) = try makeStore()
+        if let place = invocation.string("from"), (try? FileStatus(path: place))?.kind != .directory {
+            throw CommandFailure("there is no directory \(place)", hint: "name the one that backups are in")
+        }
         let backups: [JSONValue]
         do throws(StartFailure) {
             backups = try store.backups(at: invocation.string("from"))

@@ -53,7 +53,11 @@ enum Controls {
                 "Clients/test_backup.py::test_what_was_deleted_after_a_backup_stays_deleted",
             ])),
         Control(
-            "D8", .data, "A tenant reaches only its own.", in: "nodes", .live(every: daily, Probes.tenantsApart)),
+            "D8", .data, "A tenant reaches only its own.",
+            .tests([
+                "ApplianceTests/IsolationTests.swift::no route takes one tenant to another's data",
+                "ApplianceTests/PeopleIsolationTests.swift::an owner reaches nobody of another tenant",
+            ])),
         Control(
             "D9", .data, "Every route is tried with another tenant's ids, those included that nobody thought of.",
             .tests([

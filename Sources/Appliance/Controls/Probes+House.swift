@@ -52,7 +52,8 @@ extension Probes {
             let count = unsafe page.withUnsafeMutableBytes { buffer in
                 unsafe pread(descriptor.rawValue, buffer.baseAddress, buffer.count, offset)
             }
-            if count == pageBytes { pages.append(page) }
+            // Every file begins with the hundred bytes by which SQLite knows its own: page size, counters, no content.
+            if count == pageBytes { pages.append(offset == 0 ? Array(page.dropFirst(100)) : page) }
         }
         return pages.isEmpty ? nil : pages
     }
@@ -63,36 +64,6 @@ extension Probes {
         var counts = [Int](repeating: 0, count: 256)
         for byte in page { counts[Int(byte)] += 1 }
         return counts.allSatisfy { $0 <= 64 } && counts.count(where: { $0 == 0 }) < 16
-    }
-
-    /// D8: two tenants, made for this, the second of which asks for what the first one has.
-    static func tenantsApart(_ world: ProbeWorld) -> ProbeResult {
-        guard let path = world.facts.socketPath else { return .untried("there is no admin socket to make tenants by") }
-        let socket = AdminClient(socketPath: path)
-        guard let made = try? socket.call(.post, "/admin/v1/guard-probes"), let own = made["all"]?.string,
-            let foreign = made["foreign"]?.string
-        else { return .untried("no tenants could be made for it") }
-        defer { _ = try? socket.call(.delete, "/admin/v1/guard-probes") }
-        return asking { () throws(ProbeClient.Failure) in
-            func ask(_ method: HTTP.Method, _ path: String, _ key: String) throws(ProbeClient.Failure)
-                -> ProbeClient.Answer
-            {
-                try world.client.call(method, path, ["authorization": "Bearer \(key)"])
-            }
-            let node = try? JSONValue(parsing: try ask(.post, "/v1/nodes", own).body)
-            guard let id = node?["id"]?.string else { return .untried("no node could be made for it") }
-            guard try ask(.get, "/v1/nodes/\(id)", own).status == 200 else {
-                return .failed("a tenant does not find what is its own")
-            }
-            var wrong: [String] = []
-            for (method, path) in [
-                (HTTP.Method.get, "/v1/nodes/\(id)"), (.get, "/v1/nodes/\(id)/versions"), (.delete, "/v1/nodes/\(id)"),
-            ] {
-                let status = try ask(method, path, foreign).status
-                if status != 404 { wrong.append("\(method.name) of another tenant's node answers \(status)") }
-            }
-            return result(wrong)
-        }
     }
 
     /// D12: every column that is stored is said what it is.
