@@ -51,7 +51,8 @@ let commandTable = CommandTable(
             ],
             examples: ["gatehouse routes --json", "gatehouse routes --audit"]),
         Command("version", "say which version this is"),
-    ] + controlCommands + catalogCommands + keyCommands + operatorCommands + userCommands + passwordCommands + providerCommands + tenantCommands
+    ] + controlCommands + catalogCommands + keyCommands + operatorCommands + userCommands + passwordCommands
+        + providerCommands + tenantCommands
         + planCommands + nodeCommands
         + usageCommands + limitCommands + storeCommands + storeFileCommands + backupCommands + auditCommands
         + sandboxCommands + shellCommands,

@@ -55,7 +55,8 @@ final class House {
     /// - Parameter rerouting: gives the routes that are served in place of those that are described, for the same.
     /// - Parameter altering: puts another player in a role, for the same.
     init(
-        _ text: String = configuration, http: String = "", in place: TemporaryDirectory? = nil, passwordCost: Scrypt? = House.passwordCost,
+        _ text: String = configuration, http: String = "", in place: TemporaryDirectory? = nil,
+        passwordCost: Scrypt? = House.passwordCost,
         leavingOutStagesOf leaving: Set<String> = [],
         rerouting: ([Route]) -> [Route] = { $0 }, controls: [Control] = Controls.all,
         altering: (_ section: String, _ roles: inout ModuleKind.Roles) -> Void = { _, _ in }

@@ -77,6 +77,7 @@ ROWS = {
     "user remove": Row(
         ["{goner}", "--tenant", "default", "--yes"], ANY, [f"usr_{NOBODY}", "--tenant", "default", "--yes"]
     ),
+    "passwords import": Row(elsewhere="the tests of passwords", bad=["/nowhere", "/nowhere/leaked"]),
     "provider list": Row(shape={"providers": [{"name": TEXT, "key_state": TEXT}], "secrets": [ANY]}),
     "provider set-key": Row(elsewhere="test_a_secret_comes_by_a_pipe_and_is_seen_nowhere", bad=["Not A Name"]),
     "provider remove-key": Row(["{secret}", "--yes"], ANY, ["Not A Name", "--yes"]),

@@ -110,7 +110,7 @@ enum Controls {
             "W1", .who, "API keys are kept as digests, shown once, and open what they were made for.", in: "auth",
             .tests([
                 "Clients/test_secrets.py::test_our_keys_stand_nowhere_on_disk",
-                "ApplianceTests/GuardAuditTests.swift::a key opens the routes of its scopes and no other",
+                "ApplianceTests/GuardAuditTests.swift::a key opens the routes of its scopes, a session those of its role, and no other",
             ])),
         Control(
             "W2", .who, "A key is rotated without a failed request, and revoked at once, open streams included.",
