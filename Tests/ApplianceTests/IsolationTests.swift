@@ -38,7 +38,7 @@ import Testing
         "GET /livez": .shared("lives"), "GET /readyz": .shared("is ready"),
         "GET /openapi.json": .shared("made of the routes"),
         "GET /security": .shared("what the server promises"), "GET /security.json": .shared("the same"),
-        "GET /docs": .shared("the manual"), "GET /docs/{page}": .shared("a page of it"),
+        "GET /docs": .shared("the manual"), "GET /docs/{page}": .object(),
         "GET /docs/style.css": .shared("how pages look"),
         "POST /auth/login": .shared("says who somebody is"), "POST /auth/refresh": .shared("goes by its token"),
         "POST /auth/redeem": .shared("goes by its token"), "GET /.well-known/jwks.json": .shared("public keys"),
