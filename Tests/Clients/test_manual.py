@@ -93,7 +93,7 @@ class Reader:
                 stdout=output,
                 stderr=output,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         trust = ssl.create_default_context(cafile=str(self.directory / "tls/cert.pem"))
         while time.monotonic() < deadline:
             assert self.server.poll() is None, (self.directory / "output.log").read_text()
