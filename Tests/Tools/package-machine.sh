@@ -293,7 +293,11 @@ install -d -o gatehouse -g gatehouse -m 0700 /var/lib/gatehouse /run/credential
 install -o gatehouse -g gatehouse -m 0400 /etc/gatehouse/root.key /run/credential/root-key
 CREDENTIALS_DIRECTORY=/run/credential setpriv --reuid gatehouse --regid gatehouse --clear-groups \
     gatehouse --config /etc/gatehouse/gatehouse.toml serve &
-until curl -s --cacert /etc/gatehouse/tls/cert.pem https://localhost:8443/livez >/dev/null; do kill -0 $! && sleep 0.2; done
+for _ in $(seq 600); do
+    if curl -s --cacert /etc/gatehouse/tls/cert.pem https://localhost:8443/livez >/dev/null; then break; fi
+    kill -0 $! || exit 1
+    sleep 0.2
+done
 KEY=$(gatehouse key create --name sdk --json | grep -oE 'ghk_[A-Za-z0-9]{49}' | head -n 1)
 KEY=$KEY /root/sdk/bin/python /root/ask.py
 echo "package: ok the stock SDK, openai $(/root/sdk/bin/pip show openai 2>/dev/null | sed -n 's/^Version: //p'), runs against the installed package"
