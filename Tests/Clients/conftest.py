@@ -97,13 +97,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 # Fixtures that start the binary or judge it.
 OF_THE_GATEWAY = {"gateway", "make_gateway", "walked", "described", "servers", "weak"}
 
+# What a test has that asks whatever is under test; any other says nothing about the mock upstream.
+OF_ANYBODY = {"sdk", "http", "mock_server", "upstream"}
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place_of(item.path.stem))
     if config.getoption("--target") == "gateway":
         return
     for item in items:
-        if OF_THE_GATEWAY & set(getattr(item, "fixturenames", ())):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if OF_THE_GATEWAY & fixtures or not OF_ANYBODY & fixtures:
             item.add_marker(pytest.mark.skip(reason="needs the gateway"))
 
 

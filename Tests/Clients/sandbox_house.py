@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import errno
+import glob
 import json
 import os
 import shutil
@@ -221,13 +222,19 @@ def descendants(parent: int) -> list[int]:
     return found
 
 
+def folders(pattern: str) -> list[Path]:
+    """Of the control groups' trees. What goes away while it is looked at is not there (`Path.glob` would fail)."""
+    found = glob.glob(f"/sys/fs/cgroup/**/{pattern}", recursive=True)
+    return [Path(path) for path in found if os.path.isdir(path)]
+
+
 def groups(keeper: int) -> list[Path]:
     """The control groups of a keeper's runs."""
-    return [path for path in Path("/sys/fs/cgroup").glob(f"**/gatehouse-sandbox/{keeper}/run-*") if path.is_dir()]
+    return folders(f"gatehouse-sandbox/{keeper}/run-*")
 
 
 def all_groups() -> list[Path]:
-    return [path for path in Path("/sys/fs/cgroup").glob("**/gatehouse-sandbox") if path.is_dir()]
+    return folders("gatehouse-sandbox")
 
 
 def content(file: dict[str, Any]) -> bytes:
