@@ -50,8 +50,10 @@ struct RouteCommands {
             let known = composition.routes.routes.map { "\($0.method.name) \(OpenAPI.path(of: $0.pattern))" }
             report = try GuardAudit(credentials: credentials) { method, path, key throws(CommandFailure) in
                 let answer = try caller.call(method, path, key)
-                guard answer.code == "blocked" else { return answer }
-                blocks.lift()
+                // Anthropic's shape has no codes: there a block looks like any other refusal.
+                guard answer.code == "blocked" || answer.code == "permission_error", blocks.lift() else {
+                    return answer
+                }
                 return try caller.call(method, path, key)
             }.run(known: Set(known))
         } catch {
@@ -106,8 +108,12 @@ private struct OwnBlocks {
         before = Set(Self.paths(client))
     }
 
-    func lift() {
-        for path in Self.paths(client) where !before.contains(path) { _ = try? client.call(.delete, path) }
+    /// - Returns: whether there were any.
+    @discardableResult
+    func lift() -> Bool {
+        let own = Self.paths(client).filter { !before.contains($0) }
+        for path in own { _ = try? client.call(.delete, path) }
+        return !own.isEmpty
     }
 
     /// Who is blocked or near it; nobody where there is no limiter.

@@ -91,7 +91,8 @@ def kinds(door: Door) -> Iterator[tuple[str, bytes, bool, set[int]]]:
         name = f"{method} {pattern}"
         body = b"{}" if method in ("POST", "PUT", "PATCH") else b""
         # What is open to everybody reads its body, and finds its credential missing there.
-        refused = {200, 401, 403} | ({400} if is_public else set())
+        # Of what is open to everybody there may be nothing of that name.
+        refused = {200, 401, 403} | ({400} if is_public else set()) | ({404} if is_public and path != pattern else set())
         answered = {200, 400, 403, 404} | ({401} if is_public else set())
         yield f"{name}, nobody", request(method, path, body=body), True, refused
         yield f"{name}, a false key", request(method, path, "x-api-key: ghk_false", body=body), True, refused

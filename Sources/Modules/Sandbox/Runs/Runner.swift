@@ -299,9 +299,13 @@ private final class RunTicket: @unchecked Sendable {
 }
 
 /// What a program writes, on its way to a handler on another loop. Bounded by the run's output limits.
+///
+/// What was given before the run's end is there when the handler hears of the end. Posted to its loop it might come behind:
+/// a task that is told to go on before it waits goes on at once, past everything that its loop has in its mailbox.
 final class RunFeed: @unchecked Sendable {
     private let loop: EventLoop
-    private var pieces: [(OutputKind, [UInt8])] = []
+    private let pieces = Mutex<[(OutputKind, [UInt8])]>([])
+    // Of the handler's loop.
     private var waiter: OneShot<Void>?
     private var isEnded = false
 
@@ -310,10 +314,11 @@ final class RunFeed: @unchecked Sendable {
 
     /// On the sandbox's loop.
     func give(_ kind: OutputKind, _ bytes: [UInt8]) {
-        loop.post {
-            self.pieces.append((kind, bytes))
-            self.waiter?.fulfil(())
+        let isFirst = pieces.withLock { pieces in
+            pieces.append((kind, bytes))
+            return pieces.count == 1
         }
+        if isFirst { loop.post { self.waiter?.fulfil(()) } }
     }
 
     /// On the handler's loop: there is no more.
@@ -324,13 +329,13 @@ final class RunFeed: @unchecked Sendable {
 
     /// The next pieces; empty at the end. On the handler's loop.
     func next() async -> [(OutputKind, [UInt8])] {
-        if pieces.isEmpty, !isEnded {
+        while true {
+            let given = pieces.withLock { exchange(&$0, with: []) }
+            guard given.isEmpty, !isEnded else { return given }
             let waiter = OneShot<Void>(on: loop)
             self.waiter = waiter
             await waiter.value()
             self.waiter = nil
         }
-        defer { pieces = [] }
-        return pieces
     }
 }
