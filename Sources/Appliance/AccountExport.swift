@@ -35,6 +35,7 @@ final class AccountExport: Sendable {
             try await exchange.advance(through: .record)
             try begin(id)
             defer { underWay.withLock { _ = $0.remove(id) } }
+            for part in parts { try await part.prepare(id, exchange.request.loop) }
             let now = WallTime.now()
             let archive = TenantArchive(exchange, folder: "gatehouse-\(id.text)", at: now)
             try await archive.add(file: "manifest.json", manifest(tenant, now).serialized())

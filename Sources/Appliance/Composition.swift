@@ -22,14 +22,15 @@ struct Composition {
 
     /// Takes everything from a configuration and refuses what nobody took.
     ///
-    /// - Parameter leaving: sections whose stages are left out. For tests that show that a proof can fail; the binary has no
-    ///   way to say it.
+    /// - Parameter staging: gives the stages of a section in place of its own. For tests that show that a proof can fail; the
+    ///   binary has no way to say it.
     /// - Parameter rerouting: gives the routes that are served in place of those that are described, for the same.
     /// - Parameter controls: what is promised; for tests.
     /// - Parameter altering: called with the roles after each module of a section is made, for tests that put another player
     ///   in a role. The binary has no way to say it either.
     init(
-        _ configuration: Configuration, log: Logger, leavingOutStagesOf leaving: Set<String> = [],
+        _ configuration: Configuration, log: Logger,
+        staging: (_ section: String, _ stages: [any Stage]) -> [any Stage] = { $1 },
         rerouting: ([Route]) -> [Route] = { $0 }, controls: [Control] = Controls.all,
         altering: (_ section: String, _ roles: inout ModuleKind.Roles) -> Void = { _, _ in }
     ) throws(ConfigurationError) {
@@ -51,7 +52,7 @@ struct Composition {
         try configuration.finish()
         self.modules = modules
         self.roles = roles
-        stages = Stages(modules.filter { !leaving.contains($0.section) }.flatMap(\.module.stages))
+        stages = Stages(modules.flatMap { staging($0.section, $0.module.stages) })
         let export = roles.directory.map { directory in
             AccountExport(parts: modules.flatMap(\.module.archiveParts), directory: directory)
         }

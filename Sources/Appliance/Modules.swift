@@ -51,8 +51,8 @@ struct ModuleKind: Sendable {
         var files: (any TenantFiles)?
         /// Which threads, files and runs of its tenant a caller gets to.
         var ownership = OwnershipRule.standard
-        /// What a new password is hashed at. No setting: a test takes a cheaper one, and nothing else can.
-        var passwordCost = Scrypt.passwords
+        /// What log-ins are held to. No setting: a test takes cheaper passwords, and nothing else can.
+        var logins = LoginRules()
         var developmentKeys: (any DevelopmentKeys)?
         /// The origins of keys that are meant for pages.
         var keyOrigins = OriginBook()
@@ -89,7 +89,7 @@ let moduleKinds: [ModuleKind] = [
         let issuer = "https://" + (roles.settings.http.names.hosts.sorted().first ?? "gatehouse")
         let auth = try Auth(
             section, issuer: issuer, database: database, vault: vault, directory: directory, tenants: tenants,
-            passwordCost: roles.passwordCost, log: roles.log)
+            rules: roles.logins, log: roles.log)
         roles.developmentKeys = auth
         roles.keyOrigins = auth.keyOrigins
         roles.exposureWatch = auth

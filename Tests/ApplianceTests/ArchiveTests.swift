@@ -5,6 +5,7 @@ import Core
 import HTTP
 import JSON
 import Log
+import Platform
 import Testing
 
 @testable import Appliance
@@ -49,5 +50,47 @@ import Testing
         #expect(!text.contains(world.thief.marker) && !text.contains(world.thief.node))
         #expect(!text.contains(world.victim.key))
         #expect(answer.body.count % 512 == 0)
+    }
+
+    /// A server whose export is made of this one part.
+    private func house(_ part: ArchivePart) throws -> House {
+        let roles = Monitor<(any TenantDirectory)?>(nil)
+        return try House(
+            rerouting: { routes in
+                guard let directory = roles.withLock({ $0 }) else { return routes }
+                let export = AccountExport(parts: [part], directory: directory).route
+                return routes.map { $0.pattern == export.pattern ? export : $0 }
+            },
+            altering: { section, all in if section == "store" { roles.withLock { $0 = all.directory } } })
+    }
+
+    @Test func `what has to be refused is refused before the first byte`() throws {
+        let busy = Failure(.overloaded, "usage is being written; try again")
+        let early = ArchivePart("x", "x", tables: [], prepare: { _, _ throws(Failure) in throw busy }) { _, _ in }
+        let first = try house(early)
+        #expect(try first.call(.get, "/v1/account/export", key: first.key).code == "overloaded")
+        // The control: said later, it is an answer that is cut off, and nobody can be told why.
+        let late = ArchivePart("x", "x", tables: []) { _, _ throws(Failure) in throw busy }
+        let second = try house(late)
+        #expect(throws: ClientFailure.self) { try second.call(.get, "/v1/account/export", key: second.key) }
+    }
+
+    @Test func `a store that is busy for a moment does not cut an archive off`() throws {
+        let refusals = Monitor(3)
+        let part = ArchivePart("x", "x", tables: []) { _, archive throws(Failure) in
+            let line = try await archive.patiently { () throws(Failure) in
+                let left = refusals.withLock { left in
+                    left -= 1
+                    return left
+                }
+                guard left < 0 else { throw Failure(.overloaded, "the store is busy; try again") }
+                return "otters"
+            }
+            try await archive.add(["line": .string(line)])
+            try await archive.end()
+        }
+        let house = try house(part)
+        let answer = try house.call(.get, "/v1/account/export", key: house.key)
+        #expect(answer.status == 200 && String(decoding: answer.body, as: UTF8.self).contains("otters"))
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Auth
 import Configuration
 import Core
 import Crypto
@@ -52,12 +53,14 @@ final class House {
     /// - Parameter passwordCost: what passwords are hashed at.
     /// - Parameter http: more keys of that section.
     /// - Parameter leaving: sections whose stages are left out of the server, for tests that show that a proof can fail.
+    /// - Parameter staging: puts other stages in the place of a section's, for the same.
     /// - Parameter rerouting: gives the routes that are served in place of those that are described, for the same.
     /// - Parameter altering: puts another player in a role, for the same.
     init(
         _ text: String = configuration, http: String = "", in place: TemporaryDirectory? = nil,
         passwordCost: Scrypt? = House.passwordCost,
         leavingOutStagesOf leaving: Set<String> = [],
+        staging: (_ section: String, _ stages: [any Stage]) -> [any Stage] = { $1 },
         rerouting: ([Route]) -> [Route] = { $0 }, controls: [Control] = Controls.all,
         altering: (_ section: String, _ roles: inout ModuleKind.Roles) -> Void = { _, _ in }
     ) throws {
@@ -82,12 +85,12 @@ final class House {
         self.lines = lines
         let log = Logger(sink)
         let composition = try Composition(
-            Configuration(text: head + text), log: log, leavingOutStagesOf: leaving, rerouting: rerouting,
-            controls: controls,
+            Configuration(text: head + text), log: log,
+            staging: { leaving.contains($0) ? [] : staging($0, $1) }, rerouting: rerouting, controls: controls,
             altering: { section, roles in
                 // The program that runs is that of the tests.
                 roles.keeper = BuiltProgram.path("gatehouse")
-                if let passwordCost { roles.passwordCost = passwordCost }
+                if let passwordCost { roles.logins.passwordCost = passwordCost }
                 altering(section, &roles)
             })
         appliance = try Appliance(starting: composition, log: log)
@@ -165,6 +168,34 @@ final class House {
             let body = try await response.collect(max: 1 << 20)
             client.close()
             return Answer(status: response.status.code, fields: response.fields, body: body)
+        }
+    }
+
+    /// Whether a streamed answer that has begun breaks off when another request is answered. One that goes on has to end by
+    /// itself soon.
+    func isCutOff(
+        _ path: String, key: String, by method: HTTP.Method, _ other: String
+    ) throws -> Bool {
+        func request(_ method: HTTP.Method, _ path: String, _ key: String) -> ClientRequest {
+            ClientRequest(
+                method: method, origin: origin, target: path, fields: ["authorization": "Bearer \(key)"], body: [],
+                addresses: .configured, tls: trust)
+        }
+        let (stream, act) = (request(.get, path, key), request(method, other, self.key))
+        return try onLoop(within: .seconds(60)) { loop in
+            let client = HTTPClient(on: loop, resolver: try Resolver())
+            defer { client.close() }
+            let answer = try await client.send(stream, cancellation: nil)
+            try #require(answer.status.code == 200)
+            let done = try await client.send(act, cancellation: nil)
+            _ = try await done.collect(max: 1 << 20)
+            try #require(done.status.code == 200)
+            do {
+                _ = try await answer.collect(max: 1 << 20)
+                return false
+            } catch {
+                return true
+            }
         }
     }
 

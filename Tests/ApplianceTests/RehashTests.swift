@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Auth
 import Core
 import Crypto
 import HTTP
@@ -48,6 +49,6 @@ import Testing
 
     @Test func `what is composed without a test is what OWASP asks for`() throws {
         let house = try House(passwordCost: nil)
-        #expect(house.roles.passwordCost == .passwords)
+        #expect(house.roles.logins.passwordCost == .passwords)
     }
 }

@@ -111,6 +111,7 @@ enum Controls {
             .tests([
                 "Clients/test_secrets.py::test_our_keys_stand_nowhere_on_disk",
                 "ApplianceTests/GuardAuditTests.swift::a key opens the routes of its scopes, a session those of its role, and no other",
+                "ApplianceTests/KeyBoundTests.swift::what a key is bound to holds from the next request on",
             ])),
         Control(
             "W2", .who, "A key is rotated without a failed request, and revoked at once, open streams included.",
@@ -118,6 +119,7 @@ enum Controls {
             .tests([
                 "Clients/test_key_management.py::test_no_request_fails_while_a_key_is_rotated_again_and_again_under_load",
                 "Clients/test_key_management.py::test_open_streams_end_when_their_key_does",
+                "ApplianceTests/KeyBoundTests.swift::a revocation is seen on every connection",
             ])),
         Control(
             "W3", .who, "Every route has a guard, and the guard holds.", .live(every: often, Probes.guards)),
@@ -132,6 +134,7 @@ enum Controls {
             .tests([
                 "Clients/test_people.py::test_what_everybody_has_is_refused_without_a_network",
                 "Clients/test_people.py::test_a_range_service_is_told_five_characters_and_may_be_away",
+                "ApplianceTests/WeakPasswordTests.swift::what everybody has is refused with nobody to ask, in whatever dress",
             ])),
         Control(
             "W6", .who,
@@ -141,6 +144,7 @@ enum Controls {
                 "Clients/test_people.py::test_of_twenty_with_one_code_one_is_let_in",
                 "Clients/test_people.py::test_wrong_codes_lock_the_codes_and_not_the_recovery_codes",
                 "Clients/test_account.py::test_deletion_takes_an_owner_with_both_factors_and_leaves_nothing",
+                "ApplianceTests/SecondFactorTests.swift::of twenty at once with one code one gets in, and a server that forgets is found",
             ])),
         Control(
             "W9", .who, "Logs hold no secret and no personal data.",

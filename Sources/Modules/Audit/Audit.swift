@@ -129,9 +129,9 @@ package final class Audit: Module {
                 let open = try opened()
                 return .init(reader: open.reader, digests: open.desk.digests, key: open.key)
             }, tenants: roles.tenants,
-            flush: { [self] tenant, archive async throws(Failure) in
+            flush: { [self] tenant, loop async throws(Failure) in
                 try await opened().desk.log.sync()
-                try await usage.flush(tenant, on: archive.loop)
+                try await usage.flush(tenant, on: loop)
             }
         ).parts
     }

@@ -2,7 +2,7 @@
 
 package import Configuration
 package import Core
-package import Crypto
+import Crypto
 import EventLoop
 package import Log
 package import Platform
@@ -28,11 +28,9 @@ package final class Auth: Module {
     /// `nil` until started: before that nobody is let in.
     private let keys = Mutex<Keys?>(nil)
 
-    /// - Parameter passwordCost: what a new password is hashed at. Appliance composes it: no setting, so that no file makes
-    ///   it cheaper than OWASP asks for.
     package init(
         _ section: Section, issuer: String, database: any Database, vault: any SecretVault,
-        directory: any TenantDirectory, tenants: any TenantStore, passwordCost: Scrypt = .passwords, log: Logger
+        directory: any TenantDirectory, tenants: any TenantStore, rules: LoginRules = LoginRules(), log: Logger
     ) throws(ConfigurationError) {
         exposureSettings = try ExposureSettings(section)
         self.database = database
@@ -43,7 +41,7 @@ package final class Auth: Module {
         people = try People(
             section, issuer: issuer,
             roles: People.Roles(database: database, vault: vault, directory: directory, tenants: tenants),
-            passwordCost: passwordCost, log: log)
+            rules: rules, log: log)
     }
 
     /// Lets the limits of single keys be in force. Before the start.

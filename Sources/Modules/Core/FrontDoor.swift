@@ -194,7 +194,9 @@ package final class FrontDoor: Responder {
     }
 
     private func logFailure(_ failure: Failure, _ exchange: Exchange) {
-        guard let cause = failure.cause else { return }
+        // Of an answer that was cut off nobody else is told why.
+        let isCut = exchange.response.hasBegun && !exchange.request.cancellation.isFired
+        guard let cause = failure.cause ?? (isCut ? failure.message : nil) else { return }
         log.notice(
             "failed",
             [

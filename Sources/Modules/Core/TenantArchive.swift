@@ -13,14 +13,17 @@ package struct ArchivePart: Sendable {
     package let what: String
     /// The tables of the tenant that it tells all of.
     package let tables: [String]
+    /// Does what has to be done first, and may be refused: before the first byte, when the client can still be told.
+    package let prepare: @Sendable (TenantID, EventLoop) async throws(Failure) -> Void
     /// Reads the tenant's data some at a time and writes it.
     package let write: @Sendable (TenantID, TenantArchive) async throws(Failure) -> Void
 
     package init(
         _ name: String, _ what: String, tables: [String],
+        prepare: @escaping @Sendable (TenantID, EventLoop) async throws(Failure) -> Void = { _, _ in },
         _ write: @escaping @Sendable (TenantID, TenantArchive) async throws(Failure) -> Void
     ) {
-        (self.name, self.what, self.tables, self.write) = (name, what, tables, write)
+        (self.name, self.what, self.tables, self.prepare, self.write) = (name, what, tables, prepare, write)
     }
 }
 
@@ -154,6 +157,26 @@ package final class TenantArchive: @unchecked Sendable {
 }
 
 extension TenantArchive {
+    /// How long a store that is busy is asked again.
+    private static let patience = Duration.seconds(60)
+    private static let pause = Duration.milliseconds(100)
+
+    /// Reads something, and again where whoever keeps it has too much to do. An answer that has begun can only go on or be cut
+    /// off; a store that is busy for a moment is no reason to cut it off.
+    package func patiently<Result: Sendable>(
+        _ read: () async throws(Failure) -> Result
+    ) async throws(Failure) -> Result {
+        let deadline = Instant.now() + Self.patience
+        while true {
+            do throws(Failure) {
+                return try await read()
+            } catch {
+                guard error.code == .overloaded, Instant.now() < deadline else { throw error }
+            }
+            await loop.sleep(Self.pause)
+        }
+    }
+
     /// Writes a part page by page.
     ///
     /// - Parameter read: the next elements, behind a cursor.
@@ -163,7 +186,8 @@ extension TenantArchive {
     ) async throws(Failure) {
         var page = Page(limit: Page.limitMax, order: .ascending)
         while true {
-            let slice = try await read(page)
+            let wanted = page
+            let slice = try await patiently { () async throws(Failure) in try await read(wanted) }
             for element in slice.elements { try await add(body(element)) }
             guard slice.hasMore, let last = slice.elements.last else { return }
             page.after = cursor(last)

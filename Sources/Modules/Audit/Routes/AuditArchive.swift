@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Core
+import EventLoop
 import JSON
 import Platform
 import SQLite
@@ -10,7 +11,7 @@ struct AuditArchive: Sendable {
     let desk: @Sendable () throws(Failure) -> AuditRoutes.Desk
     let tenants: any TenantStore
     /// Has the log's records in the tenant's own tables first.
-    let flush: @Sendable (TenantID, TenantArchive) async throws(Failure) -> Void
+    let flush: @Sendable (TenantID, EventLoop) async throws(Failure) -> Void
 
     private static let rowsPerStep = 500
 
@@ -21,8 +22,10 @@ struct AuditArchive: Sendable {
                 let desk = try desk()
                 var below = Int.max
                 while true {
-                    let found = try await desk.reader.page(
-                        RecordFilter(tenant: tenant), below: below, limit: Page.limitMax)
+                    let end = below
+                    let found = try await archive.patiently { () async throws(Failure) in
+                        try await desk.reader.page(RecordFilter(tenant: tenant), below: end, limit: Page.limitMax)
+                    }
                     for record in found.records {
                         try await archive.add(
                             record.json(id: desk.reader.id(of: record.place.sequence), isWhole: false))
@@ -33,9 +36,8 @@ struct AuditArchive: Sendable {
             },
             ArchivePart(
                 "usage", "what was used, by hour or day, key, node, model and provider",
-                tables: ["audit_usage", "audit_usage_position"]
+                tables: ["audit_usage", "audit_usage_position"], prepare: flush
             ) { tenant, archive async throws(Failure) in
-                try await flush(tenant, archive)
                 let database = try tenants.database(of: tenant, actor: "export")
                 var last: UsageCell?
                 while true {

@@ -10,8 +10,10 @@ import Crypto
 struct CommonPasswords: Sendable {
     /// First 32 bits of the SHA-256 of each folded word, in order.
     private let words: [UInt32]
+    private let fold: @Sendable (UInt8) -> UInt8
 
-    init() {
+    /// - Parameter fold: what a letter is taken for before it is looked up.
+    init(fold: @escaping @Sendable (UInt8) -> UInt8 = { Self.fold($0) }) {
         var words: [UInt32] = []
         words.reserveCapacity(Self.wordCount)
         var word: UInt32 = 0
@@ -27,7 +29,7 @@ struct CommonPasswords: Sendable {
             words.append(word)
             (gap, shift) = (0, 0)
         }
-        self.words = words
+        (self.words, self.fold) = (words, fold)
     }
 
     var count: Int { words.count }
@@ -47,7 +49,7 @@ struct CommonPasswords: Sendable {
     private static let stemMin = 4
 
     private func isWord(_ bytes: [UInt8]) -> Bool {
-        let wanted = Self.number(bytes)
+        let wanted = number(bytes)
         var (low, high) = (0, words.count)
         while low < high {
             let middle = (low + high) / 2
@@ -56,7 +58,7 @@ struct CommonPasswords: Sendable {
         return low < words.count && words[low] == wanted
     }
 
-    private static func number(_ bytes: [UInt8]) -> UInt32 {
+    private func number(_ bytes: [UInt8]) -> UInt32 {
         SHA256.digest(bytes.map(fold)).withBytes { digest in
             (0..<4).reduce(0) { number, index in number << 8 | UInt32(digest[index]) }
         }

@@ -27,11 +27,16 @@ final class LeakedPasswords: Sendable {
     private let service: Service?
     private let ranges: LeakedRanges?
     private let log: Logger
-    // Read once it is needed: 27,000 numbers. Guards the reference.
+    private let makeCommon: @Sendable () -> CommonPasswords
+    // Made once it is needed. Guards the reference.
     private let common = Mutex<CommonPasswords?>(nil)
 
-    init(service: Service?, ranges: LeakedRanges?, log: Logger) {
-        (self.service, self.ranges, self.log) = (service, ranges, log)
+    /// - Parameter common: makes the list in the binary.
+    init(
+        common: @escaping @Sendable () -> CommonPasswords = { CommonPasswords() }, service: Service?,
+        ranges: LeakedRanges?, log: Logger
+    ) {
+        (makeCommon, self.service, self.ranges, self.log) = (common, service, ranges, log)
     }
 
     /// - Throws: `leaked_password`.
@@ -69,7 +74,7 @@ final class LeakedPasswords: Sendable {
 
     private var words: CommonPasswords {
         common.withLock { common in
-            let words = common ?? CommonPasswords()
+            let words = common ?? makeCommon()
             common = words
             return words
         }

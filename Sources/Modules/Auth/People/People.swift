@@ -24,7 +24,7 @@ final class People: Sendable {
     private let settings: PeopleSettings
     private let issuer: String
     private let roles: Roles
-    private let passwordCost: Scrypt
+    private let rules: LoginRules
     private let log: Logger
     /// `nil` until started, and after the stop.
     private let started = Mutex<Started?>(nil)
@@ -35,10 +35,10 @@ final class People: Sendable {
     }
 
     init(
-        _ section: Section, issuer: String, roles: Roles, passwordCost: Scrypt, log: Logger
+        _ section: Section, issuer: String, roles: Roles, rules: LoginRules, log: Logger
     ) throws(ConfigurationError) {
         settings = try PeopleSettings(section)
-        (self.issuer, self.roles, self.passwordCost, self.log) = (issuer, roles, passwordCost, log)
+        (self.issuer, self.roles, self.rules, self.log) = (issuer, roles, rules, log)
     }
 
     var schemas: [Schema] {
@@ -106,7 +106,7 @@ final class People: Sendable {
             keys: SigningKeys(
                 vault: roles.vault, issuer: issuer, period: settings.signingKeyPeriod, lifetime: settings.accessToken),
             refreshKey: try key("session-refresh"), proofs: try key("session-csrf"), idle: settings.sessionIdle,
-            lifetime: settings.sessionLifetime)
+            lifetime: settings.sessionLifetime, step: rules.refreshStep)
         do throws(DatabaseFailure) {
             try sessions.keys.renew(at: .now())
             let (isRestored, found, records) = try roles.database.writeBlocking { connection throws(SQLiteError) in
@@ -126,7 +126,8 @@ final class People: Sendable {
         return PeopleContext(
             store: PeopleStore(database: roles.database, tenants: roles.tenants), logins: logins, sessions: sessions,
             hasher: try hasher(), leaked: try leaked(), rule: PasswordRule(charactersMin: settings.passwordMin),
-            limits: LoginLimits(), factors: try factors(), codes: try key("one-time-codes"),
+            limits: LoginLimits(triesMax: rules.wrongTriesMax, codesMax: rules.wrongCodesMax), factors: try factors(),
+            codes: try key("one-time-codes"),
             directory: roles.directory, requiresFactor: { required.contains($0.name) })
     }
 
@@ -150,7 +151,7 @@ final class People: Sendable {
 
     private func hasher() throws(StartFailure) -> PasswordHasher {
         do throws(Errno) {
-            return try PasswordHasher(scrypt: passwordCost, threads: settings.passwordHashers)
+            return try PasswordHasher(scrypt: rules.passwordCost, threads: settings.passwordHashers)
         } catch {
             throw StartFailure("no thread for passwords: \(error)")
         }
@@ -169,7 +170,7 @@ final class People: Sendable {
     private func leaked() throws(StartFailure) -> LeakedPasswords {
         let ranges = try ranges()
         guard let base = settings.leakedPasswords else {
-            return LeakedPasswords(service: nil, ranges: ranges, log: log)
+            return LeakedPasswords(common: rules.commonPasswords, service: nil, ranges: ranges, log: log)
         }
         let resolver: Resolver
         do throws(Errno) {
@@ -180,7 +181,8 @@ final class People: Sendable {
         do throws(TLSContextFailure) {
             let tls = base.isSecure ? try TLSClientContext() : nil
             return LeakedPasswords(
-                service: .init(base: base, tls: tls, resolver: resolver), ranges: ranges, log: log)
+                common: rules.commonPasswords, service: .init(base: base, tls: tls, resolver: resolver), ranges: ranges,
+                log: log)
         } catch {
             throw StartFailure("the service for leaked passwords cannot be trusted: \(error)")
         }

@@ -100,6 +100,15 @@ final class LoginLimits: Sendable {
 
     // Guards the tallies; held for a few look-ups.
     private let state = Mutex(State())
+    private let triesMax: Int
+    private let codesMax: Int
+
+    /// - Parameters:
+    ///   - triesMax: from one place for one account.
+    ///   - codesMax: wrong codes of one account.
+    init(triesMax: Int = LoginLimits.pair.countMax, codesMax: Int = LoginLimits.codes.countMax) {
+        (self.triesMax, self.codesMax) = (triesMax, codesMax)
+    }
 
     /// Begins a try, and counts it. `end` must follow.
     ///
@@ -110,9 +119,9 @@ final class LoginLimits: Sendable {
             guard state.hasRoom(at: now) else { throw Self.refusal(.seconds(15)) }
             guard state.underWay[place, default: 0] < Self.underWayMax else { throw Self.refusal(.seconds(1)) }
             let isAttacked = state.count(.account(account), at: now) >= Self.account.countMax
-            let rule = isAttacked ? Self.pairUnderAttack : Self.pair
-            for (subject, rule) in [(Subject.place(place), Self.place), (.pair(place, account), rule)] {
-                guard state.count(subject, at: now) < rule.countMax else {
+            let pairMax = isAttacked ? Self.pairUnderAttack.countMax : triesMax
+            for (subject, most) in [(Subject.place(place), Self.place.countMax), (.pair(place, account), pairMax)] {
+                guard state.count(subject, at: now) < most else {
                     throw Self.refusal(state.rest(subject, at: now))
                 }
             }
@@ -144,7 +153,7 @@ final class LoginLimits: Sendable {
         try state.withLock { (state) throws(Failure) in
             guard state.hasRoom(at: now) else { throw Self.refusal(.seconds(15)) }
             let subject = Subject.codes(user)
-            guard state.count(subject, at: now) < Self.codes.countMax else {
+            guard state.count(subject, at: now) < codesMax else {
                 throw Failure(.locked, "too many wrong codes; wait, or use a recovery code").retrying(
                     after: state.rest(subject, at: now))
             }

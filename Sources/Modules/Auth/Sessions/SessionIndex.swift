@@ -40,11 +40,14 @@ final class SessionIndex: Sendable {
     }
 
     private let idle: Duration
+    private let step: LoginRules.RefreshStep
     // Guards the tables; held for a look-up.
     private let state = Mutex(State())
 
     /// - Parameter idle: how long a session lives without being refreshed.
-    init(idle: Duration) { self.idle = idle }
+    init(idle: Duration, step: @escaping LoginRules.RefreshStep = LoginRules().refreshStep) {
+        (self.idle, self.step) = (idle, step)
+    }
 
     var count: Int { state.withLock { $0.entries.count } }
 
@@ -91,7 +94,7 @@ final class SessionIndex: Sendable {
         state.withLock { state in
             guard let entry = state.entries[id], isGenuine(entry.record) else { return nil }
             var record = entry.record
-            let verdict = record.refresh(generation, idle: idle, at: now)
+            let verdict = step(&record, generation, idle, now)
             if !isOpen, verdict == .advance || verdict == .again { return (.waiting, entry.record) }
             switch verdict {
             case .advance: state.entries[id] = entry.with(record)

@@ -20,11 +20,11 @@ struct Sessions: Sendable {
 
     init(
         database: any Database, keys: SigningKeys, refreshKey: HMACSHA256, proofs: HMACSHA256, idle: Duration,
-        lifetime: Duration
+        lifetime: Duration, step: @escaping LoginRules.RefreshStep
     ) {
         (self.database, self.keys, self.refreshKey) = (database, keys, refreshKey)
         (self.idle, self.lifetime) = (idle, lifetime)
-        index = SessionIndex(idle: idle)
+        index = SessionIndex(idle: idle, step: step)
         gate = SessionGate(keys: keys, index: index, proofs: proofs)
     }
 
