@@ -65,6 +65,11 @@ struct ModuleKind: Sendable {
         var socketPath: String?
         /// The program that the sandbox starts as its keeper: this one.
         var keeper = "/proc/self/exe"
+        /// How the sandbox is made. No setting: a test makes one whose boxes lack a layer.
+        var makeSandbox: @Sendable (Section, HouseSettings, String, Logger) throws(ConfigurationError) -> Sandbox = {
+            section, settings, keeper, log throws(ConfigurationError) in
+            try Sandbox(section, settings: settings, keeper: keeper, log: log)
+        }
     }
 }
 
@@ -151,7 +156,7 @@ let moduleKinds: [ModuleKind] = [
         return nodes
     },
     ModuleKind(section: "sandbox", requires: []) { section, roles throws(ConfigurationError) in
-        let sandbox = try Sandbox(section, settings: roles.settings, keeper: roles.keeper, log: roles.log)
+        let sandbox = try roles.makeSandbox(section, roles.settings, roles.keeper, roles.log)
         roles.joinRunner?(sandbox)
         if let tenants = roles.tenants { sandbox.follow(tenants) }
         if let files = roles.files { sandbox.join(files) }

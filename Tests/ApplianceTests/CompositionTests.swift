@@ -28,9 +28,12 @@ import Testing
     /// The file in the package shows every key that the code takes, at its default: it is read by the code itself.
     @Test func `the example file is right, and shows every key`() throws {
         let bytes = try AtomicFile.read(path: ExampleFile.path, bytesMax: 1 << 20)
-        let text = String(decoding: bytes, as: UTF8.self)
+        let written = String(decoding: bytes, as: UTF8.self)
+        _ = try Composition(Configuration(text: written, file: "etc/gatehouse.toml"), log: .disabled)
+        let text = ExampleFile.whole(written)
         let configuration = try Configuration(text: text, file: "etc/gatehouse.toml")
         _ = try Composition(configuration, log: .disabled)
+        #expect(configuration.keysTaken.contains { $0.section == "sandbox.language" })
         #expect(configuration.keysTaken.count > 30)
         #expect(ExampleFile.disagreements(text, configuration.keysTaken) == [])
     }

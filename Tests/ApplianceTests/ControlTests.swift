@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Configuration
 import Core
 import Glibc
 import HTTP
 import JSON
+import Log
 import Platform
 import SQLite
 import Support
@@ -11,6 +13,7 @@ import Testing
 
 @testable import Appliance
 @testable import Audit
+@testable import Sandbox
 
 /// Each probe at a server as it should be, where it holds, and at one that was composed without the thing, where it does not.
 @Suite(.serialized) struct ControlTests {
@@ -45,11 +48,10 @@ import Testing
     }
 
     @Test func `every probe holds at a server as it should be`() throws {
-        let house = try House(Self.configuration)
+        let house = try House(Self.configuration + "\n[sandbox]\nwarm = 0\n")
         _ = try house.chat("hello", key: house.key)
         var facts = house.facts
         facts.coreBytesMax = { 0 }
-        facts.sandbox = { (held: ["network"], troubles: []) }
         for control in Controls.all {
             guard case .live(_, let probe) = control.evidence else { continue }
             #expect(try house.result(of: probe, facts) == .held, "\(control.id)")
@@ -78,6 +80,7 @@ import Testing
         #expect(reason.contains(words), "\(reason)")
     }
 
+    /// One of them is promised by this server too, where the configuration says so.
     @Test func `T1: a server that speaks an older version of TLS`() throws {
         let old = try House(Self.configuration, http: "tls = { minimum = \"1.2\" }")
         #expect(try old.result(of: Probes.oldTLS) == .held)
@@ -85,6 +88,23 @@ import Testing
         var facts = old.facts
         facts.minimum = .tls13
         expectFailure(try old.result(of: Probes.oldTLS, facts), "TLS 1.2 is agreed to")
+    }
+
+    /// Another program's server, with this one's certificate: it speaks what no library of ours would.
+    @Test(arguments: [
+        (["-tls1"], "TLS 1.0 is agreed to"), (["-tls1_1"], "TLS 1.1 is agreed to"),
+        (
+            ["-tls1_2", "-cipher", "AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES128-SHA@SECLEVEL=0"],
+            "a weak cipher is agreed to"
+        ),
+    ])
+    func `T1: a server that speaks what is old or weak`(_ words: [String], _ found: String) throws {
+        let house = try House(Self.configuration, http: "tls = { minimum = \"1.2\" }")
+        let old = try OldServer(house.tls, words)
+        defer { old.stop() }
+        let client = try ProbeWorld(house.facts, at: old.address, nil).client
+        defer { client.stop() }
+        expectFailure(try Probes.agreements(client, .tls13), found)
     }
 
     @Test func `T2: a plain door that serves`() throws {
@@ -142,21 +162,62 @@ import Testing
 
     @Test func `D12: a column that nobody speaks of`() throws {
         let house = try House(Self.configuration)
+        #expect(try house.result(of: Probes.inventory) == .held)
+        let tenant = try #require(house.roles.directory?.find("default"))
+        let own = try #require(house.roles.tenants).database(of: tenant.id, actor: "test")
+        try onLoop { _ in
+            try await own.write { transaction throws(SQLiteError) in
+                try transaction.connection.execute("CREATE TABLE diary (entry TEXT) STRICT")
+            }
+        }
+        expectFailure(try house.result(of: Probes.inventory), "diary.entry of the file of tenant \(tenant.id)")
+        _ = try #require(house.roles.database).writeBlocking { connection throws(SQLiteError) in
+            try connection.execute("ALTER TABLE auth_keys ADD COLUMN colour TEXT")
+        }
+        expectFailure(try house.result(of: Probes.inventory), "auth_keys.colour of control.db")
+        // And what a next version would make without a word about it.
         var facts = house.facts
-        let late = SQLiteMigrations(module: "late", steps: ["ALTER TABLE auth_keys ADD COLUMN colour TEXT"])
+        let late = SQLiteMigrations(module: "late", steps: ["CREATE TABLE late (x TEXT) STRICT"])
         facts.schemas.append(Schema(.control, late, notes: []))
-        expectFailure(try house.result(of: Probes.inventory, facts), "auth_keys.colour")
+        expectFailure(try house.result(of: Probes.inventory, facts), "late.x is stored, and nobody says what it is")
     }
 
-    @Test func `C1: a box that something got out of`() throws {
-        let house = try House(Self.configuration)
-        var facts = house.facts
-        facts.sandbox = {
-            (held: [], troubles: ["network: a packet left"])
-        }
-        expectFailure(try house.result(of: Probes.sandbox, facts), "a packet left")
-        facts.sandbox = { (held: [], troubles: []) }
-        #expect(try house.result(of: Probes.sandbox, facts) == .untried("nothing was tried yet"))
+    @Test func `D8: a store that gives one tenant another's data`() throws {
+        let first = Monitor<TenantID?>(nil)
+        let house = try House(
+            Self.configuration,
+            altering: { section, roles in
+                guard section == "store", let tenants = roles.tenants else { return }
+                // Everybody gets the database of the first that comes.
+                roles.tenants = ConfusedStore(honest: tenants) { tenant in
+                    first.withLock { first in
+                        if first == nil { first = tenant }
+                        return first
+                    }
+                }
+            })
+        expectFailure(try house.result(of: Probes.isolation), "GET /v1/nodes shows what is another tenant's")
+        let client = AdminClient(socketPath: try #require(house.socketPath))
+        let left = try client.call(.get, "/admin/v1/tenants")["data"]?.array ?? []
+        #expect(!left.isEmpty && !left.contains { $0["name"]?.string?.hasPrefix("controls-") == true })
+    }
+
+    @Test func `C1: a box that lacks a layer`() throws {
+        let house = try House(
+            Self.configuration + "\n[sandbox]\nwarm = 0\n",
+            altering: { _, roles in
+                roles.makeSandbox = { section, settings, _, log throws(ConfigurationError) in
+                    try Sandbox(
+                        section, settings: settings, keeper: BuiltProgram.path("gatehouse"),
+                        layers: BoxLayers.all.subtracting(.network), usesGroups: true, log: log)
+                }
+            })
+        expectFailure(try house.result(of: Probes.sandbox), "network namespace")
+        // Not only because the start had found it.
+        let found = try #require(house.facts.sandbox?.examine())
+        #expect(found.troubles.contains { $0.contains("network namespace") } && !found.held.isEmpty)
+        let without = try House(Self.configuration)
+        #expect(try without.result(of: Probes.sandbox) == .untried("there is no sandbox"))
     }
 
     @Test func `R2: a record that was changed`() throws {
@@ -202,6 +263,26 @@ import Testing
             }
         }
     }
+}
+
+/// A server that speaks what this one does not (openssl-s_server(1)), on a port of the kernel's choice.
+private final class OldServer {
+    let address: SocketAddress
+    private let program: Conversation
+
+    init(_ tls: TLSSettings, _ words: [String]) throws {
+        program = try Conversation(
+            "openssl",
+            ["s_server", "-accept", "127.0.0.1:0", "-www", "-key", tls.key, "-cert", tls.certificate]
+                + (words.contains("-cipher") ? [] : ["-cipher", "ALL:@SECLEVEL=0"]) + words)
+        var port: UInt16?
+        while port == nil, let line = program.readLine() {
+            if line.hasPrefix("ACCEPT ") { port = line.split(separator: ":").last.flatMap { UInt16($0) } }
+        }
+        address = .ip(.loopbackV4, port: try #require(port))
+    }
+
+    func stop() { program.kill() }
 }
 
 /// Answers every connection with the same bytes, in clear.

@@ -49,19 +49,15 @@ import Testing
         let listed = Dictionary(grouping: try Inventory(try schemas()).rows, by: \.place).mapValues {
             Set($0.map { "\($0.table).\($0.column)" })
         }
-        let sql = """
-            SELECT tables.name || '.' || columns.name FROM sqlite_schema AS tables
-                JOIN pragma_table_info(tables.name) AS columns WHERE tables.type = 'table'
-            """
         let control = try #require(house.roles.database).writeBlocking { connection throws(SQLiteError) in
-            try connection.query(sql) { row throws(SQLiteError) in try row.text(0) }
+            try Inventory.columns(of: connection)
         }
         #expect(Set(control) == listed[.control])
         let tenant = try #require(house.roles.directory?.find("default"))
         let database = try #require(house.roles.tenants).database(of: tenant.id, actor: "test")
         let own = try onLoop { _ in
             try await database.read { transaction throws(SQLiteError) in
-                try transaction.connection.query(sql) { row throws(SQLiteError) in try row.text(0) }
+                try Inventory.columns(of: transaction.connection)
             }
         }
         #expect(Set(own) == listed[.tenant])

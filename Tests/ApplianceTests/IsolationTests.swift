@@ -221,7 +221,9 @@ import Testing
         let confusion = Confusion()
         let world = try TwoTenants { section, roles in
             guard section == "store", let tenants = roles.tenants else { return }
-            roles.tenants = ConfusedStore(honest: tenants, confusion: confusion)
+            roles.tenants = ConfusedStore(honest: tenants) { tenant in
+                confusion.swap.withLock { $0.flatMap { $0.from == tenant ? $0.to : nil } }
+            }
         }
         let (victim, thief) = (world.victim.tenant, world.thief.tenant)
         let ids = try [victim, thief].map {
@@ -254,13 +256,14 @@ private final class Confusion: Sendable {
 }
 
 /// A store with a fault: it gives one tenant another's database.
-private struct ConfusedStore: TenantStore {
+struct ConfusedStore: TenantStore {
     let honest: any TenantStore
-    let confusion: Confusion
+    /// Whose database a tenant gets in the place of its own; nil for its own.
+    let other: @Sendable (TenantID) -> TenantID?
 
     func database(of principal: Principal?) throws(Failure) -> any TenantDatabase {
-        if let swap = confusion.swap.withLock({ $0 }), principal?.tenant == swap.from {
-            return try honest.database(of: swap.to, actor: "confusion")
+        if let tenant = principal?.tenant, let other = other(tenant) {
+            return try honest.database(of: other, actor: "confusion")
         }
         return try honest.database(of: principal)
     }

@@ -10,6 +10,21 @@ package enum ExampleFile {
         return "/" + parts.joined(separator: "/") + "/etc/gatehouse.toml"
     }()
 
+    /// The file's text with the sections that stand behind a "#" in it, and their keys, turned on.
+    package static func whole(_ text: String) -> String {
+        var isOff = false
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { line -> Substring in
+            if line.hasPrefix("#[[") {
+                isOff = true
+            } else if line.hasPrefix("[") || line.hasPrefix("# ---") {
+                isOff = false
+            }
+            let isKey = line.hasPrefix("#") && (line.hasPrefix("#[[") || key(of: String(line)) != nil)
+            return isOff && isKey ? line.dropFirst() : line
+        }
+        return lines.joined(separator: "\n")
+    }
+
     /// What is wrong with the file, one sentence each, given its text and the keys that were taken from it:
     ///
     /// * a key that the code takes and the file does not explain;
@@ -64,7 +79,8 @@ package enum ExampleFile {
         return rows
     }
 
-    private static func key(of line: String) -> String? {
+    /// The key that a line is about, one behind a `#` included; nil for a comment.
+    package static func key(of line: String) -> String? {
         let rest = line.hasPrefix("#") ? line.dropFirst() : line[...]
         let name = rest.prefix { $0.isLetter || $0 == "_" }
         guard !name.isEmpty, rest.dropFirst(name.count).drop(while: { $0 == " " }).hasPrefix("=") else { return nil }

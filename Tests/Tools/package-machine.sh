@@ -3,7 +3,8 @@
 #
 # The Debian package on a clean Debian. First in a virtual machine with a real systemd and without a network: installed by apt,
 # set up, started, asked, reloaded, bound to port 443, its sandbox attacked and asked for more than its limits, restarted under
-# load, upgraded, removed and purged. Then in a folder (chroot(8)): the same installation, asked by the stock `openai` SDK.
+# load, upgraded, removed and purged; and once more by the manual's own commands, those that want root and systemd. Then in a
+# folder (chroot(8)): the same installation, asked by the stock `openai` SDK.
 # Prints a line for each thing that is so, and fails at the first that is not.
 #
 #   Tests/Tools/package-machine.sh [SUITE [PACKAGE]]     as root, after `make deb`; needs mmdebstrap, qemu-system-x86, e2fsprogs
@@ -35,6 +36,23 @@ dpkg-deb --root-owner-group -b "$work/next" "$root/root/next.deb" >/dev/null
 cp "$package" "$root/root/gatehouse.deb"
 cp "$here/Tests/Tools/package_boxes.py" "$here/Tests/Clients/sandbox_cases.json" "$root/root/"
 
+# The manual's commands that Tests/Clients/test_manual.py leaves to this: a file for each block, in the order of the pages.
+python3 - "$here" "$root/root/manual" <<'BLOCKS'
+import sys
+from pathlib import Path
+
+sys.path.insert(0, sys.argv[1] + "/packaging")
+import pages
+
+folder = Path(sys.argv[2])
+folder.mkdir()
+for page in sorted(pages.MANUAL.glob("*.md")):
+    for number, (kind, information, lines) in enumerate(pages.blocks(page.read_text())):
+        if kind == "fence" and information in ("sh needs=package", "sh needs=namespaces"):
+            (folder / f"{page.stem}.{number:03}").write_text("set -e\n" + "\n".join(lines) + "\n")
+assert len(list(folder.iterdir())) > 5
+BLOCKS
+
 # Dependencies come from the network, which the machine has not: everything but the package itself is installed here.
 for file in /etc/apt/apt.conf.d/*; do
     # What a package brought is that package's there too.
@@ -54,11 +72,11 @@ export DEBIAN_FRONTEND=noninteractive HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/
 fail() { echo "package: FAILED $*"; journalctl -u 'gatehouse*' --no-pager -n 60; exit 1; }
 is() { local what=$1; shift; if "$@"; then echo "package: ok $what"; else fail "$what: $*"; fi; }
 until_so() { for _ in $(seq 1 300); do "$@" >/dev/null 2>&1 && return 0; sleep 0.2; done; return 1; }
-port=8443
+port=8443 host=gate.example.org
 ask() { # ask PATH [BODY]: the status of the answer
     curl -s -o /root/answer -w '%{http_code}' --max-time 60 --cacert /etc/gatehouse/tls/cert.pem \
-        --resolve "gate.example.org:$port:127.0.0.1" -H "authorization: Bearer $key" -H 'content-type: application/json' \
-        ${2:+-d "$2"} "https://gate.example.org:$port$1"
+        --resolve "$host:$port:127.0.0.1" -H "authorization: Bearer $key" -H 'content-type: application/json' \
+        ${2:+-d "$2"} "https://$host:$port$1"
 }
 chat() { [ "$(ask /v1/chat/completions "{\"model\":\"$1\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}")" = "$2" ]; }
 under_load() { # under_load WHAT COMMAND…: while requests are made, one behind the other
@@ -213,6 +231,31 @@ everything | comm -13 /root/everything - | grep -vE '^/etc/(passwd|group|shadow|
 is "nothing is left but its users' names" [ ! -s /root/left ]
 is "nowhere" bash -c '! find / -xdev -name "*gatehouse*" -not -path "/root/*" -not -path "/proc/*" -not -path "/tmp/*" -not -path "/var/tmp/*" | grep .'
 is "and no unit of it" bash -c '! systemctl list-units --all --plain --no-legend "gatehouse*" | grep -v not-found | grep .'
+
+# The manual, by somebody who types what it says.
+cd /root/manual || fail "the manual's commands"
+files=(/root/gatehouse.deb /root/next.deb)
+for name in $(cat 0* | grep -oE 'gatehouse_[0-9.]+_amd64\.deb' | awk '!seen[$0]++'); do
+    cp "${files[0]}" "$name"
+    files=("${files[@]:1}")
+done
+typed() { # typed BLOCK: in a shell of root's, whose control group is its own; what the doctor only warns of is no failure
+    local code=0
+    systemd-run -q --wait --pipe -p Delegate=yes --working-directory=/root/manual -E HOME=/root bash "$1" >/root/told 2>&1 || code=$?
+    [ "$code" = 0 ] || { [ "$code" = 3 ] && grep -q doctor "$1"; } || { cat /root/told; return 1; }
+}
+for block in 0*[0-9]; do
+    case $(cat "$block") in
+    # The page says in a sentence what the configuration wants before this.
+    *gatehouse-sandbox.socket*) printf '\n[sandbox]\nkeeper = "/run/gatehouse/sandbox.sock"\n' >>/etc/gatehouse/gatehouse.toml ;;
+    esac
+    is "the manual's $block: $(grep -v '^set -e' "$block" | paste -sd ';')" typed "./$block"
+done
+host=ai.example.org port=443
+key=$(gatehouse key create --name manual --json | grep -oE 'ghk_[A-Za-z0-9]{49}' | head -n 1)
+is "what the manual made answers, at the port that it says" until_so chat builtin 200
+is "and is the version that it upgraded to" bash -c 'dpkg-query -W gatehouse | grep -q +next'
+is "it goes as it came" apt-get purge -y -qq gatehouse
 echo "package: ALL OK"
 SCENARIO
 chmod +x "$root/root/scenario"

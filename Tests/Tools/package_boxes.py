@@ -34,8 +34,9 @@ def run(code: str, language: str = "python", **limits: int) -> dict[str, Any]:
         return {"status": error.code, "stdout": "", "text": error.read().decode(errors="replace")}
 
 
-# Interpreters that wait for a program ([sandbox] warm), each in a box with a group.
-WARM = 2
+# Interpreters that wait for a program ([sandbox] warm): two bare ones, and two with modules where the host has those. Each is in a
+# box with a group.
+WARM = 4
 
 
 def groups() -> list[str]:

@@ -53,17 +53,14 @@ enum Controls {
                 "Clients/test_backup.py::test_what_was_deleted_after_a_backup_stays_deleted",
             ])),
         Control(
-            "D8", .data, "A tenant reaches only its own.",
-            .tests([
-                "ApplianceTests/IsolationTests.swift::no route takes one tenant to another's data",
-                "ApplianceTests/PeopleIsolationTests.swift::an owner reaches nobody of another tenant",
-            ])),
+            "D8", .data, "A tenant reaches only its own.", in: "nodes", .live(every: daily, Probes.isolation)),
         Control(
             "D9", .data, "Every route is tried with another tenant's ids, those included that nobody thought of.",
             .tests([
                 "ApplianceTests/IsolationTests.swift::no route takes one tenant to another's data",
                 "ApplianceTests/IsolationTests.swift::a store that opens the wrong tenant's database is found, route by route",
                 "ApplianceTests/IsolationTests.swift::every row of the table is a route of the server",
+                "ApplianceTests/PeopleIsolationTests.swift::an owner reaches nobody of another tenant",
             ])),
         Control(
             "D11", .data, "Nothing leaves for training: providers are told not to store.", in: "gateway",

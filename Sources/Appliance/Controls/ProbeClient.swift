@@ -76,8 +76,10 @@ final class ProbeClient: Sendable {
         loop.join()
     }
 
-    /// One request over TLS.
-    func call(_ method: HTTP.Method, _ path: String, _ fields: Fields = [:]) throws(Failure) -> Answer {
+    /// One request over TLS; where its method has a body and none is given, with an empty object.
+    func call(
+        _ method: HTTP.Method, _ path: String, _ fields: Fields = [:], body: String? = nil
+    ) throws(Failure) -> Answer {
         let hasBody = method == .post || method == .put || method == .patch
         var fields = fields
         if hasBody { fields.append("content-type", "application/json") }
@@ -85,7 +87,8 @@ final class ProbeClient: Sendable {
             connect: Self.patience, firstByte: Self.patience, idle: Self.patience, total: Self.patience,
             bodyBytesMax: Self.bodyBytesMax)
         let request = ClientRequest(
-            method: method, origin: origin, target: path, fields: fields, body: hasBody ? Array("{}".utf8) : [],
+            method: method, origin: origin, target: path, fields: fields,
+            body: hasBody ? Array((body ?? "{}").utf8) : [],
             limits: limits, addresses: .configured, tls: trust)
         let client = client
         return try wait { () async throws(Failure) -> Answer in
@@ -121,7 +124,7 @@ final class ProbeClient: Sendable {
     }
 
     /// Runs something on the loop and waits for it, for a while.
-    private func wait<Result: Sendable>(
+    func wait<Result: Sendable>(
         _ body: @escaping @Sendable () async throws(Failure) -> Result
     ) throws(Failure) -> Result {
         let outcome = Monitor<Swift.Result<Result, Failure>?>(nil)

@@ -23,8 +23,12 @@ struct ProbeWorld: Sendable {
         var keyFiles: [String]
         /// The operator's door; nil where there is none.
         var socketPath: String?
-        /// What the server's own sandbox tried to break out of its boxes: what held, and what did not; nil where there is none.
-        var sandbox: (@Sendable () -> (held: [String], troubles: [String]))?
+        /// Code runs here; nil where there is no sandbox.
+        var sandbox: Sandbox?
+        /// The house's own database, and tenants'; nil without a store.
+        var database: (any Database)?
+        var tenants: (any TenantStore)?
+        var directory: (any TenantDirectory)?
         /// The largest image of its memory that this process would leave at a crash.
         var coreBytesMax: @Sendable () -> UInt = { Facts.coreLimit }
 
@@ -37,13 +41,10 @@ struct ProbeWorld: Sendable {
             dataDirectory = composition.settings.dataDirectory
             keyFiles = composition.keyFiles
             socketPath = composition.roles.socketPath
-            let own = composition.modules.lazy.compactMap { $0.module as? Sandbox }.first
-            if let own {
-                sandbox = {
-                    let found = own.inspection
-                    return (found.held, found.troubles)
-                }
-            }
+            sandbox = composition.modules.lazy.compactMap { $0.module as? Sandbox }.first
+            database = composition.roles.database
+            tenants = composition.roles.tenants
+            directory = composition.roles.directory
         }
 
         private static var coreLimit: UInt {

@@ -31,15 +31,21 @@ extension Probes {
         asking { () throws(ProbeClient.Failure) in
             // What is refused to the old must be given to the new, or everything would look safe.
             guard try world.client.call(.get, "/livez").status == 200 else { return .failed("/livez does not answer") }
-            var hellos = [TLSHello.tls10, .tls11, .weakCiphers]
-            if world.facts.minimum == .tls13 { hellos.append(.tls12) }
-            var wrong: [String] = []
-            for hello in hellos
-            where TLSHello.isAgreement(try world.client.exchange(hello.bytes, with: world.client.secure)) {
-                wrong.append("\(hello.name) is agreed to")
-            }
-            return result(wrong)
+            return try agreements(world.client, world.facts.minimum)
         }
+    }
+
+    /// What a server agrees to that speaks nothing older than `minimum`, at best nothing.
+    static func agreements(
+        _ client: ProbeClient, _ minimum: TLSSettings.Minimum
+    ) throws(ProbeClient.Failure) -> ProbeResult {
+        var hellos = [TLSHello.tls10, .tls11, .weakCiphers]
+        if minimum == .tls13 { hellos.append(.tls12) }
+        var wrong: [String] = []
+        for hello in hellos where TLSHello.isAgreement(try client.exchange(hello.bytes, with: client.secure)) {
+            wrong.append("\(hello.name) is agreed to")
+        }
+        return result(wrong)
     }
 
     /// T2: plain HTTP leads to HTTPS and does nothing else.

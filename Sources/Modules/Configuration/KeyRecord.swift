@@ -18,7 +18,7 @@ package struct KeyRecord: Equatable, Sendable {
     package let key: String
     /// "string", "integer", "boolean", "duration", "size", "money", …
     package let type: String
-    /// What values are allowed, in words: "between 1s and 24h".
+    /// What values are allowed, in words: "between 1s and 24h", "at most 128 bytes".
     package let range: String?
     /// The words allowed, for a key that has a closed list of them.
     package let choices: [String]

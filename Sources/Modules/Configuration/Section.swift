@@ -89,10 +89,12 @@ package final class Section {
                 choices: kind.choices, presence: presence, value: value.map(kind.write)))
     }
 
-    private func missing(_ key: String) -> ConfigurationError {
+    /// A mistake that a key that is asked for is not there: one that is needed here, though not everywhere. The hint is for
+    /// where no other key looks like it.
+    package func missing(_ key: String, hint: String? = nil) -> ConfigurationError {
         let others = table.members.map(\.key).filter { !keysAsked.contains($0) }
-        let hint = nearest(to: key, among: others).map { "did you mean it by \"\(Masking.name($0))\"?" }
-        return error("\"\(key)\" is missing" + (path.isEmpty ? "" : " in \(title)"), hint: hint)
+        let meant = nearest(to: key, among: others).map { "did you mean it by \"\(Masking.name($0))\"?" }
+        return error("\"\(key)\" is missing" + (path.isEmpty ? "" : " in \(title)"), hint: meant ?? hint)
     }
 
     // MARK: Sections

@@ -13,7 +13,7 @@ package struct ValueKind<Value: Sendable>: Sendable {
 
     /// A noun: "integer", "duration".
     package let name: String
-    /// What is allowed, as it stands behind "must be": "between 1 and 10".
+    /// What is allowed: "between 1 and 10", "at most 128 bytes", "at most 64 elements, each at most 128 bytes".
     package let range: String?
     package let choices: [String]
     package let read: Reader
@@ -37,8 +37,10 @@ extension ValueKind {
     package static func list<Element>(
         of element: ValueKind<Element>, count: ClosedRange<Int> = 0...1000
     ) -> ValueKind where Value == [Element] {
-        ValueKind("list of \(element.name)s", range: element.range, choices: element.choices) {
-            value throws(Complaint) in
+        let counted = words(count, of: "elements")
+        let range = element.range.map { "\(counted), each \($0)" } ?? counted
+        let plural = element.name.hasSuffix("s") ? "\(element.name)es" : "\(element.name)s"
+        return ValueKind("list of \(plural)", range: range, choices: element.choices) { value throws(Complaint) in
             guard let array = value.array else {
                 let hint = value.string == nil ? nil : "a list has brackets: [\"…\"]"
                 throw Complaint("must be a list, not \(value.kind)", hint: hint)
@@ -145,7 +147,7 @@ extension ValueKind where Value == String {
     package static func text(
         _ name: String, bytes range: ClosedRange<Int>, complaint: @escaping @Sendable (String) -> Complaint?
     ) -> ValueKind {
-        ValueKind(name) { value throws(Complaint) in
+        ValueKind(name, range: words(range, of: "bytes")) { value throws(Complaint) in
             guard let text = value.string else {
                 throw Complaint("must be a string, not \(value.kind)", hint: "write it in quotes")
             }
@@ -183,6 +185,12 @@ extension ValueKind where Value: RawRepresentable & CaseIterable, Value.RawValue
             quoted($0.rawValue)
         }
     }
+}
+
+/// "at most 128 bytes", "between 8 and 64 bytes".
+private func words(_ range: ClosedRange<Int>, of unit: String) -> String {
+    range.lowerBound <= (unit == "bytes" ? 1 : 0)
+        ? "at most \(range.upperBound) \(unit)" : "between \(range.lowerBound) and \(range.upperBound) \(unit)"
 }
 
 /// Text without control characters as a basic string of TOML.

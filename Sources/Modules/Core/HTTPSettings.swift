@@ -81,9 +81,9 @@ package struct HTTPSettings: Sendable {
             }
         }
         guard !names.hosts.isEmpty else {
-            throw section.error(
-                at: "hosts", "hosts must name the host names this server answers to",
-                hint: "for example: hosts = [\"ai.example.org\"]")
+            let hint = "the names this server answers to, for example: hosts = [\"ai.example.org\"]"
+            guard section.contains("hosts") else { throw section.missing("hosts", hint: hint) }
+            throw section.error(at: "hosts", "\"hosts\" must not be empty", hint: hint)
         }
     }
 
@@ -124,6 +124,9 @@ package struct TLSSettings: Sendable, Equatable {
             self.key = dataDirectory + "/tls/key.pem"
             isSelfSigned = true
         default:
+            if let section, let absent = ["certificate", "key"].first(where: { !section.contains($0) }) {
+                throw section.missing(absent, hint: "tls needs both a certificate and a key")
+            }
             throw (section ?? http).error(
                 "tls needs both a certificate and a key",
                 hint: "tls = { certificate = \"/etc/gatehouse/tls/cert.pem\", key = \"/etc/gatehouse/tls/key.pem\" }")

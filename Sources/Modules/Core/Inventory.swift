@@ -63,12 +63,17 @@ package struct Inventory: Sendable {
     private static func columns(of migrations: [SQLiteMigrations]) throws(SQLiteError) -> [(String, String)] {
         let database = try SQLiteConnection.inMemory()
         try database.migrate(migrations)
-        return try database.query(
-            """
-            SELECT tables.name, columns.name FROM sqlite_schema AS tables
-                JOIN pragma_table_info(tables.name) AS columns
-            WHERE tables.type = 'table' ORDER BY tables.rowid, columns.cid
-            """
-        ) { row throws(SQLiteError) in (try row.text(0), try row.text(1)) }
+        return try database.query(sql) { row throws(SQLiteError) in (try row.text(0), try row.text(1)) }
     }
+
+    /// What a file has, as `table.column`: what stands in the list, if nothing is stored that is not listed.
+    package static func columns(of database: SQLiteConnection) throws(SQLiteError) -> [String] {
+        try database.query(sql) { row throws(SQLiteError) in "\(try row.text(0)).\(try row.text(1))" }
+    }
+
+    private static let sql = """
+        SELECT tables.name, columns.name FROM sqlite_schema AS tables
+            JOIN pragma_table_info(tables.name) AS columns
+        WHERE tables.type = 'table' ORDER BY tables.rowid, columns.cid
+        """
 }

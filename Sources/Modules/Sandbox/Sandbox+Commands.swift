@@ -20,8 +20,27 @@ extension Sandbox {
 
     /// After `start`.
     package var inspection: Inspection {
-        let verdict = state.verdict ?? HostState.Verdict(troubles: ["the sandbox was not started"])
-        return Inspection(
+        Self.inspection(state.verdict ?? HostState.Verdict(troubles: ["the sandbox was not started"]))
+    }
+
+    /// What a box of now finds, tried anew in the sandbox that serves; nil where none can be begun now. On a thread that may
+    /// block, for some seconds at most.
+    package func examine() -> Inspection? {
+        guard let runner = running else { return nil }
+        let answer = Monitor<Result<HostState.Verdict, RunRefusal>?>(nil)
+        let test = SelfTest(runner: runner, settings: settings, layers: layers)
+        runner.loop.post {
+            test.probe { result in
+                answer.withLock { $0 = result }
+                answer.signal(all: true)
+            }
+        }
+        guard case .success(let verdict)? = answer.wait(until: .now() + SelfTest.time, { $0 }) else { return nil }
+        return Self.inspection(verdict)
+    }
+
+    private static func inspection(_ verdict: HostState.Verdict) -> Inspection {
+        Inspection(
             held: verdict.held, troubles: verdict.troubles,
             enforcement: [
                 ("memory", verdict.enforcements.memory.name), ("processes", verdict.enforcements.processes.name),

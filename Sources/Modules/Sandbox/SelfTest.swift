@@ -17,7 +17,13 @@ struct SelfTest {
         runner.onState = { state in
             runner.onState = nil
             switch state {
-            case .ready: probe(done)
+            case .ready:
+                probe { result in
+                    switch result {
+                    case .success(let verdict): done(verdict)
+                    case .failure: done(HostState.Verdict(troubles: ["a box ends without a word"]))
+                    }
+                }
             case .failed(let step, let cause): done(HostState.Verdict(troubles: [Self.words(step, cause)]))
             case .starting, .stopped: done(HostState.Verdict(troubles: ["the keeper does not start"]))
             }
@@ -25,7 +31,8 @@ struct SelfTest {
         runner.start(path, hello)
     }
 
-    private func probe(_ done: @escaping (HostState.Verdict) -> Void) {
+    /// Tries it in one more box of a keeper that is ready; fails where no box can be begun now.
+    func probe(_ done: @escaping (Result<HostState.Verdict, RunRefusal>) -> Void) {
         var limits = settings.standard
         limits.wallMilliseconds = 10_000
         let order = BoxOrder(.probes, limits: limits, layers: layers, collectsFiles: false)
@@ -37,9 +44,10 @@ struct SelfTest {
             case .success(.ended(let result)): Self.read(result, into: &verdict)
             case .success(.refused(let cause)):
                 verdict.troubles.append(Self.words(.group, cause))
-            case .success(.lost), .failure: verdict.troubles.append("a box ends without a word")
+            case .success(.lost): verdict.troubles.append("a box ends without a word")
+            case .failure(let refusal): return done(.failure(refusal))
             }
-            done(verdict)
+            done(.success(verdict))
         }
     }
 
