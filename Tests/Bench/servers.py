@@ -322,17 +322,26 @@ class Gatehouse(Server):
 
     def start(self, wait: float = 20) -> Server:
         super().start(wait)
+        if self.key == "none":
+            self.key = self.make_key("bench", wait=wait)["key"]
+        return self
+
+    def make_key(self, name: str, *scopes: str, wait: float = 20) -> dict:
+        """A key with these scopes, or with those that a key has anyway."""
+        command = [str(BINARY), "--config", str(self.file), "key", "create", "--name", name, "--json"]
+        for scope in scopes:
+            command += ["--scope", scope]
         deadline = time.monotonic() + wait
         # The admin socket may come a moment after the first listener.
-        while self.key == "none":
-            made = run(str(BINARY), "--config", str(self.file), "key", "create", "--name", "bench", "--json")
+        while True:
+            made = run(*command)
             try:
-                self.key = json.loads(made)["key"]
+                key = json.loads(made)
+                return {"id": key["id"], "key": key["key"]}
             except (ValueError, KeyError):
                 if time.monotonic() > deadline:
                     raise Invalid(f"no key: {made}") from None
                 time.sleep(0.05)
-        return self
 
 
 class LiteLLM(Server):

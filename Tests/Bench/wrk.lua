@@ -16,6 +16,25 @@ wrk.headers["content-type"] = "application/json"
 wrk.headers["authorization"] = "Bearer " .. os.getenv("BENCH_KEY")
 wrk.body = contents(os.getenv("BENCH_BODY"))
 
+-- A key that changes while the load lasts is read again and again; without one, every request has the same bytes.
+local file = os.getenv("BENCH_KEY_FILE")
+if file then
+    local every, left, key, bytes = 100, 0, nil, nil
+    function request()
+        if left == 0 then
+            local now = contents(file)
+            if now ~= key then
+                key = now
+                wrk.headers["authorization"] = "Bearer " .. key
+                bytes = wrk.format()
+            end
+            left = every
+        end
+        left = left - 1
+        return bytes
+    end
+end
+
 -- Microseconds, and how often each was seen: histograms of several runs can be added up, percentiles cannot.
 function done(summary, latency, requests)
     local out = assert(io.open(os.getenv("BENCH_OUT"), "w"))
