@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
 import Core
 import Glibc
 import HTTP
 import JSON
+import SQLite
+import Support
 import Testing
 
 @testable import Appliance
@@ -128,5 +131,40 @@ import Testing
         let house = try House(Self.configuration)
         #expect(try failures(house, graceSeconds: 600) == 0)
         #expect(try failures(house, graceSeconds: 0) == 1)
+    }
+
+    /// The columns of the control database, once that is unsealed, in which the secret part of a key can be read.
+    private func columns(_ house: House, holding key: String) throws -> [String] {
+        let (database, secret) = (try #require(house.roles.database), Hex.encode(Array(key.dropFirst(12).utf8)))
+        return try onLoop { _ in
+            try await database.write { connection throws(SQLiteError) in
+                let columns = try connection.query(
+                    """
+                    SELECT tables.name, columns.name FROM sqlite_schema AS tables, pragma_table_info(tables.name) AS columns
+                    WHERE tables.type = 'table'
+                    """
+                ) { row throws(SQLiteError) in (try row.text(0), try row.text(1)) }
+                var found: [String] = []
+                for (table, column) in columns {
+                    let count = try connection.first(
+                        "SELECT count(*) FROM \"\(table)\" WHERE instr(lower(hex(\"\(column)\")), ?) > 0", secret
+                    ) { row throws(SQLiteError) in try row.int(0) }
+                    if count != 0 { found.append("\(table).\(column)") }
+                }
+                return found
+            }
+        }
+    }
+
+    @Test func `no column holds a key, and one that does is found`() throws {
+        let house = try House(Self.configuration)
+        let made = try house.call(.post, "/v1/keys", key: house.key, body: #"{"name":"kept","scopes":["chat"]}"#)
+        let (key, id) = (try #require(made.json?["key"]?.string), try #require(made.json?["id"]?.string))
+        #expect(try house.chat("hello", key: key).status == 200)
+        #expect(try columns(house, holding: key) == [])
+        // A server that keeps it, as its name.
+        let renamed = try house.call(.patch, "/v1/keys/\(id)", key: house.key, body: #"{"name":"\#(key)"}"#)
+        try #require(renamed.status == 200)
+        #expect(try columns(house, holding: key).contains("auth_keys.name"))
     }
 }
