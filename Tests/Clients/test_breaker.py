@@ -6,6 +6,7 @@ import json
 import time
 
 import httpx2
+import mock_behaviours
 import pytest
 
 BREAKER = {"breaker_failures": 50, "breaker_calls": 6, "breaker_pause": "1s"}
@@ -85,6 +86,41 @@ def test_a_provider_that_hangs_or_is_late_is_left_alone_until_it_has_healed(make
             while ask(caller, "hello").status_code == 503 and time.monotonic() < deadline:
                 time.sleep(0.1)
             # One probe passed, two more close it, and then everything goes through.
+            assert [ask(caller, "hello").status_code for _ in range(5)] == [200] * 5
+            assert len(upstream.requests) == 6 + 1 + 5
+
+
+# What began well and ends badly: words that stop coming, a connection that is cut, words that never end.
+BROKEN_OFF = {
+    "stall": (mock_behaviours.stall, {"idle_timeout": "1s"}),
+    "cut": (mock_behaviours.cut_stream, {}),
+    "drip": (mock_behaviours.drip, {"total_timeout": "2s"}),
+}
+
+
+@pytest.mark.parametrize("trouble", BROKEN_OFF)
+def test_a_provider_that_breaks_off_in_mid_stream_is_left_alone_until_it_has_healed(make_gateway, upstream, trouble):
+    behaviour, limits = BROKEN_OFF[trouble]
+    with make_gateway(provider={**BREAKER, **limits, "breaker_pause": "4s"}) as server:
+        key = server.create_key(scopes=["chat"])
+        headers = {"authorization": f"Bearer {key.key}"}
+        with httpx2.Client(base_url=server.base, verify=server.trust, timeout=60, headers=headers) as caller:
+            body = {"model": "openai-small", "messages": [{"role": "user", "content": "hello"}], "stream": True}
+            with upstream.behave(behaviour), concurrent.futures.ThreadPoolExecutor(6) as pool:
+                answers = list(pool.map(lambda _: caller.post("/v1/chat/completions", json=body), range(6)))
+            # Each client has had the beginning, is told in the stream, and is not told that it was whole.
+            for answer in answers:
+                assert answer.status_code == 200 and '"error"' in answer.text, answer.text[-300:]
+                assert '"finish_reason":"stop"' not in answer.text.replace(" ", "")
+            assert len(upstream.requests) == 6
+            for _ in range(10):
+                refusal = caller.post("/v1/chat/completions", json=body)
+                assert refusal.status_code == 503 and refusal.json()["error"]["code"] == "circuit_open"
+                assert int(refusal.headers["retry-after"]) >= 1
+            assert len(upstream.requests) == 6
+            deadline = time.monotonic() + 20
+            while ask(caller, "hello").status_code == 503 and time.monotonic() < deadline:
+                time.sleep(0.1)
             assert [ask(caller, "hello").status_code for _ in range(5)] == [200] * 5
             assert len(upstream.requests) == 6 + 1 + 5
 
