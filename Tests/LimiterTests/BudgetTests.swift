@@ -3,6 +3,7 @@
 import Core
 import Platform
 import Support
+import Synchronization
 import Testing
 
 @testable import Limiter
@@ -128,6 +129,51 @@ import Testing
         let written = try #require(table.takeSpent().first { $0.subject == .tenant(tenant) })
         #expect(written.meter.total.cost == spent.reduce(0) { $0 + $1.cost })
         #expect(written.meter.total.tokens == spent.reduce(0) { $0 + $1.tokens })
+    }
+
+    /// Four keys of a tenant ask at once, each for ten cents of which seven are used, until nothing is left of the tenant's
+    /// day or month or of their own day.
+    @Test func `four threads hold back and settle what one would, in every nested budget`() throws {
+        let (asked, used, ofKey, ofDay, ofMonth) = (
+            100_000_000, 70_000_000, 4_000_000_000, 10_000_000_000, 65_000_000_000
+        )
+        let budgets: [SubjectKind: [String]] = [.key: ["$4/day"], .tenant: ["$10/day", "$65/month"]]
+        let table = AccountTable(
+            RuleBook(try budgets.mapValues { Rules(requests: [], budgets: try Rules.budgets($0)) }))
+        let tenant = TenantID("ten_model")
+        var now = try time("2026-11-02T12:00:00Z")
+        var (month, spentOfMonth) = (UTCDate(now).month, 0)
+        for round in 0..<Repetition.rounds(60, full: 3000) {
+            now = now + .seconds(86_400)
+            if UTCDate(now).month != month { (month, spentOfMonth) = (UTCDate(now).month, 0) }
+            let (date, room) = (now, min(ofDay, ofMonth - spentOfMonth))
+            let standing = Atomic(0)
+            let most = Atomic(0)
+            let threads = try (0..<4).map { number in
+                try NamedThread.start(name: "spender-\(number)") {
+                    for _ in 0..<80 {
+                        let pair = table.pair(KeyID("key_\(number)"), of: tenant, at: Instant(nanoseconds: 1))
+                        guard let pair else { continue }
+                        let call = AccountTable.Call(tokens: 10, cost: asked, time: date)
+                        guard
+                            case .admitted(let hold?, _, _) = table.admit(call, of: pair, at: Instant(nanoseconds: 1))
+                        else { continue }
+                        // Counted late and given back early: what is seen here is never more than what was let through.
+                        most.max(standing.add(asked, ordering: .relaxed).newValue, ordering: .relaxed)
+                        standing.subtract(asked - used, ordering: .relaxed)
+                        hold.settle(settlement(7, cost: Int64(used)), at: date)
+                    }
+                }
+            }
+            for thread in threads { thread.join() }
+            let spent = standing.load(ordering: .relaxed)
+            let peak = most.load(ordering: .relaxed)
+            // A refusal means that less than ten cents were left beside what four had in their hands.
+            let least = min(room - 5 * asked, 4 * (ofKey - asked))
+            let found = "\(spent), \(peak) of \(least) to \(room), round \(round)"
+            #expect(spent <= room && peak <= room && spent >= least, "\(found)")
+            spentOfMonth += spent
+        }
     }
 
     @Test func `people whose month is over are forgotten, and nobody else`() throws {

@@ -50,6 +50,18 @@ private struct NaiveLog {
         }
     }
 
+    /// Four threads, forty tries each at once; what they got together.
+    private static func race(_ ask: @escaping @Sendable (_ thread: Int, _ event: Int) -> Int) throws -> Int {
+        let count = Atomic(0)
+        let threads = try (0..<4).map { number in
+            try NamedThread.start(name: "racer-\(number)") {
+                for event in 0..<40 { count.add(ask(number, event), ordering: .relaxed) }
+            }
+        }
+        for thread in threads { thread.join() }
+        return count.load(ordering: .relaxed)
+    }
+
     @Test func `agrees with a naive model of every kind of limit, to the stated granule`() throws {
         let rules = try Rules(Self.texts)
         let ofTokens = try Rules(Self.tokens)
@@ -155,22 +167,12 @@ private struct NaiveLog {
         for round in 0..<Repetition.rounds(150, full: 3000) {
             now += Self.step(&random)
             let time = Instant(nanoseconds: now)
-            let admitted = Atomic(0)
-            let threads = try (0..<4).map { number in
-                try NamedThread.start(name: "racer-\(number)") {
-                    for event in 0..<40 {
-                        guard let pair = table.pair(KeyID("key_\(number)_\(event % 3)"), of: tenant, at: time) else {
-                            continue
-                        }
-                        if case .admitted? = table.admit(pair, at: time) {
-                            admitted.add(1, ordering: .relaxed)
-                            table.leave(pair)
-                        }
-                    }
-                }
+            let count = try Self.race { number, event in
+                let pair = table.pair(KeyID("key_\(number)_\(event % 3)"), of: tenant, at: time)
+                guard let pair, case .admitted? = table.admit(pair, at: time) else { return 0 }
+                table.leave(pair)
+                return 1
             }
-            for thread in threads { thread.join() }
-            let count = admitted.load(ordering: .relaxed)
             let place = "seed \(SeededGenerator.seed), round \(round)"
             // 160 ask; what one thread would admit is what the tightest window has left.
             let most = rates.map { $0.limit - log.total(at: now, length: Self.length($0)) }.min() ?? 0
@@ -248,20 +250,13 @@ private struct NaiveLog {
         for round in 0..<Repetition.rounds(60, full: 3000) {
             now += Self.step(&random)
             let time = Instant(nanoseconds: now)
-            let charged = Atomic(0)
-            let threads = try (0..<4).map { number in
-                try NamedThread.start(name: "racer-\(number)") {
-                    for _ in 0..<40 {
-                        let pair = table.pair(KeyID("key_\(number)"), of: TenantID("ten_model"), at: time)
-                        guard let pair else { continue }
-                        let payers = AccountTable.Payers(pair: pair, address: AddressBlock(.v4(7)))
-                        guard case .charged(let hold?, _) = table.charge(5, payers, at: time) else { continue }
-                        if hold.settle(units: 3) { charged.add(3, ordering: .relaxed) }
-                    }
-                }
+            let count = try Self.race { number, _ in
+                let pair = table.pair(KeyID("key_\(number)"), of: TenantID("ten_model"), at: time)
+                guard let pair else { return 0 }
+                let payers = AccountTable.Payers(pair: pair, address: AddressBlock(.v4(7)))
+                guard case .charged(let hold?, _) = table.charge(5, payers, at: time) else { return 0 }
+                return hold.settle(units: 3) ? 3 : 0
             }
-            for thread in threads { thread.join() }
-            let count = charged.load(ordering: .relaxed)
             let place = "seed \(SeededGenerator.seed), round \(round)"
             let room = rate.limit - log.total(at: now, length: Self.length(rate))
             let least = rate.limit - log.total(at: now, length: Self.length(rate) + Self.granule(rate))
