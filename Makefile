@@ -120,7 +120,7 @@ packages-bench:
 .PHONY: venvs venv-clients venv-litellm venv-sandbox packages-bench
 venvs: venv-clients venv-litellm venv-sandbox
 venv-sandbox:
-	@Tests/Tools/venv.sh $(GATEHOUSE_SANDBOX_VENV) $(CLIENTS)/requirements-sandbox.txt
+	@PYTHON=/usr/bin/python3 Tests/Tools/venv.sh $(GATEHOUSE_SANDBOX_VENV) $(CLIENTS)/requirements-sandbox.txt
 venv-litellm:
 	@Tests/Tools/venv.sh .venv-litellm $(CLIENTS)/requirements-litellm.txt $(CLIENTS)/constraints-litellm.txt
 venv-clients:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes wrong around boxes: the keeper killed, the gateway killed, clients gone, floods, and a thousand runs in a row."""
 
+import collections
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from sandbox_house import SandboxHouse, all_groups, children, descendants, groups, read
+from test_code_interpreter import MODELS, TOOL, prompt
 
 SLEEP = "import time\nprint('begun',flush=True)\ntime.sleep(60)"
 
@@ -158,30 +160,41 @@ def test_whoever_comes_when_the_queue_is_full_is_told_so(house):
 @pytest.mark.once
 @pytest.mark.skipif(not os.environ.get("GATEHOUSE_PROVE"), reason="long: with GATEHOUSE_PROVE=1")
 @pytest.mark.parametrize("pays", [True, False])
-def test_of_two_hundred_runs_on_a_budget_for_one_one_is_begun(pays):
+@pytest.mark.parametrize("way", ["executions", "chat"])
+def test_of_two_hundred_runs_on_a_budget_for_one_one_is_begun(way, pays):
     """Units are held back at the most that a run can come to: 10, and 5 for each of its ten seconds of processor time. What the
-    first leaves of 65 is never enough for another. Without that limit all of them run: nothing else keeps them back."""
-    limiter = {"limiter": {"units_per_hour": 65 if pays else 1_000_000, "units_delay": 100, "processor_second_units": 5}}
-    with SandboxHouse({"parallel": 8, "queue": 300, "queue_of_one": 300}, more=limiter) as made:
+    first leaves of 65 is never enough for another. Without that limit all of them run: nothing else keeps them back. A model's
+    program pays as any other."""
+    weights = {"call_units": 0, "thousand_token_units": 0, "processor_second_units": 5}
+    limiter = {"limiter": {"units_per_hour": 65 if pays else 1_000_000, "units_delay": 100, **weights}}
+    path, body = "/v1/executions", {"language": "bash", "code": "true"}
+    if way == "chat":
+        messages = [{"role": "user", "content": prompt("print(42)")}]
+        path, body = "/v1/chat/completions", {"model": "echo", "messages": messages, "tools": [TOOL]}
+    with SandboxHouse({"parallel": 8, "queue": 300, "queue_of_one": 300}, more={**MODELS, **limiter}) as made:
         answers = []
-
-        def one():
-            answers.append(made.request("POST", "/v1/executions", {"language": "bash", "code": "true"}))
-
-        threads = [threading.Thread(target=one) for _ in range(200 if pays else 40)]
+        threads = [
+            threading.Thread(target=lambda: answers.append(made.request("POST", path, body, timeout=300)))
+            for _ in range(200 if pays else 40)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        begun = [body for status, body in answers if status == 200]
-        refused = [body["error"]["code"] for status, body in answers if status != 200]
+        if way == "chat":
+            # The model is told that its program did not run, and answers all the same.
+            results = [body["precontext"][0]["result"] for _, body in answers]
+            ends = [result["status"] for result in results]
+        else:
+            ends = [body["status"] if status == 200 else body["error"]["code"] for status, body in answers]
+        refusal = "refused" if way == "chat" else "abuse_budget_exceeded"
+        expected = {"ok": 1, refusal: 199} if pays else {"ok": 40}
+        assert collections.Counter(ends) == expected
         if not pays:
-            assert len(begun) == 40, refused
             return
-        assert len(begun) == 1 and set(refused) == {"abuse_budget_exceeded"}, (len(begun), set(refused))
         # It paid what it used and no more: there is room for whoever may use less.
-        body = {"language": "bash", "code": "true", "limits": {"cpu_ms": 1000}}
-        assert made.request("POST", "/v1/executions", body)[0] == 200
+        less = {"language": "bash", "code": "true", "limits": {"cpu_ms": 1000}}
+        assert made.request("POST", "/v1/executions", less)[0] == 200
 
 
 def memory(pid):

@@ -185,6 +185,33 @@ def test_anthropics_shape_names_the_files(house):
     assert status == 200 and file["bytes"] == 5
 
 
+def test_anthropics_upload_puts_a_file_into_the_container(house, table):
+    code = prompt("print(open('sales.csv').read().split()[-1])", "code_execution")
+
+    def ask(blocks, tools):
+        messages = [
+            {"role": "user", "content": blocks}, {"role": "assistant", "content": "I have it."},
+            {"role": "user", "content": code},
+        ]  # fmt: skip
+        return claude.messages.create(model="echo", max_tokens=1000, tools=tools, messages=messages)
+
+    block = {"type": "container_upload", "file_id": table.id}
+    with httpx2.Client(verify=house.trust) as transport:
+        claude = anthropic.Anthropic(base_url=house.server.base, api_key=house.key, http_client=transport, max_retries=0)
+        # The same file twice is one file: every turn has the blocks of those before it.
+        message = ask([block, {**block, "cache_control": {"type": "ephemeral"}}], [EXECUTION])
+        assert message.content[1].content.stdout == "12,144\n", message
+        for wrong, tools, status, words in [
+            ({**block, "file_id": "file_01ARZ3NDEKTSV4RRFFQ69G5FAV"}, [EXECUTION], 404, ""),
+            ({**block, "file_id": 7}, [EXECUTION], 400, "file_id"),
+            ({**block, "path": "/etc"}, [EXECUTION], 400, "path"),
+            (block, [], 400, "messages[0].content[0]"),
+        ]:
+            with pytest.raises(anthropic.APIStatusError) as refused:
+                ask([wrong], tools)
+            assert refused.value.status_code == status and words in str(refused.value), refused.value
+
+
 # What is on the disk.
 
 

@@ -32,7 +32,7 @@ struct FakeGroups {
                 "memory.max_usage_in_bytes", "pids.events", "pids.current", "cpu.cfs_period_us", "cpu.cfs_quota_us",
                 "cpuacct.usage",
             ]
-        return names + ["cgroup.procs", "pids.max"]
+        return names + ["cgroup.procs", "tasks", "pids.max"]
     }
 
     private func fill(_ folder: String) {
@@ -101,7 +101,14 @@ struct RunGroupTests {
             "cpu.max": "150000 100000", "cgroup.procs": "",
         ]
         for (name, text) in expected { #expect(fake.read("\(run)/\(name)") == text, "\(name)") }
-        try group.join()
+        try group.join(isBornThere: true)
+        #expect(fake.read("\(run)/cgroup.procs") == "")
+        // No group of the kernel's: nobody is born there.
+        let (process, isBornThere) = group.fork()
+        if process == 0 { _exit(0) }
+        #expect(!isBornThere && process > 0)
+        waitpid(process, nil, 0)
+        try group.join(isBornThere: isBornThere)
         #expect(fake.read("\(run)/cgroup.procs") == "0")
     }
 
@@ -132,6 +139,9 @@ struct RunGroupTests {
         try fake.write("oom_kill_disable 0\nunder_oom 0\noom_kill 4\n", to: run + "/memory.oom_control")
         try fake.write("12345\n", to: run + "/cpuacct.usage")
         #expect(group.outOfMemoryKills == 4 && group.cpuNanoseconds == 12345)
+        try group.join(isBornThere: false)
+        // Of a whole process it would be the same, and every fork on the host would wait.
+        #expect(fake.read("\(run)/tasks") == "0" && fake.read("\(run)/cgroup.procs") == "")
     }
 
     /// A limit that cannot be written is no run, and not a run without it. Swap accounting is the exception: a kernel without

@@ -38,6 +38,7 @@ for group in "$@"; do
     test)
         want python3 command -v python3
         want python3-venv python3 -c 'import venv, ensurepip'
+        want python3-venv /usr/bin/python3 -c 'import venv, ensurepip'
         want openssl command -v openssl
         want curl command -v curl
         want testssl.sh command -v testssl

@@ -13,7 +13,7 @@ extension ManualPages {
         gatehouse sandbox languages</code></pre>
         <pre><code>echo &#x27;print(6 * 7)&#x27; &gt; hello.py
         gatehouse sandbox run hello.py</code></pre>
-        <p><code>POST /v1/executions</code> runs what a program sends, with files in and out, and a session keeps a workspace between runs, in memory. A request with the tool <code>{&quot;type&quot;:&quot;code_interpreter&quot;}</code> (Anthropic: <code>code_execution_…</code>) has a model&#x27;s programs run here, whichever provider&#x27;s the model is.</p>
+        <p><code>POST /v1/executions</code> runs what a program sends, with files in and out, and a session keeps a workspace between runs, in memory. A request with the tool <code>{&quot;type&quot;:&quot;code_interpreter&quot;}</code> (Anthropic: <code>code_execution_…</code>) has a model&#x27;s programs run here, whichever provider&#x27;s the model is. Files that you keep go in by their ids: <code>container.file_ids</code> of the tool, or Anthropic&#x27;s blocks <code>container_upload</code>.</p>
         <p>In the package the keeper of the boxes is a service of its own, so that it can have control groups. In <code>[sandbox]</code>: <code>keeper = &quot;/run/gatehouse/sandbox.sock&quot;</code>, and</p>
         <pre><code>systemctl enable --now gatehouse-sandbox.socket
         systemctl restart gatehouse

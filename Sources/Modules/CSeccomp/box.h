@@ -52,6 +52,16 @@ extern int prctl(int, ...);
 static inline int cbox_clone(unsigned long flags) {
     return (int)syscall(SYS_clone, flags | SIGCHLD, 0L, NULL, NULL, 0L);
 }
+
+// The same without namespaces, into a control group of the second version, which is its folder's descriptor: clone3(2) with
+// CLONE_INTO_CGROUP, since Linux 5.7. The numbers are those of struct clone_args up to `cgroup`.
+static inline int cbox_clone_into(int group) {
+    uint64_t arguments[11] = {0};
+    arguments[0] = 0x200000000ULL;
+    arguments[4] = SIGCHLD;
+    arguments[10] = (uint64_t)group;
+    return (int)syscall(SYS_clone3, arguments, sizeof arguments);
+}
 static inline int cbox_unshare(unsigned long flags) { return (int)syscall(SYS_unshare, flags); }
 static inline int cbox_pivot_root(const char *new_root, const char *put_old) {
     return (int)syscall(SYS_pivot_root, new_root, put_old);
@@ -130,18 +140,23 @@ static inline int cbox_load_filter(const void *program, unsigned long bytes, int
     return (int)syscall(SYS_seccomp, (long)SECCOMP_SET_MODE_FILTER, flags, &filter);
 }
 
-// The next call that a filter told its listener of (seccomp_unotify(2)): it gets EPERM, and is never let through. The kernel's
-// structures may be longer than this header's. Answers the call's number, -1 where whoever made it is dead.
-static inline int cbox_refuse_call(int listener) {
+// The next call that a filter told its listener of (seccomp_unotify(2)). The kernel's structures may be longer than this header's.
+// Answers the call's number, -1 where whoever made it is dead.
+static inline int cbox_hear_call(int listener, uint64_t *id) {
     union { struct seccomp_notif call; char room[512]; } asked;
-    union { struct seccomp_notif_resp reply; char room[512]; } told;
     memset(&asked, 0, sizeof asked);
-    memset(&told, 0, sizeof told);
     if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &asked) != 0) return -1;
-    told.reply.id = asked.call.id;
-    told.reply.error = -EPERM;
-    ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &told);
+    *id = asked.call.id;
     return asked.call.data.nr;
+}
+
+// Refuses it, with an error. It is never let through.
+static inline void cbox_refuse_call(int listener, uint64_t id, int error) {
+    union { struct seccomp_notif_resp reply; char room[512]; } told;
+    memset(&told, 0, sizeof told);
+    told.reply.id = id;
+    told.reply.error = -error;
+    ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &told);
 }
 
 // struct ifreq is a union of macros. Brings `lo` up in the namespace of the caller.

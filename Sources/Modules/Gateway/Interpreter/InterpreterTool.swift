@@ -7,6 +7,7 @@ import JSON
 ///
 ///     OpenAI       {"type":"code_interpreter","container":{"type":"auto"}}
 ///     Anthropic    {"type":"code_execution_20250825","name":"code_execution"}
+///                  and {"type":"container_upload","file_id":"file_…"} among the blocks of the user's messages
 struct InterpreterTool {
     /// What the model calls it.
     let name: String
@@ -42,7 +43,8 @@ struct InterpreterTool {
         guard places.count == 1 else {
             throw .invalid("tools[\(places[1])]", "There is one code interpreter.")
         }
-        fileIDs = try Self.check(Array(tools.elements)[place], "tools[\(place)]", isAnthropic)
+        let named = try Self.check(Array(tools.elements)[place], "tools[\(place)]", isAnthropic)
+        fileIDs = isAnthropic ? try Self.uploads(call.root["messages"]) : named
         let name = isAnthropic ? "code_execution" : Self.openAIType
         self.name = name
         for (index, tool) in tools.elements.enumerated() where index != place {
@@ -92,6 +94,35 @@ struct InterpreterTool {
         return ids
     }
 
+    static let uploadType = "container_upload"
+
+    /// The files that Anthropic's blocks put into the container, each once: every request has the blocks of those before it.
+    private static func uploads(_ messages: JSONNode?) throws(Fault) -> [String] {
+        guard let messages, messages.kind == .array else { return [] }
+        var ids: [String] = []
+        for (index, message) in messages.elements.enumerated() {
+            guard let content = message["content"], content.kind == .array else { continue }
+            for (place, block) in content.elements.enumerated() where block["type"]?.string == uploadType {
+                let path = "messages[\(index)].content[\(place)]"
+                guard message["role"]?.string == "user" else {
+                    throw .invalid("\(path).type", "Files are put into the container by the user's messages.")
+                }
+                for member in block.members where !["type", "file_id", "cache_control"].contains(member.name) {
+                    throw Fault(.unknownParameter, "Unknown parameter.", param: "\(path).\(member.name.prefix(64))")
+                }
+                guard let id = block["file_id"]?.string, !id.isEmpty else {
+                    throw .invalid("\(path).file_id", "This must be the id of a file.")
+                }
+                if ids.contains(id) { continue }
+                guard ids.count < fileIDsMax else {
+                    throw .invalid("\(path).file_id", "At most \(fileIDsMax) files are put into the container.")
+                }
+                ids.append(id)
+            }
+        }
+        return ids
+    }
+
     private static func rewritten(
         _ body: JSONValue, place: Int, name: String, _ route: ModelRoute
     ) throws(Fault) -> JSONDocument {
@@ -125,8 +156,8 @@ struct InterpreterTool {
         }
     }
 
-    /// Earlier answers come back with the blocks they were given with: a program and its result become words, since the
-    /// provider never saw a tool of that kind.
+    /// Earlier answers come back with the blocks they were given with: a program and its result become words, and so does a
+    /// file for the container, since the provider never saw a tool of that kind, and the file is none of the provider's.
     private static func replay(_ body: inout JSONValue) {
         guard var messages = body["messages"]?.array else { return }
         for (index, message) in messages.enumerated() {
@@ -141,6 +172,8 @@ struct InterpreterTool {
                         let output = block["content"]?["stdout"]?.string ?? ""
                         let errors = block["content"]?["stderr"]?.string ?? ""
                         return ["type": "text", "text": .string("[It printed]\n\(output)\(errors)")]
+                    case uploadType:
+                        return ["type": "text", "text": "[A file lies in the program's working directory]"]
                     default: return block
                     }
                 })

@@ -86,11 +86,11 @@ struct Box {
         // 0o2000000 is SOCK_CLOEXEC. SAFETY: two numbers.
         try BoxStep.descriptors.take { unsafe socketpair(AF_UNIX, DescriptorPair.messages | 0o2000000, 0, &trouble) }
         let begun = Instant.now()
-        let program = cbox_clone(0)
+        let (program, isBornThere) = order.layers.contains(.resources) ? group.fork() : (cbox_clone(0), false)
         guard program >= 0 else { throw BoxFailure(.processes) }
         if program == 0 {
             close(trouble[0])
-            become(telling: trouble[1])
+            become(telling: trouble[1], isBornThere: isBornThere)
         }
         close(trouble[1])
         let listener = try hear(trouble[0])
@@ -120,10 +120,10 @@ struct Box {
     }
 
     /// What the program's process does: the steps of a box that are about one process, in their order.
-    private func become(telling trouble: CInt) -> Never {
+    private func become(telling trouble: CInt, isBornThere: Bool) -> Never {
         do throws(BoxFailure) {
             try takeDescriptors(keeping: trouble)
-            if order.layers.contains(.resources) { try joinGroup() }
+            if order.layers.contains(.resources) { try joinGroup(isBornThere: isBornThere) }
             try fillWorkspace()
             try limitResources()
             if order.layers.contains(.capabilities) { try dropCapabilities() }

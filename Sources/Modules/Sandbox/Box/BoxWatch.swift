@@ -22,7 +22,7 @@ struct BoxWatch {
         self.box = box
         self.start = start
         usage = BoxUsage(group: box.group, limits: box.order.limits)
-        refusals = BoxRefusals(start.refusals)
+        refusals = BoxRefusals(start.refusals, named: box.filter.named)
     }
 
     private var wallEnd: Instant { start.time + .milliseconds(box.order.limits.wallMilliseconds) }

@@ -19,8 +19,8 @@ extension Box {
     }
 
     /// Into the control groups of this run, and then out of their sight.
-    func joinGroup() throws(BoxFailure) {
-        try group.join()
+    func joinGroup(isBornThere: Bool) throws(BoxFailure) {
+        try group.join(isBornThere: isBornThere)
         try BoxStep.group.take { cbox_unshare(UInt(CBOX_NEW_CGROUP)) }
     }
 

@@ -267,7 +267,14 @@ struct ControlGroups {
         func file(_ name: String, _ flags: CInt = O_RDONLY) -> CInt {
             unsafe openat(folder, name, flags | O_CLOEXEC)
         }
-        group.members.append(try BoxStep.group.take { file("cgroup.procs", O_WRONLY) })
+        if isVersion2 {
+            group.processes2 = try BoxStep.group.take { file("cgroup.procs", O_WRONLY) }
+            group.folder2 = try BoxStep.group.take { fcntl(folder, F_DUPFD_CLOEXEC, 3) }
+        } else {
+            // The program's process has one thread. Where a thread moves itself the kernel need not stop every fork and every end of
+            // a process on the host, for which it waits ten milliseconds and more.
+            group.members.append(try BoxStep.group.take { file("tasks", O_WRONLY) })
+        }
         if controllers.contains("memory") {
             group.memoryEvents = try BoxStep.group.take { file(isVersion2 ? "memory.events" : "memory.oom_control") }
             group.memoryPeak = file(isVersion2 ? "memory.peak" : "memory.max_usage_in_bytes")

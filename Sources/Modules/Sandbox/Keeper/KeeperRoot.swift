@@ -18,8 +18,8 @@ enum KeeperRoot {
 
     /// Folders of the host with programs and libraries. On a host where `/bin` is a link into `/usr`, it is one here.
     private static let systemFolders = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"]
-    /// What the dynamic linker and Debian's alternatives need of `/etc`; numpy does not load without them.
-    private static let settings = ["ld.so.cache", "alternatives", "localtime", "mime.types"]
+    /// What the dynamic linker and Debian's alternatives need of `/etc`, without which numpy does not load; and where fonts are.
+    private static let settings = ["ld.so.cache", "alternatives", "localtime", "mime.types", "fonts"]
 
     /// Where it is made: any folder that every host has.
     private static let place = "/tmp"

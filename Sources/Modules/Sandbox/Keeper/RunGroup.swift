@@ -7,8 +7,11 @@ import Platform
 /// The open files of one run's control groups: where a process joins them, and where their figures are read. -1 for what
 /// there is not. They belong to whoever made them (`ControlGroups`) and are inherited by the box.
 struct RunGroup {
-    /// `cgroup.procs` of each hierarchy.
+    /// `tasks` of each hierarchy of the first version.
     var members: [CInt] = []
+    /// `cgroup.procs` of the second version, and the folder that it is in.
+    var processes2: CInt = -1
+    var folder2: CInt = -1
     /// `cpuacct.usage`, or `cpu.stat`.
     var cpuUsage: CInt = -1
     var isCPUStatistics = false
@@ -22,15 +25,30 @@ struct RunGroup {
     /// Folders to remove, as their parent's descriptor and the name.
     var folders: [(parent: CInt, name: String)] = []
 
-    var isEmpty: Bool { members.isEmpty }
+    var isEmpty: Bool { members.isEmpty && processes2 < 0 }
 
     /// Whether memory is bounded by a group.
     var holdsMemory: Bool { memoryEvents >= 0 }
 
-    /// Moves this process into them. The files were opened by the keeper, whose right to write counts.
-    func join() throws(BoxFailure) {
+    /// Makes a process, in the group of the second version where there is one: a process that is moved there later waits ten
+    /// milliseconds and more, in which the kernel stops every fork and every end of a process on the host.
+    ///
+    /// - Returns: the process as clone(2) does, and whether it was born there.
+    func fork() -> (process: CInt, isBornThere: Bool) {
+        if folder2 >= 0 {
+            let process = cbox_clone_into(folder2)
+            // Not on a kernel before 5.7, nor where somebody's filter hides the call.
+            if process >= 0 { return (process, true) }
+        }
+        return (cbox_clone(0), false)
+    }
+
+    /// Moves this process, which has one thread, into them. The files were opened by the keeper, whose right to write counts.
+    ///
+    /// - Parameter isBornThere: whether it is in that of the second version.
+    func join(isBornThere: Bool) throws(BoxFailure) {
         let me: [UInt8] = [UInt8(ascii: "0")]
-        for file in members {
+        for file in members + (isBornThere || processes2 < 0 ? [] : [processes2]) {
             try BoxStep.group.take { unsafe write(file, me, 1) }
         }
     }
@@ -59,7 +77,10 @@ struct RunGroup {
     /// Closes its files. The folders stay.
     func closeFiles() {
         let files =
-            members + [cpuUsage, memoryEvents, memoryPeak, processesEvents, processesCurrent, processesPeakFile]
+            members + [
+                processes2, folder2, cpuUsage, memoryEvents, memoryPeak, processesEvents, processesCurrent,
+                processesPeakFile,
+            ]
         for file in files where file >= 0 { close(file) }
     }
 

@@ -87,11 +87,13 @@ struct Language: Equatable, Sendable {
 
     /// The environment of a program: nothing of the gateway's.
     private static func settings(cpus: Int) -> [String] {
-        // Libraries for numbers make a thread for each processor of the host, of which a box has a share only.
+        // Libraries for numbers make a thread for each processor of the host, of which a box has a share only. What they keep for
+        // the next time is nothing that the program left: not in the workspace.
         [
             "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/work", "USER=user", "LOGNAME=user", "LANG=C.UTF-8",
             "TMPDIR=/tmp", "SHELL=/bin/bash", "PWD=/work", "PYTHONDONTWRITEBYTECODE=1", "MPLBACKEND=Agg",
-            "MPLCONFIGDIR=/tmp", "OPENBLAS_NUM_THREADS=\(cpus)", "OMP_NUM_THREADS=\(cpus)", "NO_COLOR=1",
+            "MPLCONFIGDIR=/tmp", "XDG_CACHE_HOME=/tmp/.cache", "OPENBLAS_NUM_THREADS=\(cpus)",
+            "OMP_NUM_THREADS=\(cpus)", "NO_COLOR=1",
         ]
     }
 }
