@@ -27,6 +27,8 @@ def test_an_audit_leaves_no_block_of_its_own(make_gateway, trust):
     """It shows hundreds of credentials that are none; from an address like any other, which is blocked for that."""
     with make_gateway({"limiter": {"unauthenticated": [], "block_points": 100}}) as server:
         server.command("block", "set", "--address", "203.0.113.7", "--for", "1h")
+        # This address has points already, and is not blocked: somebody mistyped a key.
+        httpx2.get(f"{server.base}/v1/models", verify=trust, headers={"authorization": "Bearer ghk_mistyped"})
         done = server.command("routes", "--audit", "--json", timeout=240)
         assert json.loads(done.stdout)["findings"] == []
         left = json.loads(server.command("block", "list", "--json").stdout)

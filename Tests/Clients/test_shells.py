@@ -81,6 +81,40 @@ def test_zsh_takes_the_script_for_a_completion(scripts: dict[str, Path]) -> None
     assert shell("zsh", "-f", "-c", text).strip() == "_gatehouse"
 
 
+def installed(scripts: dict[str, Path], name: str, place: str) -> Path:
+    """A folder of data as the package leaves it, with the one script in it."""
+    folder = scripts[name].parent / f"share-{name}"
+    (folder / place).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(scripts[name], folder / place)
+    return folder
+
+
+def test_bash_loads_it_by_itself_from_where_the_package_puts_it(scripts: dict[str, Path]) -> None:
+    loader = Path("/usr/share/bash-completion/bash_completion")
+    if not loader.exists():
+        pytest.skip("bash-completion is not installed")
+    folder = installed(scripts, "bash", "bash-completion/completions/gatehouse")
+    text = f"XDG_DATA_DIRS={folder}; . {loader}; _completion_loader gatehouse || [ $? = 124 ]; complete -p gatehouse"
+    assert shell("bash", "--norc", "-c", text).strip() == "complete -F _gatehouse gatehouse"
+
+
+def test_fish_loads_it_by_itself_from_where_the_package_puts_it(scripts: dict[str, Path]) -> None:
+    folder = installed(scripts, "fish", "fish/vendor_completions.d/gatehouse.fish")
+    # Fish completes what it can find.
+    (folder / "gatehouse").symlink_to(binary())
+    text = f"set PATH {folder} $PATH; complete -C 'gatehouse store rot'"
+    if shutil.which("fish") is None:
+        pytest.skip("fish is not installed")
+    done = subprocess.run(
+        ["fish", "-c", text],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "XDG_DATA_DIRS": str(folder), "HOME": str(folder), "XDG_CONFIG_HOME": str(folder)},
+    )
+    assert done.stdout.split("\t")[0].strip() == "rotate", done.stdout + done.stderr
+
+
 def test_every_command_and_option_is_completed(scripts: dict[str, Path], table: dict[str, set[str]]) -> None:
     zsh = scripts["zsh"].read_text()
     for name, options in table.items():
@@ -135,12 +169,61 @@ def test_the_manual_page_tells_every_command_and_option(table: dict[str, set[str
             assert option in told[name].replace("‐\n", "-"), (name, option)
 
 
+@pytest.mark.parametrize("page", ["gatehouse.1", "gatehouse.toml.5"])
+def test_man_shows_the_pages_without_a_warning(page: str, tmp_path: Path) -> None:
+    if shutil.which("man") is None:
+        pytest.skip("man is not installed")
+    text = gatehouse("manual") if page == "gatehouse.1" else manual_of_keys.manual(TOML, "0")
+    (tmp_path / page).write_text(text)
+    done = subprocess.run(
+        ["man", "--warnings", "-l", str(tmp_path / page)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "LC_ALL": "C.UTF-8", "MANWIDTH": "80", "MANPAGER": "cat"},
+    )
+    assert done.returncode == 0 and done.stderr == "" and "NAME" in done.stdout, done.stderr
+
+
+TOML = (ROOT / "etc/gatehouse.toml").read_text()
+# A key that a module takes from its section.
+TAKEN = re.compile(
+    r"\bsection\??\.take(?:Optional)?(?:Strings?|Names?|Path|Int|Bool|Duration|Size|Money|Enum|Addresses|URL|Hosts|Origins|"
+    r'SecretReference)\(\s*"([a-z_]+)"'
+)
+
+
+def test_every_key_that_the_code_takes_is_in_the_file() -> None:
+    code = "\n".join(path.read_text() for path in (ROOT / "Sources").rglob("*.swift"))
+    taken = set(TAKEN.findall(code))
+    assert len(taken) > 100 and {"listen", "weight", "command"} <= taken
+    told = set(re.findall(r"^#?([a-z_]+) += ", TOML, re.M)) | set(re.findall(r"[{,] ([a-z_]+) = ", TOML))
+    assert taken - told == set()
+
+
+def unexplained(page: str) -> list[str]:
+    """Keys of the page below whose names nothing is said."""
+    lines = page.splitlines()
+    found = []
+    for number, line in enumerate(lines):
+        if line.startswith(".B ") and " = " in line:
+            after = next(text for text in lines[number + 1 :] if not text.startswith((".TQ", ".B ")))
+            if after.startswith((".TP", ".SH", ".PP")):
+                found.append(line)
+    return found
+
+
+def test_the_manual_page_of_the_configuration_explains_every_key() -> None:
+    assert unexplained(manual_of_keys.manual(TOML, "0")) == []
+    bare = "# --------------------------------- [a]\n\n[a]\n\n# Why.\nb = 1\nc = 2\n\nd = 3\n"
+    assert unexplained(manual_of_keys.manual(bare, "0")) == [".B d = 3"]
+
+
 def test_the_manual_page_of_the_configuration_tells_every_key() -> None:
-    source = (ROOT / "etc/gatehouse.toml").read_text()
-    page = rendered(manual_of_keys.manual(source, "0"))
-    keys = re.findall(r"^#? ?([a-z_]+) = ", source, re.M)
+    page = rendered(manual_of_keys.manual(TOML, "0"))
+    keys = re.findall(r"^#? ?([a-z_]+) = ", TOML, re.M)
     assert len(keys) > 50
     for key in keys:
         assert re.search(rf"^ +{key} +=", page, re.M), key
-    for section in re.findall(r"^\[([a-z.]+)\]$", source, re.M):
+    for section in re.findall(r"^\[([a-z.]+)\]$", TOML, re.M):
         assert re.search(rf"^\[{re.escape(section)}\]$", page, re.M), section

@@ -41,6 +41,18 @@ import Testing
         #expect(try #require(house.refusal()).contains("can be read by others"))
     }
 
+    /// systemd 254 and later hand a credential over as root's, with a list that lets the service read (acl(5)).
+    @Test(
+        arguments: [
+            (0o440, 0, 0, true), (0o400, 0, 0, true), (0o444, 0, 0, false), (0o460, 0, 0, false), (0o450, 0, 0, false),
+            (0o441, 0, 0, false), (0o440, 1000, 0, false), (0o440, 0, 1000, false),
+        ] as [(UInt32, UInt32, UInt32, Bool)])
+    func `a credential may be root's and readable by a list`(
+        _ mode: UInt32, _ owner: UInt32, _ group: UInt32, _ isTaken: Bool
+    ) {
+        #expect(UnlockSecret.isList(mode, owner: owner, group: group) == isTaken)
+    }
+
     @Test(arguments: [0, 31, 33, 63, 65, 200])
     func `what is no key is refused`(_ count: Int) throws {
         let house = try KeyringHouse()

@@ -74,7 +74,7 @@ is() { local what=$1; shift; if "$@"; then echo "package: ok $what"; else fail "
 until_so() { for _ in $(seq 1 300); do "$@" >/dev/null 2>&1 && return 0; sleep 0.2; done; return 1; }
 port=8443 host=gate.example.org
 ask() { # ask PATH [BODY]: the status of the answer
-    curl -s -o /root/answer -w '%{http_code}' --max-time 60 --cacert /etc/gatehouse/tls/cert.pem \
+    curl -s -o /root/answer -w '%{http_code}' --max-time 300 --cacert /etc/gatehouse/tls/cert.pem \
         --resolve "$host:$port:127.0.0.1" -H "authorization: Bearer $key" -H 'content-type: application/json' \
         ${2:+-d "$2"} "https://$host:$port$1"
 }

@@ -55,13 +55,15 @@ struct UnlockSecret: Sendable {
             guard let key = try Self.content(of: path) else { return nil }
             self = try Self.key(in: key, path)
         case .credential(let name):
-            guard let path = Self.credential(name), let key = try Self.content(of: path) else { return nil }
+            guard let path = Self.credential(name), let key = try Self.content(of: path, isCredential: true)
+            else { return nil }
             self = try Self.key(in: key, path)
         case .passphrase(.file(let path)):
             guard let text = try Self.content(of: path) else { return nil }
             self = try Self.typed(text, from: path)
         case .passphrase(.credential(let name)):
-            guard let path = Self.credential(name), let text = try Self.content(of: path) else { return nil }
+            guard let path = Self.credential(name), let text = try Self.content(of: path, isCredential: true)
+            else { return nil }
             self = try Self.typed(text, from: path)
         case .passphrase(.terminal):
             guard let text = try Self.ask("passphrase or recovery key: ") else { return nil }
@@ -126,12 +128,18 @@ struct UnlockSecret: Sendable {
     }
 
     /// The bytes of a file that nobody else can read; `nil` if there is no such file.
-    private static func content(of path: String) throws(StartFailure) -> SecretBytes? {
+    private static func content(
+        of path: String, isCredential: Bool = false
+    ) throws(StartFailure) -> SecretBytes? {
         do throws(Errno) {
             let descriptor = FileDescriptor(
                 owning: try Errno.check { unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY) })
             // The file that was opened is the one that is judged, whatever its name leads to by now.
-            guard try !FileStatus(of: descriptor).isOpenToOthers else { throw Errno.permissionDenied }
+            let status = try FileStatus(of: descriptor)
+            guard
+                !status.isOpenToOthers
+                    || isCredential && isList(status.mode, owner: status.owner, group: status.group)
+            else { throw Errno.permissionDenied }
             var bytes = try AtomicFile.read(descriptor, bytesMax: passphraseBytes.upperBound + 2)
             return SecretBytes(taking: &bytes)
         } catch .noSuchFile {
@@ -143,6 +151,13 @@ struct UnlockSecret: Sendable {
         } catch {
             throw StartFailure("the root key \(path) cannot be read: \(error)")
         }
+    }
+
+    /// Whether a credential is root's and readable by whom an access control list names: systemd 254 and later keep credentials
+    /// so where the kernel lets them (a tmpfs), and acl(5) shows the list's mask as the group's bits. The group is root's, and
+    /// the folder is closed to everybody but the service.
+    static func isList(_ mode: UInt32, owner: UInt32, group: UInt32) -> Bool {
+        owner == 0 && group == 0 && mode & 0o037 == 0
     }
 
     /// The file of a credential; `nil` when systemd handed over none.
