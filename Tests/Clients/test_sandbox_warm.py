@@ -50,6 +50,27 @@ def warm(house, program, **more):
     return answer
 
 
+OPEN = """
+import atexit, sys
+file = open("left.txt", "w")
+file.write("heron")
+class Thing:
+    def __del__(self): print("gone")
+thing = Thing()
+def together(): return file, thing
+atexit.register(print, "exit")
+sys.exit(3)
+"""
+
+
+@pytest.mark.parametrize("first", ["", "import sqlite3\n"])
+def test_what_a_program_left_open_is_written(house, first):
+    """Functions hold what is around them in a circle, which Python takes apart when it ends; what waited must do so too."""
+    answer = warm(house, first + OPEN)
+    assert (answer["exit_code"], answer["stdout"], answer["stderr"]) == (3, "exit\ngone\n", ""), answer
+    assert [(file["name"], content(file)) for file in answer["files"]] == [("left.txt", b"heron")]
+
+
 SEEN = """
 import os, sys
 print(sys.argv, sys.path[0], __file__, __name__, sorted(globals()), os.getcwd(), sorted(os.listdir()))

@@ -8,6 +8,10 @@
 // own standard input. It writes the order's files, `main.py` among them, and lets Python go on: from there all is as if the
 // program had been there from the beginning, its tracebacks and `sys.argv` too.
 //
+// What was imported before is not taken apart at the end, which takes numpy longer than most programs do: `forget`, the last of
+// what is done at exit, hides it from Python, and `kept`, a cycle in the frozen part of what is collected, keeps it. The program's
+// own module must not be frozen: files that it left open are written when it is collected.
+//
 // A box gets one program and is gone with it. Nothing of anybody's is in it before, and nobody else is in it after.
 
 enum WarmInterpreter {
@@ -58,7 +62,7 @@ enum WarmInterpreter {
 
     private static let beginning = """
         def begin():
-            import gc, os, sys
+            import atexit, gc, os, sys
             folder = os.path.dirname(__file__)
             os.unlink(__file__)
             os.rmdir(folder)
@@ -68,14 +72,26 @@ enum WarmInterpreter {
             count, *names = os.environ.pop("\(preface)").split()
             import _socket
             ready = ["ready"]
+            before, kept = set(sys.modules), []
+            def forget():
+                for name in kept[1] if kept else ():
+                    sys.modules.pop(name, None)
+            atexit.register(forget)
             for name in names:
                 try:
                     __import__(name)
                     ready.append(name)
                 except Exception:
                     pass
+            more = {name: sys.modules[name] for name in sys.modules if name not in before}
+            if more:
+                kept += kept, more
             gc.collect()
             gc.freeze()
+            main = sys.modules["__main__"]
+            fresh = type(main)("__main__")
+            fresh.__dict__.update(main.__dict__)
+            sys.modules["__main__"] = fresh
             door = _socket.socket(fileno=0)
             door.send(" ".join(ready).encode())
             word, sent, _, _ = door.recvmsg(1, _socket.CMSG_SPACE(8))
