@@ -13,6 +13,12 @@ MAKEFLAGS += --no-print-directory
 SWIFT ?= swift
 # An import that no dependency in Package.swift allows is an error, for every build.
 BUILD := $(SWIFT) build --explicit-target-dependency-import-check error
+# What is often and what is rare in a server's day, as one has counted it (`make profile`): the compiler lays the code out by it.
+# Counts of another version of the compiler are of no use to this one, which then goes without.
+PROFILE := packaging/gatehouse.profdata
+PROFILE_TOOL = $(dir $(shell readlink -f "$$(command -v $(SWIFT))"))llvm-profdata
+PROFILE_USE = $(if $(filter 0,$(shell $(PROFILE_TOOL) show $(PROFILE) >/dev/null 2>&1; echo $$?)),-Xswiftc -Xfrontend -Xswiftc -ir-profile-use=$(CURDIR)/$(PROFILE))
+RELEASE = $(BUILD) -c release --static-swift-stdlib
 SYSTEM_MODULES := $(patsubst Sources/Modules/%/module.modulemap,%,$(wildcard Sources/Modules/*/module.modulemap))
 STAMPS := .build/stamps
 CLIENTS := Tests/Clients
@@ -21,7 +27,7 @@ PYTHON := .venv-clients/bin/python
 export GATEHOUSE_SANDBOX_VENV ?= $(if $(filter 0,$(shell id -u)),/opt/gatehouse-test-venv,$(HOME)/.cache/gatehouse-test-venv)
 
 .PHONY: help run build release deb prove-deb test test-swift test-clients prove bench check format clean packages packages-test packages-deb shims
-.PHONY: fuzz fuzz-build fuzz-merge sanitize store-bench
+.PHONY: fuzz fuzz-build fuzz-merge sanitize store-bench profile
 
 help: ## What can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,8 +38,8 @@ run: build ## Build, and serve for development on https://localhost:8443
 build: packages shims ## Build for development: .build/debug/gatehouse
 	$(BUILD) --product gatehouse
 
-release: packages shims ## Build for delivery: .build/gatehouse, one stripped file with the Swift runtime inside
-	$(BUILD) -c release --static-swift-stdlib --product gatehouse
+release: packages shims $(STAMPS)/profile ## Build for delivery: .build/gatehouse, one stripped file with the Swift runtime inside
+	$(RELEASE) $(PROFILE_USE) --product gatehouse
 	install -m 0755 "$$($(SWIFT) build -c release --static-swift-stdlib --show-bin-path)/gatehouse" .build/gatehouse.new
 	strip .build/gatehouse.new
 	mv .build/gatehouse.new .build/gatehouse
@@ -70,8 +76,19 @@ prove: packages-test shims venvs ## The random and timing tests again, longer, a
 bench: packages-bench release store-bench venv-litellm venv-sandbox ## Speed beside nginx and LiteLLM, some fifteen minutes; QUICK=1, ONLY=latency, WRITE=1 (README)
 	python3 Tests/Bench/bench.py $(if $(QUICK),--quick) $(if $(ONLY),--only '$(ONLY)') $(if $(WRITE),--write)
 
-store-bench: packages shims
-	$(BUILD) -c release --static-swift-stdlib --product StoreBench
+store-bench: packages shims $(STAMPS)/profile
+	$(RELEASE) $(PROFILE_USE) --product StoreBench
+
+profile: packages-bench shims ## Count anew what is often in a server's day, for the compiler: some ten minutes
+	$(RELEASE) --scratch-path .build/profile -Xswiftc -Xfrontend -Xswiftc -ir-profile-generate \
+		-Xswiftc -Xclang-linker -Xswiftc -fprofile-generate --product gatehouse
+	GATEHOUSE_BINARY=.build/profile/release/gatehouse python3 Tests/Bench/train.py $(PROFILE)
+
+# Where the code is the same, the compiler leaves an object as it is, also with other counts.
+$(STAMPS)/profile: $(PROFILE)
+	rm -f .build/*/release/*.build/*.o
+	mkdir -p $(STAMPS)
+	touch $@
 
 check: packages-test shims venv-clients ## Format, direction of imports, warnings, scripts
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
