@@ -73,10 +73,12 @@ fail() { echo "package: FAILED $*"; journalctl -u 'gatehouse*' --no-pager -n 60;
 is() { local what=$1; shift; if "$@"; then echo "package: ok $what"; else fail "$what: $*"; fi; }
 until_so() { for _ in $(seq 1 300); do "$@" >/dev/null 2>&1 && return 0; sleep 0.2; done; return 1; }
 port=8443 host=gate.example.org
-ask() { # ask PATH [BODY]: the status of the answer
-    curl -s -o /root/answer -w '%{http_code}' --max-time 300 --cacert /etc/gatehouse/tls/cert.pem \
+ask() { # ask PATH [BODY]: the status of the answer; /root/said has what curl says of it
+    curl -s -o /root/answer -w '%{http_code} %{exitcode} %{errormsg} (%{time_connect} %{time_appconnect} %{time_total} s)' \
+        --max-time 300 --cacert /etc/gatehouse/tls/cert.pem \
         --resolve "$host:$port:127.0.0.1" -H "authorization: Bearer $key" -H 'content-type: application/json' \
-        ${2:+-d "$2"} "https://$host:$port$1"
+        ${2:+-d "$2"} "https://$host:$port$1" >/root/said
+    cut -d' ' -f1 /root/said
 }
 chat() { [ "$(ask /v1/chat/completions "{\"model\":\"$1\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}")" = "$2" ]; }
 under_load() { # under_load WHAT COMMAND…: while requests are made, one behind the other
@@ -86,7 +88,9 @@ under_load() { # under_load WHAT COMMAND…: while requests are made, one behind
         asked=0
         while [ ! -e /root/enough ]; do
             asked=$((asked + 1))
-            chat builtin 200 || refused=$((refused + 1))
+            chat builtin 200 && continue
+            refused=$((refused + 1))
+            echo "package: request $asked failed: $(</root/said)"
         done
         echo "$asked $refused" >/root/asked
     ) &
