@@ -305,3 +305,18 @@ def test_a_provider_key_that_is_missing_is_named(make_gateway, upstream, source)
     done = server.command("serve", check=False)
     assert done.returncode == 1
     assert source.split(":", 1)[1] in done.stderr or source in done.stderr
+
+
+@pytest.mark.parametrize("text", ["sk-7", "k" * 4097], ids=["short", "long"])
+def test_a_provider_key_that_cannot_be_guarded_is_named_and_not_shown(make_gateway, upstream, tmp_path, text):
+    source = tmp_path / "key"
+    source.write_text(text + "\n")
+    source.chmod(0o600)
+    provider = {"name": "frugal", "kind": "openai", "base_url": f"{upstream.url}/v1", "key": f"file:{source}"}
+    server = make_gateway(
+        {"gateway.provider": [provider], "gateway.model": [{"name": "m", "provider": "frugal", "upstream": "x"}]}
+    )
+    server.write()
+    done = server.command("serve", check=False)
+    assert done.returncode == 1 and 'provider "frugal"' in done.stderr, done.stderr
+    assert str(source) in done.stderr and text not in done.stderr

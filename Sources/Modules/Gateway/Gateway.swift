@@ -92,12 +92,15 @@ package final class Gateway: Module, PriceBook {
     private func use(_ new: Catalog) throws(StartFailure) {
         try change.withLock { _ throws(StartFailure) in
             let connected = try new.connected(secrets)
-            for key in connected.providers.compactMap(\.key) {
+            for provider in connected.providers {
+                guard let key = provider.key else { continue }
                 guard let secrets = log.secrets, secrets.register(key) else {
                     // A key that cannot be recognised in an answer or a log line could not be kept out of it either.
                     throw StartFailure(
-                        "a provider's key cannot be guarded: it is shorter than 8 or longer than 4096 bytes, or there are too many"
-                    )
+                        "the key of provider \"\(provider.name)\" cannot be guarded: it is shorter than 8 or longer than 4096 bytes, or there are too many",
+                        hint: provider.settings.key.map {
+                            "look at what \($0) names; a provider that wants no key has none here"
+                        })
                 }
             }
             catalog.withLock { $0 = connected }
