@@ -88,7 +88,7 @@ BLOCK = {
     "object": "block", "kind": one_of("key", "user", "address"), "id": TEXT, "tenant": maybe(TEXT), "blocked_until": maybe(TIME),
     "blocks": NUMBER, "points": NUMBER, "points_max": NUMBER, "offence": TEXT,
 }
-BACKUP = record("backup", name=re.compile(r"\d{8}T\d{6}Z"), created_at=TIME, tenants=NUMBER, bytes=NUMBER)
+BACKUP = record("backup", name=re.compile(r"\d{8}T\d{6}Z(-\d+)?"), created_at=TIME, tenants=NUMBER, bytes=NUMBER)
 # What is not said of a record is not in it.
 RECORD = {
     "object": "audit.record", "time": TIME, "kind": TEXT, "id": TEXT, "sequence": NUMBER,
