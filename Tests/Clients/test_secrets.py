@@ -307,7 +307,7 @@ def test_a_provider_key_that_is_missing_is_named(make_gateway, upstream, source)
     assert source.split(":", 1)[1] in done.stderr or source in done.stderr
 
 
-@pytest.mark.parametrize("text", ["sk-7", "k" * 4097], ids=["short", "long"])
+@pytest.mark.parametrize("text", ["sk-7", "k" * 8193], ids=["short", "long"])
 def test_a_provider_key_that_cannot_be_guarded_is_named_and_not_shown(make_gateway, upstream, tmp_path, text):
     source = tmp_path / "key"
     source.write_text(text + "\n")

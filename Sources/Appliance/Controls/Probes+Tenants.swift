@@ -73,9 +73,8 @@ extension Probes {
         }
         var things = [("/v1/nodes", node), ("/v1/keys", owner.keyID)]
         if withThread {
-            guard let thread = string(try call(owner, .post, "/v1/threads", #"{"node":"controls"}"#), { $0["id"] }) else {
-                return .untried("no thread can be made")
-            }
+            let made = try call(owner, .post, "/v1/threads", #"{"node":"controls"}"#)
+            guard let thread = string(made, { $0["id"] }) else { return .untried("no thread can be made") }
             things.append(("/v1/threads", thread))
         }
         var wrong: [String] = []

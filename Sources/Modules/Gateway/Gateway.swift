@@ -96,10 +96,12 @@ package final class Gateway: Module, PriceBook {
                 guard let key = provider.key else { continue }
                 guard let secrets = log.secrets, secrets.register(key) else {
                     // A key that cannot be recognised in an answer or a log line could not be kept out of it either.
+                    let (least, most) = (SecretNeedles.secretBytesMin, SecretNeedles.secretBytesMax)
+                    let reason = "it has fewer than \(least) or more than \(most) bytes, or there are too many keys"
                     throw StartFailure(
-                        "the key of provider \"\(provider.name)\" cannot be guarded: it is shorter than 8 or longer than 4096 bytes, or there are too many",
+                        "the key of provider \"\(provider.name)\" cannot be guarded: \(reason)",
                         hint: provider.settings.key.map {
-                            "look at what \($0) names; a provider that wants no key has none here"
+                            "look at what \($0) names; no key is needed where none is set"
                         })
                 }
             }
