@@ -25,6 +25,12 @@ let release: [SwiftSetting] = [.unsafeFlags(["-cross-module-optimization"], .whe
 let hot: [SwiftSetting] = [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
 let hotRooms = ["Crypto", "SQLite", "EventLoop", "TLS", "HTTP", "Core", "Store", "Auth", "Limiter", "Gateway", "Audit"]
 
+/// Addresses of other libraries' functions are found at the start and cannot be written to afterwards (full RELRO, ld(1)):
+/// whoever could write anywhere would bend a call by them.
+let hardened: [LinkerSetting] = [
+    .unsafeFlags(["-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "-z", "-Xlinker", "now"])
+]
+
 /// Targets of one layer below `Sources/Modules`, each with its tests in `Tests/<name>Tests`.
 struct Room {
     let name: String
@@ -108,7 +114,7 @@ let application: [Target] =
     [
         .executableTarget(
             name: "Appliance", dependencies: (everything + ["CLinux"]).map { .init(stringLiteral: $0) },
-            path: "Sources/Appliance", swiftSettings: settings + release),
+            path: "Sources/Appliance", swiftSettings: settings + release, linkerSettings: hardened),
         // What a test starts and kills.
         .executableTarget(
             name: "StoreLoad", dependencies: (below + ["Store", "Support"]).map { .init(stringLiteral: $0) },
