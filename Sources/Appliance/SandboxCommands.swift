@@ -35,8 +35,13 @@ struct SandboxCommands {
             Terminal.print(Terminal.table(["LAYER", ""], rows))
         }
         guard found.troubles.isEmpty else {
+            let isGroupless = found.enforcement.contains { $0.by == "partial" }
             throw CommandFailure(
-                "this host cannot keep what a sandbox promises: " + found.troubles.joined(separator: "; "))
+                "this host cannot keep what a sandbox promises: " + found.troubles.joined(separator: "; "),
+                // A shell shares its group with what it starts, and such a group cannot be divided (cgroups(7)).
+                hint: isGroupless
+                    ? "a shell has no control group to give: systemd-run --scope -p Delegate=yes gatehouse sandbox check"
+                    : nil)
         }
     }
 

@@ -23,7 +23,6 @@ import pages  # noqa: E402
 
 REASONS = {
     "needs=package": "installs with apt and speaks to systemd",
-    "needs=namespaces": "needs a host that lets boxes be made; run where there is one",
 }
 PAGES = sorted(pages.MANUAL.glob("*.md"))
 

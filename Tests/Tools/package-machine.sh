@@ -48,7 +48,7 @@ folder = Path(sys.argv[2])
 folder.mkdir()
 for page in sorted(pages.MANUAL.glob("*.md")):
     for number, (kind, information, lines) in enumerate(pages.blocks(page.read_text())):
-        if kind == "fence" and information in ("sh needs=package", "sh needs=namespaces"):
+        if kind == "fence" and information == "sh needs=package":
             (folder / f"{page.stem}.{number:03}").write_text("set -e\n" + "\n".join(lines) + "\n")
 assert len(list(folder.iterdir())) > 5
 BLOCKS
