@@ -26,9 +26,10 @@ let hot: [SwiftSetting] = [.unsafeFlags(["-enforce-exclusivity=unchecked"], .whe
 let hotRooms = ["Crypto", "SQLite", "EventLoop", "TLS", "HTTP", "Core", "Store", "Auth", "Limiter", "Gateway", "Audit"]
 
 /// Addresses of other libraries' functions are found at the start and cannot be written to afterwards (full RELRO, ld(1)):
-/// whoever could write anywhere would bend a call by them.
+/// whoever could write anywhere would bend a call by them. By the toolchain's own linker: what stands in its place differs from
+/// one Debian to the next, and the one of Debian 13 leaves that out, asked or not.
 let hardened: [LinkerSetting] = [
-    .unsafeFlags(["-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "-z", "-Xlinker", "now"])
+    .unsafeFlags(["-use-ld=lld", "-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "-z", "-Xlinker", "now"])
 ]
 
 /// Targets of one layer below `Sources/Modules`, each with its tests in `Tests/<name>Tests`.
