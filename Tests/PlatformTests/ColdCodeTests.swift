@@ -11,6 +11,8 @@ import Testing
             ("7f3c5a000000-7f3c5a100000 rwxp 00002000 fe:00 123456                     /usr/lib/libc.so.6", nil),
             ("7f3c5a000000-7f3c5a100000 rw-p 00002000 fe:00 123456                     /usr/lib/libc.so.6", nil),
             ("7f3c5a000000-7f3c5a100000 r--p 00002000 fe:00 123456                     /usr/lib/libc.so.6", nil),
+            ("1000-3000 r--p 00000000 08:01 7                     /usr/bin/gatehouse", 0x2000),
+            ("1000-3000 rw-p 00000000 08:01 7                     /usr/bin/gatehouse", nil),
             ("7ffd1c5f4000-7ffd1c5f6000 r-xp 00000000 00:00 0                          [vdso]", nil),
             ("7f3c5a000000-7f3c5a100000 r-xp 00000000 00:00 0", nil),
             ("7f3c5a100000-7f3c5a000000 r-xp 00002000 fe:00 123456 /usr/lib/libc.so.6", nil),

@@ -9,8 +9,10 @@ package enum ColdCode {
     /// Gives back the pages of all code in memory, the program's and its libraries'. What is run from then on comes back from
     /// the page cache as it is run; configuration, migrations and the like, which a server runs once, do not.
     ///
-    /// Only mappings of files that can be executed and not written: of those a process has no copy of its own that could be
-    /// lost (madvise(2), MADV_DONTNEED). Where anything is unexpected nothing happens: it is memory alone.
+    /// Only mappings of files of which a process has no copy of its own that could be lost (madvise(2), MADV_DONTNEED): what can
+    /// be executed and not written, and what can only be read from a file's beginning on, where a linker that keeps code and
+    /// constants apart puts these. What was relocated and then closed to writing (RELRO) stands further back, and stays. Where
+    /// anything is unexpected nothing happens: it is memory alone.
     package static func giveBack() {
         guard let map = try? AtomicFile.read(path: "/proc/self/maps", bytesMax: mapBytesMax) else { return }
         for line in map.split(separator: UInt8(ascii: "\n")) {
@@ -21,13 +23,17 @@ package enum ColdCode {
         }
     }
 
-    /// The addresses of a mapping that is a file's code; nil for any other line of /proc/PID/maps (proc(5)).
+    /// The addresses of a mapping that is a file's code or constants; nil for any other line of /proc/PID/maps (proc(5)).
     static func code(in line: ArraySlice<UInt8>) -> Range<UInt>? {
         // 7f3c5a000000-7f3c5a100000 r-xp 00002000 fe:00 123456      /usr/lib/libc.so.6
         let words = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
-        guard words.count == 6, words[1].elementsEqual("r-xp".utf8), words[5].contains(UInt8(ascii: "/")),
-            !words[4].elementsEqual("0".utf8)
-        else { return nil }
+        guard words.count == 6, words[5].contains(UInt8(ascii: "/")), !words[4].elementsEqual("0".utf8) else {
+            return nil
+        }
+        let isFirst = words[2].allSatisfy { $0 == UInt8(ascii: "0") }
+        guard words[1].elementsEqual("r-xp".utf8) || (words[1].elementsEqual("r--p".utf8) && isFirst) else {
+            return nil
+        }
         let ends = words[0].split(separator: UInt8(ascii: "-")).map {
             UInt(String(decoding: $0, as: UTF8.self), radix: 16)
         }
