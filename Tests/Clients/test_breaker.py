@@ -32,6 +32,15 @@ def ask(caller, text, model="openai-small"):
     return caller.post("/v1/chat/completions", json=body)
 
 
+def assert_it_heals(caller, upstream):
+    """After six calls that tripped it: one probe passes, two more close it, and then everything goes through."""
+    deadline = time.monotonic() + 20
+    while ask(caller, "hello").status_code == 503 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [ask(caller, "hello").status_code for _ in range(5)] == [200] * 5
+    assert len(upstream.requests) == 6 + 1 + 5
+
+
 def test_a_provider_that_fails_is_left_alone_until_it_has_healed(server, caller, upstream):
     for _ in range(6):
         assert ask(caller, "/fail 500\nno").status_code == 502
@@ -82,12 +91,7 @@ def test_a_provider_that_hangs_or_is_late_is_left_alone_until_it_has_healed(make
                 answer = ask(caller, "hello")
                 assert answer.json()["error"]["code"] == "circuit_open" and int(answer.headers["retry-after"]) >= 1
             assert len(upstream.requests) == 6
-            deadline = time.monotonic() + 20
-            while ask(caller, "hello").status_code == 503 and time.monotonic() < deadline:
-                time.sleep(0.1)
-            # One probe passed, two more close it, and then everything goes through.
-            assert [ask(caller, "hello").status_code for _ in range(5)] == [200] * 5
-            assert len(upstream.requests) == 6 + 1 + 5
+            assert_it_heals(caller, upstream)
 
 
 # What began well and ends badly: words that stop coming, a connection that is cut, words that never end.
@@ -118,11 +122,7 @@ def test_a_provider_that_breaks_off_in_mid_stream_is_left_alone_until_it_has_hea
                 assert refusal.status_code == 503 and refusal.json()["error"]["code"] == "circuit_open"
                 assert int(refusal.headers["retry-after"]) >= 1
             assert len(upstream.requests) == 6
-            deadline = time.monotonic() + 20
-            while ask(caller, "hello").status_code == 503 and time.monotonic() < deadline:
-                time.sleep(0.1)
-            assert [ask(caller, "hello").status_code for _ in range(5)] == [200] * 5
-            assert len(upstream.requests) == 6 + 1 + 5
+            assert_it_heals(caller, upstream)
 
 
 def test_what_clients_do_wrong_trips_nothing(caller, upstream):
