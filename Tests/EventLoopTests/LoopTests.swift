@@ -49,6 +49,46 @@ struct LoopTests {
         #expect(EventLoop.current == nil)
     }
 
+    /// What hashes passwords stands behind the loops, also where their processor is never idle, and is not starved there.
+    @Test func `work in the background steps behind, and a busy loop leaves room for it alone`() throws {
+        try onLoop { loop in
+            let usual = try Worker(name: "usual", queueMax: 1)
+            let policy = try await usual.run { sched_getscheduler(0) }
+            #expect(policy == SCHED_OTHER)
+            usual.stop()
+
+            let isDone = Flag()
+            loop.spawn { while !isDone.isSet { await loop.yield() } }
+            let atFirst = loop.lastRest
+            await loop.sleep(.milliseconds(100))
+            #expect(loop.lastRest == atFirst)
+
+            let background = try Worker(name: "background", queueMax: 1, isBackground: true)
+            var rests: Set<Instant> = []
+            let isComputed = Flag()
+            loop.spawn {
+                // Some fifty rests of which three would do: the machine has other work.
+                let policy = try? await background.run {
+                    usleep(250_000)
+                    return sched_getscheduler(0)
+                }
+                // SCHED_IDLE, which glibc names to GNU sources only.
+                #expect(policy == 5)
+                isComputed.isSet = true
+            }
+            while !isComputed.isSet {
+                rests.insert(loop.lastRest)
+                await loop.yield()
+            }
+            #expect(rests.count > 3)
+            let atLast = loop.lastRest
+            await loop.sleep(.milliseconds(100))
+            #expect(loop.lastRest == atLast)
+            isDone.isSet = true
+            background.stop()
+        }
+    }
+
     @Test func `tasks that wake each other do not starve timers`() throws {
         try onLoop { loop in
             let isDone = Flag()

@@ -56,6 +56,8 @@ import Synchronization
     /// Counts turns; wraps around.
     private(set) var turn: UInt64 = 0
     private var cachedNow = Instant.now()
+    /// When others last had this thread's processor.
+    private(set) var lastRest = Instant.now()
 
     /// Makes a loop that nobody runs yet. What is posted until then waits.
     package init(name: String) throws(Errno) {
@@ -225,12 +227,14 @@ extension EventLoop {
 
     private func takeTurn(mayWait: Bool) {
         turn &+= 1
+        let waited = BackgroundWork.isWaiting ? leaveRoom() : nil
         let timeout = mayWait && isAtRest ? timers.millisecondsUntilFirst() : 0
         // SAFETY: the buffer holds `eventsPerTurn` events and lives as long as the loop.
         let count = unsafe clinux_epoll_wait(
             epoll.rawValue, events, CInt(EventLoopLimits.eventsPerTurn), timeout)
         precondition(count >= 0 || errno == EINTR, "epoll_wait failed")
         cachedNow = .now()
+        if let waited, cachedNow - waited >= BackgroundWork.rest { lastRest = cachedNow }
         for index in 0..<Int(max(count, 0)) {
             // SAFETY: the kernel filled the first `count` events.
             dispatch(unsafe clinux_epoll_data(events + index), unsafe clinux_epoll_events(events + index))
@@ -247,6 +251,17 @@ extension EventLoop {
             runReady(max: EventLoopLimits.jobsPerTurn)
         }
         flushHolders()
+    }
+
+    /// Rests for a moment, if there was none for a while: for work that gives way.
+    ///
+    /// - Returns: the time.
+    private func leaveRoom() -> Instant {
+        let now = Instant.now()
+        guard now - lastRest >= BackgroundWork.withoutRestMax else { return now }
+        usleep(UInt32(BackgroundWork.rest.clampedNanoseconds / 1_000))
+        lastRest = .now()
+        return lastRest
     }
 
     private func runReady(max: Int) {

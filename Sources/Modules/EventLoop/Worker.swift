@@ -32,12 +32,20 @@ package final class Worker: Sendable {
     private let threads: [NamedThread]
 
     /// Starts `threads` threads that share one mailbox of at most `queueMax` pieces of work.
-    package init(name: String, queueMax: Int, threads: Int = 1) throws(Errno) {
+    ///
+    /// - Parameter isBackground: whether the work computes for long and gives way to the loops (``BackgroundWork``).
+    package init(name: String, queueMax: Int, threads: Int = 1, isBackground: Bool = false) throws(Errno) {
         precondition(queueMax > 0 && threads > 0)
         let state = Monitor(State())
         var started: [NamedThread] = []
         do throws(Errno) {
-            for _ in 0..<threads { started.append(try NamedThread.start(name: name) { Worker.work(state) }) }
+            for _ in 0..<threads {
+                started.append(
+                    try NamedThread.start(name: name) {
+                        if isBackground { BackgroundWork.stepBehind() }
+                        Worker.work(state, isBackground: isBackground)
+                    })
+            }
         } catch {
             Worker.stop(state)
             throw error
@@ -128,14 +136,14 @@ package final class Worker: Sendable {
         state.signal(all: true)
     }
 
-    private static func work(_ state: Monitor<State>) {
+    private static func work(_ state: Monitor<State>, isBackground: Bool) {
         while true {
             let next: (@Sendable () -> Void)? = state.wait { (state) -> (@Sendable () -> Void)?? in
                 if let work = state.queue.popFirst() { return .some(work) }
                 return state.isStopped ? .some(nil) : nil
             }
             guard let next else { return }
-            next()
+            if isBackground { BackgroundWork.perform(next) } else { next() }
         }
     }
 }

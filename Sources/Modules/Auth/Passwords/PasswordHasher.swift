@@ -3,13 +3,12 @@
 import Core
 import Crypto
 import EventLoop
-import Glibc
 import Platform
 import Synchronization
 
 /// Hashes passwords on threads of its own, a few at a time: a hash takes 128 MiB and some tenths of a second, so whoever
 /// could start as many as he likes could have the machine's memory. At most ``memoryBytesMax`` is taken, whatever comes;
-/// what does not fit into the queue is told to come again.
+/// what does not fit into the queue is told to come again. The threads give way to the loops, which serve everybody else.
 final class PasswordHasher: Sendable {
     /// Who may wait for a thread. With one thread the last of them waits some seven seconds.
     static let waitingMax = 16
@@ -20,7 +19,7 @@ final class PasswordHasher: Sendable {
     private let count = Atomic(0)
 
     init(scrypt: Scrypt, threads: Int) throws(Errno) {
-        worker = try Worker(name: "passwords", queueMax: Self.waitingMax, threads: threads)
+        worker = try Worker(name: "passwords", queueMax: Self.waitingMax, threads: threads, isBackground: true)
         self.threads = threads
         self.scrypt = scrypt
     }
@@ -54,9 +53,7 @@ final class PasswordHasher: Sendable {
     ) async throws(Failure) -> Result {
         do throws(Worker.Failure<CryptoError>) {
             return try await worker.run { [self] () throws(CryptoError) in
-                // The loops serve everybody else meanwhile: they come first. Of this thread alone, setpriority(2).
                 count.add(1, ordering: .relaxed)
-                setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
                 return try body()
             }
         } catch {
@@ -69,6 +66,4 @@ final class PasswordHasher: Sendable {
             }
         }
     }
-
-    private static let niceness: CInt = 10
 }
