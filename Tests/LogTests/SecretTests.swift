@@ -65,6 +65,39 @@ private enum Spelling: CaseIterable {
         #expect(output + scrubber.flush() == whole)
     }
 
+    /// A text is judged in blocks of sixteen places: a secret is found wherever in one it begins, and in whichever of the first
+    /// characters it is escaped.
+    @Test(arguments: Spelling.allCases)
+    fileprivate func `finds a secret at every distance from the beginning and the end of a text`(spelling: Spelling) {
+        let secrets = registry(key)
+        let written = spelling.write(key)
+        for before in 0..<40 {
+            for after in [0, 1, 7, 8, 23, 24, 40] {
+                let (head, tail) = (String(repeating: "x", count: before), String(repeating: "y", count: after))
+                let scrubbed = secrets.scrubbed(head + " " + written + " " + tail)
+                #expect(scrubbed.contains("[redacted]") && scrubbed.hasPrefix(head) && scrubbed.hasSuffix(tail))
+            }
+        }
+    }
+
+    @Test func `finds a secret of which any one character is escaped, wherever it begins`() {
+        let plain = "sk-proj-9aZb0Xq7Lk2m"
+        let secrets = registry(plain)
+        let bytes = Array(plain.utf8)
+        for before in 0..<40 {
+            for place in bytes.indices {
+                for escape in ["%" + Hex.encode([bytes[place]]), "\\u00" + Hex.encode([bytes[place]])] {
+                    var text = Array(repeating: UInt8(ascii: "x"), count: before)
+                    text += bytes[..<place] + Array(escape.utf8) + bytes[(place + 1)...]
+                    text += Array(repeating: UInt8(ascii: "y"), count: 40)
+                    let left = Array(repeating: UInt8(ascii: "x"), count: before)
+                    let right = Array(repeating: UInt8(ascii: "y"), count: 40)
+                    #expect(secrets.scrubbed(text) == left + SecretTests.redacted + right, "\(before) \(place)")
+                }
+            }
+        }
+    }
+
     /// The frame stands, and at most the few characters of base64 that mix with their neighbours are left between.
     private func expectClean(_ bytes: [UInt8], _ spelling: Spelling) {
         let text = String(decoding: bytes, as: UTF8.self)
@@ -154,13 +187,15 @@ private enum Spelling: CaseIterable {
         // Three letters, so that beginnings of secrets are everywhere.
         let secrets = ["abcabcab", "abcabcac", "cabbacab"]
         let registry = registry(secrets[0], secrets[1], secrets[2])
-        for _ in 0..<3000 {
-            let text = (0..<random.below(120)).map { _ in UInt8(97 + random.below(3)) }
+        for round in 0..<3000 {
+            // Some in pieces of many blocks, and some in crumbs.
+            let (textMax, pieceMax) = round % 2 == 0 ? (120, 20) : (600, 300)
+            let text = (0..<random.below(textMax)).map { _ in UInt8(97 + random.below(3)) }
             var scrubber = registry.scrubber()
             var output: [UInt8] = []
             var rest = text[...]
             while !rest.isEmpty {
-                let piece = rest.prefix(1 + random.below(20))
+                let piece = rest.prefix(1 + random.below(pieceMax))
                 output += scrubber.feed(Array(piece))
                 rest = rest.dropFirst(piece.count)
             }

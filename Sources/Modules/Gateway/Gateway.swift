@@ -268,15 +268,15 @@ package final class Gateway: Module, PriceBook {
 
     /// Has a call answered by one model, which is asked once more where that is safe.
     private func perform(_ attempt: ModelAttempt) async throws(Fault) -> Reply {
-        let settings = attempt.model.provider.settings
-        if settings.retries > 0 { retries.earn(at: settings.name) }
+        let provider = attempt.model.provider
+        if provider.settings.retries > 0 { retries.earn(at: provider) }
         var number = 0
         while true {
             do throws(Fault) {
                 return try await performOnce(attempt)
             } catch {
                 let request = attempt.call.exchange.request
-                guard let pause = retries.pause(after: error, number, settings),
+                guard let pause = retries.pause(after: error, number, provider),
                     await request.loop.sleep(pause, unless: request.cancellation)
                 else { throw error }
                 number += 1
@@ -295,7 +295,7 @@ package final class Gateway: Module, PriceBook {
             let broken = exchange.figures.brokenOff.map { Breaker.Outcome(Fault($0, ""), isUnwanted: isUnwanted) }
             let time = (exchange.figures.firstByte ?? .now()) - began
             let whole = Breaker.Outcome(beganAfter: time, attempt.model.provider.settings.breaker)
-            breakers.report(broken ?? whole, of: pass, attempt.model, at: .now())
+            breakers.report(broken ?? whole, of: pass, attempt.model, at: exchange.request.loop.now)
             if broken == nil, !isUnwanted { balancer.note(attempt.model, time) }
             return reply
         } catch {

@@ -86,33 +86,78 @@ extension SecretNeedles {
         return findings.ranges.isEmpty && findings.heldFrom == bytes.count
     }
 
-    /// The next place where an occurrence may begin: the only loop that sees every byte.
+    /// The next place where an occurrence may begin.
+    ///
+    /// Sixteen places are judged at a time, by every fourth pair of bytes: where no character is escaped, one of these pairs
+    /// lies within the first five characters of an occurrence, wherever it begins. Only around a pair that some needle has
+    /// there, and among escapes, each byte is looked at.
     private func firstCandidate(in text: Span<UInt8>, from start: Int) -> Int? {
         let last = text.count - 1
         guard start <= last else { return nil }
-        // All reads are in bounds: `index + 1` is at most `last`, and a pair is below 65,536, of which the table has a bit
-        // each. Both buffers live for the length of the closures.
-        return unsafe text.withUnsafeBufferPointer { text in
+        // All reads are in bounds: a block ends before the text does, and a pair is below 65,536, of which the tables have a
+        // bit each. The buffers live for the length of the closures.
+        return unsafe text.withUnsafeBytes { text in
             unsafe pairs.withUnsafeBufferPointer { pairs in
-                var index = start
-                var pair = unsafe Int(text[start])
-                while index < last {
-                    pair = unsafe (pair &<< 8 | Int(text[index &+ 1])) & 0xFFFF
-                    let isMarked = unsafe pairs[pair &>> 6] &>> UInt64(pair & 63) & 1 != 0
-                    if isMarked, unsafe !isWideEscape(text, index, last) { return index }
-                    index &+= 1
+                unsafe innerPairs.withUnsafeBufferPointer { inner in
+                    // Before it nothing begins.
+                    var place = start
+                    while place &+ Self.blockBytes <= text.count {
+                        if unsafe Self.hasEscape(text, place) {
+                            let found = unsafe firstCandidate(text, pairs, from: place, to: place &+ 16)
+                            if let found { return found }
+                        } else {
+                            for probe in 0..<4 {
+                                // Covers the place of the pair and the three before it.
+                                let first = place &+ probe &* 4
+                                let pair = unsafe Int(text.loadUnaligned(fromByteOffset: first &+ 3, as: UInt16.self))
+                                guard unsafe inner[pair &>> 6] &>> UInt64(pair & 63) & 1 != 0 else { continue }
+                                let found = unsafe firstCandidate(text, pairs, from: first, to: first &+ 4)
+                                if let found { return found }
+                            }
+                        }
+                        place &+= 16
+                    }
+                    if let found = unsafe firstCandidate(text, pairs, from: place, to: last) { return found }
+                    return unsafe firsts[Int(text[last])] ? last : nil
                 }
-                return unsafe firsts[Int(text[last])] ? last : nil
             }
         }
+    }
+
+    /// What must be there for sixteen places to be judged at once: the last of them and four more characters, in whole words.
+    private static let blockBytes = 24
+
+    /// Whether one of the ``blockBytes`` bytes from `place` on may begin an escape.
+    @inline(__always)
+    private static func hasEscape(_ text: UnsafeRawBufferPointer, _ place: Int) -> Bool {
+        let first = unsafe text.loadUnaligned(fromByteOffset: place, as: SIMD16<UInt8>.self)
+        let second = unsafe text.loadUnaligned(fromByteOffset: place &+ 8, as: SIMD16<UInt8>.self)
+        let (percent, backslash) = (UInt8(ascii: "%"), UInt8(ascii: "\\"))
+        let found = (first .== percent) .| (first .== backslash) .| (second .== percent) .| (second .== backslash)
+        let words = unsafe unsafeBitCast(found, to: SIMD2<UInt64>.self)
+        return words[0] | words[1] != 0
+    }
+
+    /// The same, byte by byte, for the places from `start` to below `end`, which is the last byte's at most.
+    @inline(__always)
+    private func firstCandidate(
+        _ text: UnsafeRawBufferPointer, _ pairs: UnsafeBufferPointer<UInt64>, from start: Int, to end: Int
+    ) -> Int? {
+        var index = start
+        while index < end {
+            let pair = unsafe Int(text.loadUnaligned(fromByteOffset: index, as: UInt16.self).byteSwapped)
+            let isMarked = unsafe pairs[pair &>> 6] &>> UInt64(pair & 63) & 1 != 0
+            if isMarked, unsafe !isWideEscape(text, index) { return index }
+            index &+= 1
+        }
+        return nil
     }
 
     /// True for `\u` with a number beyond 255, as in most of a text that JSON escapes: no secret begins so. Such texts are
     /// full of them, so they are told apart without the cost of a try.
     @inline(__always)
-    private func isWideEscape(_ text: UnsafeBufferPointer<UInt8>, _ index: Int, _ last: Int) -> Bool {
-        // Called with `index` below `last`, the text's last index; what is read behind it is at most there.
-        guard index &+ 3 <= last else { return false }
+    private func isWideEscape(_ text: UnsafeRawBufferPointer, _ index: Int) -> Bool {
+        guard index &+ 3 < text.count else { return false }
         let zero = UInt8(ascii: "0")
         return unsafe text[index] == UInt8(ascii: "\\") && text[index &+ 1] == UInt8(ascii: "u")
             && (text[index &+ 2] != zero || text[index &+ 3] != zero)

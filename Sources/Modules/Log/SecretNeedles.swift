@@ -39,6 +39,8 @@ package final class SecretNeedles: Sendable {
     let starts: [Int]
     /// A bit for each pair of bytes that may begin an occurrence: 8 KiB, one look for each byte of a text.
     let pairs: [UInt64]
+    /// The same for pairs within the first five characters of a needle, the second byte's bits above the first's.
+    let innerPairs: [UInt64]
     /// The same for a last byte, whose neighbour is not known yet.
     let firsts: [Bool]
 
@@ -50,6 +52,7 @@ package final class SecretNeedles: Sendable {
         starts = builder.buckets.reduce(into: [0]) { starts, bucket in starts.append((starts.last ?? 0) + bucket.count)
         }
         pairs = builder.pairs
+        innerPairs = builder.innerPairs
         firsts = builder.firsts
         pool = SecretBytes(taking: &builder.pool)
     }
@@ -77,6 +80,7 @@ private struct Builder {
     var needles: [SecretNeedles.Needle] = []
     var buckets = [[Int]](repeating: [], count: 256)
     var pairs = [UInt64](repeating: 0, count: 1024)
+    var innerPairs = [UInt64](repeating: 0, count: 1024)
     var firsts = [Bool](repeating: false, count: 256)
     private var known: Set<[UInt8]> = []
 
@@ -115,6 +119,14 @@ private struct Builder {
             mark(UInt8(ascii: "\\"), before: [UInt8(ascii: "u"), UInt8(ascii: "\\"), first])
         }
         needles.append(needle)
+        for index in 0..<4 {
+            for first in Builder.cases(of: form[index], ignoresCase) {
+                for second in Builder.cases(of: form[index + 1], ignoresCase) {
+                    let pair = Int(second) << 8 | Int(first)
+                    innerPairs[pair >> 6] |= 1 << UInt64(pair & 63)
+                }
+            }
+        }
     }
 
     private mutating func mark(_ first: UInt8, before seconds: [UInt8]) {

@@ -4,6 +4,7 @@ import Configuration
 import Core
 import HTTP
 import Platform
+import Synchronization
 import TLS
 
 /// A model and the provider behind it. Never changes; a class, since every call refers to it and its settings are many.
@@ -14,6 +15,8 @@ final class Model: Sendable {
     let upstream: UpstreamModel
     /// The fields of an answer that name it and its provider, laid out once.
     let answerFields: Fields
+    /// Its breaker, which ``Breakers`` keeps over reloads; empty before its first call.
+    let breaker = AtomicLazyReference<SharedBreaker>()
 
     var name: String { settings.name }
 
@@ -41,6 +44,8 @@ final class Provider: Sendable {
     let tls: TLSClientContext?
     /// Where its routes are, in the order of the routes.
     private let targets: [String]
+    /// How often it may be asked once more, which ``Retries`` keeps over reloads; empty before its first call.
+    let retries = AtomicLazyReference<SharedRetryBudget>()
 
     var name: String { settings.name }
     var kind: ProviderKind { settings.kind }

@@ -152,8 +152,7 @@ extension Gateway {
         _ request: ChatRequest, _ model: Model, _ client: HTTPClient, _ needles: SecretNeedles, _ exchange: Exchange,
         _ receive: (ChatEvent) async -> Bool
     ) async throws(Fault) {
-        let settings = model.provider.settings
-        if settings.retries > 0 { retries.earn(at: settings.name) }
+        if model.provider.settings.retries > 0 { retries.earn(at: model.provider) }
         var (number, hasBegun) = (0, false)
         while true {
             do throws(Fault) {
@@ -162,7 +161,7 @@ extension Gateway {
                     return await receive(event)
                 }
             } catch {
-                guard !hasBegun, let pause = retries.pause(after: error, number, settings),
+                guard !hasBegun, let pause = retries.pause(after: error, number, model.provider),
                     await exchange.request.loop.sleep(pause, unless: exchange.request.cancellation)
                 else { throw error }
                 number += 1

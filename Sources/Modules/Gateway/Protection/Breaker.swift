@@ -89,7 +89,8 @@ struct Breaker: Sendable {
 
     /// - Parameter chance: from 0 to 1: of several gateways that were shut out together not all come back at one moment.
     mutating func report(
-        _ outcome: Outcome, of decision: Decision, at now: Instant, _ rules: BreakerRules, chance: Double
+        _ outcome: Outcome, of decision: Decision, at now: Instant, _ rules: BreakerRules,
+        chance: @autoclosure () -> Double
     ) {
         if decision == .probe { probeSince = nil }
         guard outcome != .neither else { return }
@@ -99,8 +100,8 @@ struct Breaker: Sendable {
             let (calls, failures) = counted(at: now)
             guard rules.failurePercent > 0, calls >= rules.callsMin, failures * 100 >= calls * rules.failurePercent
             else { return }
-            open(at: now, rules, chance)
-        case (.halfOpen, .probe) where outcome == .failed: open(at: now, rules, chance)
+            open(at: now, rules, chance())
+        case (.halfOpen, .probe) where outcome == .failed: open(at: now, rules, chance())
         case (.halfOpen(let succeeded), .probe):
             guard succeeded + 1 < BreakerRules.probes else { return close() }
             state = .halfOpen(succeeded: succeeded + 1)

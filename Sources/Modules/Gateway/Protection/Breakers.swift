@@ -5,7 +5,13 @@ import JSON
 import Platform
 import Synchronization
 
-/// The breakers of all models, shared by all loops. They outlive a reload: a provider that is down stays down.
+/// The breaker of one model at one provider, shared by all loops.
+final class SharedBreaker: Sendable {
+    // Guards the breaker.
+    let state = Mutex(Breaker())
+}
+
+/// The breakers of all models. They outlive a reload: a provider that is down stays down.
 final class Breakers: Sendable {
     private struct Name: Hashable {
         let provider: String
@@ -13,7 +19,7 @@ final class Breakers: Sendable {
     }
 
     // Guards the table; there are as many as the configuration has had models.
-    private let breakers = Mutex<[Name: Breaker]>([:])
+    private let breakers = Mutex<[Name: SharedBreaker]>([:])
 
     /// A call that was let through. ``Breakers/report(_:of:_:at:)`` must follow.
     struct Pass: Sendable {
@@ -23,7 +29,7 @@ final class Breakers: Sendable {
     /// - Throws: `circuit_open`, with when to come back.
     func enter(_ model: Model, at now: Instant) throws(Fault) -> Pass {
         guard model.provider.settings.breaker.failurePercent > 0 else { return Pass(decision: .pass) }
-        let decision = breakers.withLock { $0[name(model), default: Breaker()].admit(at: now) }
+        let decision = breaker(of: model).state.withLock { $0.admit(at: now) }
         guard case .refuse(let wait) = decision else { return Pass(decision: decision) }
         let milliseconds = max(1, wait.milliseconds)
         throw Fault(
@@ -34,23 +40,32 @@ final class Breakers: Sendable {
     func report(_ outcome: Breaker.Outcome, of pass: Pass, _ model: Model, at now: Instant) {
         let rules = model.provider.settings.breaker
         guard rules.failurePercent > 0 else { return }
-        let chance = Double.random(in: 0...1)
-        breakers.withLock {
-            $0[name(model), default: Breaker()].report(outcome, of: pass.decision, at: now, rules, chance: chance)
+        breaker(of: model).state.withLock {
+            $0.report(outcome, of: pass.decision, at: now, rules, chance: .random(in: 0...1))
         }
     }
 
-    private func name(_ model: Model) -> Name { Name(provider: model.provider.name, model: model.settings.upstream) }
+    /// The model's breaker, which it is given at its first call.
+    private func breaker(of model: Model) -> SharedBreaker {
+        if let breaker = model.breaker.load() { return breaker }
+        let name = Name(provider: model.provider.name, model: model.settings.upstream)
+        let breaker = breakers.withLock { table in
+            let breaker = table[name] ?? SharedBreaker()
+            table[name] = breaker
+            return breaker
+        }
+        return model.breaker.storeIfNil(breaker)
+    }
 
     /// Whether a call would be refused.
     func isOpen(_ model: Model, at now: Instant) -> Bool {
-        guard case .open(let until)? = breakers.withLock({ $0[name(model)]?.state }) else { return false }
+        guard case .open(let until) = breaker(of: model).state.withLock({ $0.state }) else { return false }
         return now < until
     }
 
     /// How a model is doing, as the operator sees it.
     func json(of model: Model, at now: Instant) -> JSONObject {
-        let breaker = breakers.withLock { $0[name(model)] } ?? Breaker()
+        let breaker = breaker(of: model).state.withLock { $0 }
         let (calls, failures) = breaker.counted(at: now)
         var json: JSONObject = [
             "name": .string(model.name), "state": "closed", "calls": .int(calls), "failures": .int(failures),

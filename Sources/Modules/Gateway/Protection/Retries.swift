@@ -43,21 +43,38 @@ struct RetryBudget: Equatable, Sendable {
     static let pauseMax = Duration.seconds(2)
 }
 
-/// The budgets of all providers, shared by all loops.
+/// The budget of one provider, shared by all loops.
+final class SharedRetryBudget: Sendable {
+    // Guards the budget.
+    let state = Mutex(RetryBudget())
+}
+
+/// The budgets of all providers. They outlive a reload.
 final class Retries: Sendable {
     // Guards the table; there are as many as the configuration has had providers.
-    private let budgets = Mutex<[String: RetryBudget]>([:])
+    private let budgets = Mutex<[String: SharedRetryBudget]>([:])
 
-    func earn(at provider: String) { budgets.withLock { $0[provider, default: RetryBudget()].earn() } }
+    func earn(at provider: Provider) { budget(of: provider).state.withLock { $0.earn() } }
 
     /// How long to wait before the same is asked once more; nil where it is not.
     ///
     /// - Parameter number: of retries made before.
-    func pause(after fault: Fault, _ number: Int, _ settings: ProviderSettings) -> Duration? {
-        guard number < settings.retries, fault.permitsRetry else { return nil }
+    func pause(after fault: Fault, _ number: Int, _ provider: Provider) -> Duration? {
+        guard number < provider.settings.retries, fault.permitsRetry else { return nil }
         let wish = fault.retryAfterMilliseconds.map { Duration.milliseconds($0) }
         guard let pause = RetryBudget.pause(before: number, wish: wish, chance: .random(in: 0...1)) else { return nil }
-        return budgets.withLock { $0[settings.name, default: RetryBudget()].spend() } ? pause : nil
+        return budget(of: provider).state.withLock { $0.spend() } ? pause : nil
+    }
+
+    /// The provider's budget, which it is given at its first call.
+    private func budget(of provider: Provider) -> SharedRetryBudget {
+        if let budget = provider.retries.load() { return budget }
+        let budget = budgets.withLock { table in
+            let budget = table[provider.name] ?? SharedRetryBudget()
+            table[provider.name] = budget
+            return budget
+        }
+        return provider.retries.storeIfNil(budget)
     }
 }
 

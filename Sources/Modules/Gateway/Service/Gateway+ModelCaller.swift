@@ -41,14 +41,13 @@ extension Gateway: ModelCaller {
     private func answerPatiently(
         _ task: ModelTask, _ model: Model, _ receive: (ModelPiece) async -> Bool
     ) async throws(Fault) -> ModelResult {
-        let settings = model.provider.settings
-        if settings.retries > 0 { retries.earn(at: settings.name) }
+        if model.provider.settings.retries > 0 { retries.earn(at: model.provider) }
         var number = 0
         while true {
             do throws(Fault) {
                 return try await answer(task, model, receive)
             } catch {
-                guard let pause = retries.pause(after: error, number, settings),
+                guard let pause = retries.pause(after: error, number, model.provider),
                     await task.loop.sleep(pause, unless: task.cancellation)
                 else { throw error }
                 number += 1
