@@ -50,6 +50,8 @@ class SandboxHouse:
         # Unless a test is about them, no interpreter waits: what is left of a run is then whatever is there.
         settings = {"warm": 0, "warm_modules": [], **(sandbox or {})}
         self.warm = int(settings["warm"]) * (2 if settings["warm_modules"] else 1)
+        # Empty boxes wait in every house, as in everybody's.
+        self.spare = int(settings.get("spare", 2))
         tables: dict[str, Any] = {"sandbox": settings, "gateway": None, **(more or {})}
         # What must not be seen in a box.
         environment = {"CANARY_SECRET_TOKEN": "x", "AWS_SECRET_ACCESS_KEY": "x"}
@@ -174,12 +176,26 @@ class SandboxHouse:
         keeper = self.keeper
         if keeper is None:
             return ["there is no keeper"]
-        found = [f"process {pid} {read(f'/proc/{pid}/cmdline')!r}" for pid in descendants(keeper)]
+        minders, programs = self.boxes(keeper)
         kept = groups(keeper)
-        # A box that waits has two processes, and a group in each hierarchy.
-        if self.warm and len(found) == 2 * self.warm and len({path.name for path in kept}) in (0, self.warm):
+        # A box that waits has its first process, one with an interpreter that other one too, and a group in each hierarchy.
+        waiting = self.warm + self.spare
+        is_whole = (len(minders), len(programs)) == (waiting, self.warm)
+        if is_whole and len({path.name for path in kept}) in (0, waiting):
             return []
-        return found + [str(path) for path in kept]
+        found = [f"process {pid} {read(f'/proc/{pid}/cmdline')!r}" for pid in minders + programs]
+        return [f"of {waiting} boxes that wait:", *found, *map(str, kept)]
+
+    @staticmethod
+    def boxes(keeper: int) -> tuple[list[int], list[int]]:
+        """The first processes of a keeper's boxes, and whatever runs in them."""
+        minders = children(keeper)
+        return minders, [pid for pid in descendants(keeper) if pid not in minders]
+
+    def spares(self) -> list[int]:
+        """First processes that have nothing to mind yet."""
+        assert self.keeper is not None
+        return [pid for pid in self.boxes(self.keeper)[0] if not children(pid)]
 
     def wait_quiet(self, seconds: float = 20) -> None:
         """Nothing of a run may remain; a busy machine takes its time."""

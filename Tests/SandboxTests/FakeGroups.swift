@@ -84,7 +84,7 @@ struct RunGroupTests {
     }
 
     private func make(_ groups: ControlGroups) throws -> RunGroup {
-        try groups.make(run: 3, memoryBytes: 100 << 20, processes: 10, cpuHundredths: 150)
+        try groups.make(run: 3, GroupLimits(memoryBytes: 100 << 20, processes: 10, cpuHundredths: 150))
     }
 
     @Test func `the second version gets every limit of a run`() throws {

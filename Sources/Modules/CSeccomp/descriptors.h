@@ -52,9 +52,10 @@ static inline int cbox_accept_in_place(int fd) {
 // F_ADD_SEALS is behind _GNU_SOURCE: nobody grows, shrinks or writes it any more.
 static inline int cbox_seal(int fd) { return fcntl(fd, 1033, 0x1 | 0x2 | 0x4 | 0x8); }
 
-static inline int cbox_close_from(unsigned int first) {
-    return (int)syscall(SYS_close_range, (long)first, ~0U, 0L);
+static inline int cbox_close_range(unsigned int first, unsigned int last) {
+    return (int)syscall(SYS_close_range, (long)first, (long)last, 0L);
 }
+static inline int cbox_close_from(unsigned int first) { return cbox_close_range(first, ~0U); }
 
 // Control messages are made by macros (cmsg(3)). Sends one message with descriptors.
 static inline long cbox_send(int socket, const void *bytes, unsigned long count, const int *fds, unsigned int fd_count) {

@@ -122,7 +122,7 @@ package final class Sandbox: Module {
                 "cpu": .string(verdict.enforcements.cpu.name), "landlock": .int(verdict.landlock),
             ])
         runner.loop.post {
-            runner.isTrusted = true
+            runner.trust()
             self.askVersions(of: runner)
         }
     }

@@ -16,6 +16,8 @@ struct SandboxSettings: Equatable {
     let queueOfOne: Int
     /// `request_bytes_max`: of the body of a request, files and all.
     let requestBytesMax: Int
+    /// `spare`: empty boxes that wait for a run with the usual limits.
+    let spare: Int
     /// `warm`: interpreters of each kind that wait for a program; `warm_modules`: what those of the second kind have imported.
     let warm: Int
     let warmModules: [String]
@@ -71,6 +73,7 @@ struct SandboxSettings: Equatable {
         queue = try section.takeInt("queue", in: 1...10_000, default: 256)
         queueOfOne = try section.takeInt("queue_of_one", in: 1...10_000, default: 64)
         requestBytesMax = try section.takeSize("request_bytes_max", in: 1024...1 << 28, default: 16 << 20)
+        spare = try section.takeInt("spare", in: 0...SpareBoxes.countMax, default: 2)
         warm = try section.takeInt("warm", in: 0...32, default: 2)
         warmModules = try section.takeStrings("warm_modules", count: 0...16, default: ["numpy", "matplotlib.pyplot"])
         for name in warmModules {

@@ -7,7 +7,11 @@
 // All three are the same binary. The keeper has one thread, so that a child of it goes on in Swift. Its root is not the
 // host's (`KeeperRoot`): what a box copies from it has no path to anything but the system's read-only files.
 //
-// The first process makes the box and then minds it: it reaps, watches time, processor and memory, hears the gateway,
+// The first process makes the box before it knows what that is for (`EmptyBox`), and waits at its door for the one run that it
+// gets. Mostly it was made while the keeper had nothing else to do (`SpareBoxes`); where none waits, one is made for the run. It
+// is the same way for both, so that what holds for one holds for the other.
+//
+// Then it minds the run: it reaps, watches time, processor and memory, hears the gateway,
 // kills everything, gives back the files when nothing else lives, and says how it was. It cannot be seen, traced or
 // signalled from inside, is not in the program's control group, and holds nothing but its pipes. When it dies the kernel
 // kills the rest; it dies with the keeper, and when the gateway's end of its control socket closes.
@@ -28,6 +32,64 @@ struct BoxDescriptors {
     let control: CInt
 }
 
+extension BoxDescriptors {
+    /// The word that comes with them.
+    private static let word: UInt8 = 0x62
+
+    /// Hands a run to a box that waits. False where that box is gone.
+    func give(to door: CInt) -> Bool {
+        var word = Self.word
+        let files = [order, input, output, errors, control]
+        // SAFETY: one byte, and as many descriptors as said.
+        return unsafe cbox_send(door, &word, 1, files, UInt32(files.count)) == 1
+    }
+
+    /// Waits for a run. Nil where the keeper wants nothing of this box any more.
+    init?(from door: CInt) {
+        var word: UInt8 = 0
+        var fds = [CInt](repeating: -1, count: Int(CBOX_DESCRIPTORS_MAX))
+        var fdCount: UInt32 = 0
+        let count = BoxStep.order.retrying {
+            // SAFETY: one byte, and an array as long as said.
+            unsafe cbox_receive(door, &word, 1, &fds, &fdCount, 0)
+        }
+        guard count == 1, word == Self.word, fdCount == 5 else { return nil }
+        (order, input, output, errors, control) = (fds[0], fds[1], fds[2], fds[3], fds[4])
+    }
+}
+
+/// What a box is before it is known what runs in it: everything that every box has.
+struct EmptyBox {
+    /// Where its run comes from.
+    let door: CInt
+    let group: RunGroup
+    let layers: BoxLayers
+    let ids: KeeperIdentity
+
+    /// The first layers, in their order; the first process lives in them.
+    func make() throws(BoxFailure) {
+        try closeOthers()
+        // The keeper's death is ours. One that died before is noticed at the door.
+        try BoxStep.processes.take { cbox_prctl(PR_SET_PDEATHSIG, UInt(SIGKILL), 0) }
+        try enterIdentities()
+        try makeProcesses()
+        try makePlaces()
+        if layers.contains(.network) { try makeNetwork() }
+        try BoxStep.processes.take { cbox_prctl(PR_SET_DUMPABLE, 0, 0) }
+    }
+
+    /// Closes whatever is the keeper's or another box's. The gateway must hear at once that the keeper is gone, and a box that
+    /// waits must hear it at its door: nobody else holds those ends.
+    private func closeOthers() throws(BoxFailure) {
+        var first = UInt32(3)
+        for own in (group.files + [door]).map(UInt32.init).sorted() {
+            if own > first { try BoxStep.descriptors.take { cbox_close_range(first, own - 1) } }
+            first = own + 1
+        }
+        try BoxStep.descriptors.take { cbox_close_from(first) }
+    }
+}
+
 /// A box as its first process makes it.
 struct Box {
     /// Another one when an interpreter that waited has its program.
@@ -35,22 +97,25 @@ struct Box {
     let descriptors: BoxDescriptors
     let group: RunGroup
     let filter: BoxFilter.Program
-    let ids: KeeperIdentity
 
     /// The life of the first process of a box. It never returns.
-    static func run(
-        _ descriptors: BoxDescriptors, group: RunGroup, filter: BoxFilter, ids: KeeperIdentity
-    ) -> Never {
+    static func run(_ empty: EmptyBox, filter: BoxFilter) -> Never {
+        var trouble: BoxFailure?
+        do throws(BoxFailure) {
+            try empty.make()
+        } catch {
+            trouble = error
+        }
+        // Also where it failed: whoever runs something is told why nothing ran.
+        guard let descriptors = BoxDescriptors(from: empty.door) else { _exit(0) }
+        close(empty.door)
         var report = BoxReport()
         do throws(BoxFailure) {
-            // The gateway must hear at once that the keeper is gone: no box holds the keeper's end.
-            close(Keeper.socket)
-            // The keeper's death is ours.
-            try BoxStep.processes.take { cbox_prctl(PR_SET_PDEATHSIG, UInt(SIGKILL), 0) }
+            if let trouble { throw trouble }
             let order = try Self.read(descriptors.order)
             let box = Box(
-                order: order, descriptors: descriptors, group: group,
-                filter: group.isEmpty ? filter.withoutMemoryFiles : filter.whole, ids: ids)
+                order: order, descriptors: descriptors, group: empty.group,
+                filter: empty.group.isEmpty ? filter.withoutMemoryFiles : filter.whole)
             report = try box.live()
         } catch {
             report.end = .setup
@@ -62,11 +127,7 @@ struct Box {
     }
 
     private func live() throws(BoxFailure) -> BoxReport {
-        try enterIdentities(ids)
-        try makeProcesses()
-        try makeRoot(order.limits)
-        if order.layers.contains(.network) { try makeNetwork() }
-        try BoxStep.processes.take { cbox_prctl(PR_SET_DUMPABLE, 0, 0) }
+        try sizePlaces()
         let start = try begin()
         try dropCapabilities()
         var watch = BoxWatch(box: self, start: start)

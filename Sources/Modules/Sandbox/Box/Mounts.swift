@@ -5,12 +5,22 @@ import Glibc
 import Platform
 
 extension Box {
+    /// Gives the writable places the size that this run may have.
+    func sizePlaces() throws(BoxFailure) {
+        let options = "size=\(order.limits.diskBytes),nr_inodes=\(order.limits.inodes)"
+        let flags = CBOX_REMOUNT | EmptyBox.placeFlags
+        try BoxStep.root.take { unsafe cbox_mount(nil, Self.workspace, nil, flags, options) }
+    }
+}
+
+extension EmptyBox {
+    fileprivate static let placeFlags = CBOX_NOSUID | CBOX_NODEV
+
     /// The writable places: one tmpfs for `/tmp`, `/work` and `/dev/shm`, so that its size and its number of files bound all
-    /// of them together.
-    func makeRoot(_ limits: BoxLimits) throws(BoxFailure) {
-        let options = "size=\(limits.diskBytes),nr_inodes=\(limits.inodes),mode=0755"
-        let flags = CBOX_NOSUID | CBOX_NODEV
-        try BoxStep.root.take { unsafe cbox_mount("tmpfs", "/tmp", "tmpfs", flags, options) }
+    /// of them together. There is room for nothing in it until a run says how much it may have.
+    func makePlaces() throws(BoxFailure) {
+        let options = "size=4k,nr_inodes=8,mode=0755"
+        try BoxStep.root.take { unsafe cbox_mount("tmpfs", "/tmp", "tmpfs", Self.placeFlags, options) }
         for (name, place) in [("work", "/work"), ("shm", "/dev/shm"), ("tmp", "/tmp")] {
             try BoxStep.root.take { unsafe mkdir("/tmp/\(name)", 0o700) }
             try BoxStep.root.take { unsafe cbox_mount("/tmp/\(name)", place, nil, CBOX_BIND, nil) }
@@ -29,7 +39,7 @@ extension Box {
     /// A `/proc` of this box's own processes. Before the writable places, under which the empty file is.
     func makeProcesses() throws(BoxFailure) {
         let flags = CBOX_NOSUID | CBOX_NODEV | CBOX_NOEXEC
-        guard order.layers.contains(.processes) else { return }
+        guard layers.contains(.processes) else { return }
         try BoxStep.processes.take { unsafe cbox_mount("proc", "/proc", "proc", flags, "hidepid=2") }
         // Who may read these is decided by user ids that a box does not have; the masks are for a kernel that forgets to ask.
         // By a file that is empty and on a read-only mount: /dev/null would take what is written to sysrq-trigger, and say so.

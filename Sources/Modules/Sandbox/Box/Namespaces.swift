@@ -16,12 +16,6 @@ extension Box {
         return flags
     }
 
-    /// One id inside, and the keeper's behind it: a program that breaks out is nobody.
-    func enterIdentities(_ ids: KeeperIdentity) throws(BoxFailure) {
-        try Self.writeMaps(inside: (Self.userID, Self.userID), outside: (ids.userID, ids.groupID), .identities)
-        try BoxStep.identities.take { unsafe cbox_hostname("sandbox") }
-    }
-
     /// Maps this process's own user namespace (user_namespaces(7)): without setgroups, as the kernel demands of whoever has
     /// no right outside.
     static func writeMaps(
@@ -37,6 +31,14 @@ extension Box {
         let bytes = Array(text.utf8)
         let number = file.rawValue
         try step.take { unsafe Glibc.write(number, bytes, bytes.count) }
+    }
+}
+
+extension EmptyBox {
+    /// One id inside, and the keeper's behind it: a program that breaks out is nobody.
+    func enterIdentities() throws(BoxFailure) {
+        try Box.writeMaps(inside: (Box.userID, Box.userID), outside: (ids.userID, ids.groupID), .identities)
+        try BoxStep.identities.take { unsafe cbox_hostname("sandbox") }
     }
 
     /// `lo`, and nothing else: no other interface, and no route.

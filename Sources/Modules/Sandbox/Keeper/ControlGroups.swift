@@ -90,6 +90,13 @@ struct Hierarchies: Equatable {
     }
 }
 
+/// What the groups of one run hold.
+struct GroupLimits: Equatable {
+    var memoryBytes: Int
+    var processes: Int
+    var cpuHundredths: Int
+}
+
 /// The keeper's groups, and those of its runs.
 struct ControlGroups {
     private struct Base {
@@ -211,7 +218,7 @@ struct ControlGroups {
     }
 
     /// Makes the groups of one run. Any that cannot be made is missing from the answer, which the caller must look at.
-    func make(run number: UInt64, memoryBytes: Int, processes: Int, cpuHundredths: Int) throws(BoxFailure) -> RunGroup {
+    func make(run number: UInt64, _ limits: GroupLimits) throws(BoxFailure) -> RunGroup {
         var group = RunGroup()
         do throws(BoxFailure) {
             for base in bases {
@@ -221,7 +228,7 @@ struct ControlGroups {
                 }
                 defer { close(folder) }
                 group.folders.append((base.folder, name))
-                try Self.set(base.isVersion2, base.controllers, folder, memoryBytes, processes, cpuHundredths)
+                try Self.set(base.isVersion2, base.controllers, folder, limits)
                 try Self.openFiles(base.isVersion2, base.controllers, folder, &group)
             }
         } catch {
@@ -233,8 +240,9 @@ struct ControlGroups {
     }
 
     private static func set(
-        _ isVersion2: Bool, _ controllers: Set<String>, _ folder: CInt, _ memory: Int, _ processes: Int, _ cpu: Int
+        _ isVersion2: Bool, _ controllers: Set<String>, _ folder: CInt, _ limits: GroupLimits
     ) throws(BoxFailure) {
+        let (memory, processes, cpu) = (limits.memoryBytes, limits.processes, limits.cpuHundredths)
         func must(_ text: String, _ name: String) throws(BoxFailure) {
             guard write(text, name, in: folder) else { throw BoxFailure(.group) }
         }

@@ -41,6 +41,9 @@ private struct KeptBox {
 
 private struct KeeperProcess {
     private var boxes: [KeptBox] = []
+    private var spares = SpareBoxes()
+    /// Of the last box: names its groups.
+    private var lastBox: UInt64 = 0
     /// Groups of boxes that ended, whose folders the kernel did not let go of yet.
     private var emptied: [(group: RunGroup, until: Instant)] = []
     private var groups: ControlGroups?
@@ -88,14 +91,22 @@ private struct KeeperProcess {
     private mutating func turn() -> Bool {
         var watched = [pollfd(fd: Keeper.socket, events: Int16(POLLIN), revents: 0)]
         for box in boxes { watched.append(pollfd(fd: box.pidfd, events: Int16(POLLIN), revents: 0)) }
+        let sparesFrom = watched.count
+        for box in spares.waiting { watched.append(pollfd(fd: box.pidfd, events: Int16(POLLIN), revents: 0)) }
         let count = watched.count
         // SAFETY: as many structures as said, alive through the call.
         let ready = unsafe poll(&watched, nfds_t(count), timeoutMilliseconds)
         if ready > 0 {
-            for index in (1..<count).reversed() where watched[index].revents != 0 { bury(at: index - 1) }
+            // Those that died first: no run is given to one of them.
+            for index in (sparesFrom..<count).reversed() where watched[index].revents != 0 {
+                bury(spares.remove(at: index - sparesFrom))
+            }
+            for index in (1..<sparesFrom).reversed() where watched[index].revents != 0 { bury(at: index - 1) }
             if watched[0].revents != 0, !hear() { return false }
         }
         let now = Instant.now()
+        // One in each turn, so that a run that comes meanwhile waits for one at most.
+        if ready == 0, let due = spares.isDue, due <= now { makeSpare() }
         for box in boxes where box.end <= now { cbox_pidfd_kill(box.pidfd) }
         emptied.removeAll { entry in
             var group = entry.group
@@ -105,9 +116,13 @@ private struct KeeperProcess {
     }
 
     private var timeoutMilliseconds: CInt {
-        if !emptied.isEmpty { return 10 }
-        guard let next = boxes.map(\.end).min() else { return -1 }
-        return CInt(clamping: max(1, (next - Instant.now()).clampedMilliseconds + 1))
+        let now = Instant.now()
+        var times = boxes.map(\.end)
+        if !emptied.isEmpty { times.append(now + .milliseconds(10)) }
+        if let due = spares.isDue { times.append(due) }
+        guard let next = times.min() else { return -1 }
+        // At least one: what was killed takes its time to die.
+        return CInt(clamping: max(1, (next - now).clampedMilliseconds + 1))
     }
 
     /// The gateway's next message. False where it is gone, or says what it may not.
@@ -125,6 +140,10 @@ private struct KeeperProcess {
             claim(message)
             return true
         }
+        if message.kind == .spare, fdCount == 0, spares.limits == nil {
+            spares.want(message.d, GroupLimits(message))
+            return true
+        }
         guard message.kind == .run, fdCount == 5 else { return false }
         begin(
             message,
@@ -139,28 +158,73 @@ private struct KeeperProcess {
     }
 
     private mutating func begin(_ message: KeeperMessage, _ descriptors: BoxDescriptors) {
-        guard boxes.count < Keeper.boxesMax, let groups, let filter else {
-            return refuse(message.number, Errno(EAGAIN))
+        guard boxes.count < Keeper.boxesMax else { return refuse(message.number, Errno(EAGAIN)) }
+        spares.noteRun()
+        let limits = GroupLimits(message)
+        // One that waits may have died just now.
+        while let spare = spares.take(limits) {
+            if give(descriptors, to: spare, message) { return }
+            bury(spare)
         }
-        let group: RunGroup
         do throws(BoxFailure) {
-            group = try groups.make(
-                run: message.number, memoryBytes: message.a, processes: message.b, cpuHundredths: message.c)
+            let fresh = try make(limits)
+            if give(descriptors, to: fresh, message) { return }
+            bury(fresh)
+            refuse(message.number, Errno(EAGAIN))
         } catch {
-            return refuse(message.number, error.errno)
+            refuse(message.number, error.errno)
         }
+    }
+
+    /// Makes an empty box, with the groups of a run.
+    private mutating func make(_ limits: GroupLimits) throws(BoxFailure) -> SpareBox {
+        guard let groups, let filter else { throw BoxFailure(.order, Errno(EAGAIN)) }
+        lastBox += 1
+        let doors: DescriptorPair
+        do throws(Errno) {
+            doors = try DescriptorPair.sockets(DescriptorPair.messages)
+        } catch {
+            throw BoxFailure(.descriptors, error)
+        }
+        var group = try groups.make(run: lastBox, limits)
+        let far = doors.far.rawValue
         let pid = cbox_clone(Box.namespaces(layers))
-        if pid == 0 { Box.run(descriptors, group: group, filter: filter, ids: ids) }
+        if pid == 0 { Box.run(EmptyBox(door: far, group: group, layers: layers, ids: ids), filter: filter) }
         let cause = Errno.last
         group.closeFiles()
         guard pid > 0 else {
-            var group = group
             _ = group.remove()
-            return refuse(message.number, cause)
+            throw BoxFailure(.processes, cause)
         }
+        return SpareBox(pid: pid, pidfd: cbox_pidfd(pid), door: doors.near.release(), group: group, limits: limits)
+    }
+
+    private mutating func makeSpare() {
+        guard let limits = spares.limits else { return }
+        do throws(BoxFailure) {
+            spares.add(try make(limits))
+        } catch {
+            spares.noteFailure()
+        }
+    }
+
+    /// Gives a box its run, which is the only one that it gets. False where it is dead.
+    private mutating func give(_ descriptors: BoxDescriptors, to spare: SpareBox, _ message: KeeperMessage) -> Bool {
+        guard descriptors.give(to: spare.door) else { return false }
+        close(spare.door)
         let end = Instant.now() + .milliseconds(message.d) + Keeper.grace
         boxes.append(
-            KeptBox(number: message.number, pid: pid, pidfd: cbox_pidfd(pid), group: group, end: end))
+            KeptBox(number: message.number, pid: spare.pid, pidfd: spare.pidfd, group: spare.group, end: end))
+        return true
+    }
+
+    /// Ends a box that nobody was given, or finds it dead.
+    private mutating func bury(_ spare: SpareBox) {
+        close(spare.door)
+        cbox_pidfd_kill(spare.pidfd)
+        boxes.append(
+            KeptBox(number: 0, pid: spare.pid, pidfd: spare.pidfd, group: spare.group, end: .now()))
+        bury(at: boxes.count - 1)
     }
 
     /// A box that ended: its first process is dead, and with it every other.
@@ -171,10 +235,12 @@ private struct KeeperProcess {
         _ = BoxStep.none.retrying { unsafe waitpid(box.pid, &status, 0) }
         close(box.pidfd)
         if !box.group.remove() { emptied.append((box.group, Instant.now() + .seconds(5))) }
+        spares.noteEnd()
     }
 
     private mutating func end() {
         for box in boxes { cbox_pidfd_kill(box.pidfd) }
+        for spare in spares.removeAll() { bury(spare) }
         let deadline = Instant.now() + .seconds(3)
         while !boxes.isEmpty { bury(at: boxes.count - 1) }
         while !emptied.isEmpty, Instant.now() < deadline {
@@ -195,6 +261,12 @@ private struct KeeperProcess {
         let bytes = message.encoded
         // SAFETY: the array is as long as said. A gateway that is gone is noticed at the next turn.
         unsafe _ = send(Keeper.socket, bytes, bytes.count, CBOX_NO_SIGNAL)
+    }
+}
+
+extension GroupLimits {
+    fileprivate init(_ message: KeeperMessage) {
+        self.init(memoryBytes: message.a, processes: message.b, cpuHundredths: message.c)
     }
 }
 

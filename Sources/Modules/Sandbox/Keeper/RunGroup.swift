@@ -74,15 +74,18 @@ struct RunGroup {
     var processes: Int? { SmallFile.number(processesCurrent) }
     var processesPeak: Int? { SmallFile.number(processesPeakFile) }
 
-    /// Closes its files. The folders stay.
-    func closeFiles() {
-        let files =
+    /// Those that are open.
+    var files: [CInt] {
+        let all =
             members + [
                 processes2, folder2, cpuUsage, memoryEvents, memoryPeak, processesEvents, processesCurrent,
                 processesPeakFile,
             ]
-        for file in files where file >= 0 { close(file) }
+        return all.filter { $0 >= 0 }
     }
+
+    /// Closes its files. The folders stay.
+    func closeFiles() { for file in files { close(file) } }
 
     /// Removes the folders; false where one is still in use.
     mutating func remove() -> Bool {

@@ -136,7 +136,7 @@ final class KeeperLink: @unchecked Sendable {
             state = .failed(BoxStep(rawValue: message.a) ?? .none, Errno(CInt(truncatingIfNeeded: message.b)))
             changed(state)
         case .refused: refused(message.number, Errno(CInt(truncatingIfNeeded: message.a)))
-        case .hello, .run, .claim: die()
+        case .hello, .run, .claim, .spare: die()
         }
     }
 

@@ -31,6 +31,8 @@ final class Runner: @unchecked Sendable {
     let loop: EventLoop
     private let log: Logger
     private let cpuHundredths: Int
+    private let spare: Int
+    private let standard: BoxLimits
     private let systemSocket: String?
     private var link: KeeperLink?
     private var queue: RunQueue<String, Waiting>
@@ -38,7 +40,7 @@ final class Runner: @unchecked Sendable {
     private var warm: WarmPool?
     private var lastNumber: UInt64 = 0
     /// Whether the self-test held; nothing of anybody's runs before.
-    var isTrusted = false
+    private(set) var isTrusted = false
     private(set) var enforcements = Enforcements()
     private(set) var landlock = 0
     /// Called when the keeper's state is known.
@@ -59,6 +61,8 @@ final class Runner: @unchecked Sendable {
         self.loop = loop
         self.log = log
         cpuHundredths = settings.cpuHundredths
+        spare = settings.spare
+        standard = settings.standard
         systemSocket = settings.keeper
         queue = RunQueue(parallelMax: parallel, waitingMax: settings.queue, waitingOfOneMax: settings.queueOfOne)
     }
@@ -83,7 +87,23 @@ final class Runner: @unchecked Sendable {
         }
         onState?(state)
         advance()
-        if case .ready = state { warm?.refill() }
+        if case .ready = state {
+            keepSpare()
+            warm?.refill()
+        }
+    }
+
+    /// The self-test held: runs are taken from now on.
+    func trust() {
+        isTrusted = true
+        keepSpare()
+    }
+
+    /// Has the keeper hold boxes ready for runs with the usual limits.
+    private func keepSpare() {
+        guard isTrusted, spare > 0 else { return }
+        _ = link?.send(
+            KeeperMessage(.spare, a: standard.memoryBytes, b: standard.processes, c: cpuHundredths, d: spare), [])
     }
 
     /// Keeps interpreters ready from now on.

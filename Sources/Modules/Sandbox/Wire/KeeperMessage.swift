@@ -6,22 +6,24 @@
 ///                        run     after the keeper's ready; with five descriptors: the order, the program's input, output
 ///                                and errors, and the box's control socket
 ///                        claim   after a run whose order waits: its number, and the time that it has from now on
+///                        spare   after the keeper's ready, once: how many boxes are to wait for runs with which limits
 ///     keeper → gateway   ready   the answer to hello: how each limit is enforced
 ///                        failed  in the place of ready: a step and its errno
 ///                        refused a run that could not be begun: its number and the errno
 ///
 /// A message that may not be asked then ends the keeper, and with it every box.
 struct KeeperMessage: Equatable, Sendable {
-    enum Kind: UInt64 { case hello = 1, run, ready, failed, refused, claim }
+    enum Kind: UInt64 { case hello = 1, run, ready, failed, refused, claim, spare }
 
     var kind: Kind
     /// Of the run.
     var number: UInt64 = 0
-    /// For `run`: memory, processes, hundredths of a processor. For `ready`: see `Enforcement`. For `failed`: step, errno.
+    /// For `run` and `spare`: memory, processes, hundredths of a processor. For `ready`: see `Enforcement`. For `failed`: step, errno.
     var a = 0
     var b = 0
     var c = 0
-    /// For `run` and `claim`: wall time in milliseconds, after which, and some time more, the keeper itself kills the box.
+    /// For `run` and `claim`: wall time in milliseconds, after which, and some time more, the keeper itself kills the box. For
+    /// `spare`: how many.
     var d = 0
 
     static let byteCount = 48
