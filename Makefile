@@ -27,7 +27,7 @@ PYTHON := .venv-clients/bin/python
 export GATEHOUSE_SANDBOX_VENV ?= $(if $(filter 0,$(shell id -u)),/opt/gatehouse-test-venv,$(HOME)/.cache/gatehouse-test-venv)
 
 .PHONY: help run build release deb prove-deb test test-swift test-clients prove bench check format clean packages packages-test packages-deb shims
-.PHONY: fuzz fuzz-build fuzz-merge sanitize store-bench profile
+.PHONY: fuzz fuzz-build fuzz-merge sanitize store-bench limiter-bench profile
 
 help: ## What can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,11 +73,14 @@ prove: packages-test shims venvs ## The random and timing tests again, longer, a
 	$(MAKE) sanitize
 	if [ "$$(id -u)" = 0 ]; then $(MAKE) prove-deb; else echo 'make: the virtual machines are for root: make prove-deb'; fi
 
-bench: packages-bench release store-bench venv-litellm venv-sandbox ## Speed beside nginx and LiteLLM, some fifteen minutes; QUICK=1, ONLY=latency, WRITE=1 (README)
+bench: packages-bench release store-bench limiter-bench venv-litellm venv-sandbox ## Speed beside nginx and LiteLLM, some fifteen minutes; QUICK=1, ONLY=latency, WRITE=1 (README)
 	python3 Tests/Bench/bench.py $(if $(QUICK),--quick) $(if $(ONLY),--only '$(ONLY)') $(if $(WRITE),--write)
 
 store-bench: packages shims $(STAMPS)/profile
 	$(RELEASE) $(PROFILE_USE) --product StoreBench
+
+limiter-bench: packages shims $(STAMPS)/profile
+	$(RELEASE) $(PROFILE_USE) --product LimiterBench
 
 profile: packages-bench shims ## Count anew what is often in a server's day, for the compiler: some ten minutes
 	$(RELEASE) --scratch-path .build/profile -Xswiftc -Xfrontend -Xswiftc -ir-profile-generate \

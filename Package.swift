@@ -110,6 +110,9 @@ func fuzzer(_ name: String) -> Target {
         name: "\(name)Fuzz", dependencies: ["FuzzProperties"], path: "Tests/Fuzz/\(name)", swiftSettings: settings)
 }
 
+/// Programs that a module's tests start.
+let beside = ["Store": ["StoreLoad"], "Limiter": ["LimiterBench"]]
+
 /// What is delivered, and its tests.
 let application: [Target] =
     [
@@ -123,13 +126,16 @@ let application: [Target] =
         .executableTarget(
             name: "StoreBench", dependencies: (below + ["Store", "Support"]).map { .init(stringLiteral: $0) },
             path: "Tests/StoreBench", swiftSettings: settings + release),
+        .executableTarget(
+            name: "LimiterBench", dependencies: (below + ["Limiter", "Support"]).map { .init(stringLiteral: $0) },
+            path: "Tests/LimiterBench", swiftSettings: settings + release),
         // What a test lets look through a data directory.
         .executableTarget(
             name: "StoreSweep", dependencies: (below + ["Store", "Support"]).map { .init(stringLiteral: $0) },
             path: "Tests/StoreSweep", swiftSettings: settings),
     ]
     + rooms.map { tests($0.name, [$0.name, "Support"] + $0.needs + ($0.name == "HTTP" ? ["Crypto"] : [])) }
-    + modules.map { tests($0, [$0, "Support"] + ($0 == "Store" ? ["StoreLoad"] : []) + below) }
+    + modules.map { tests($0, [$0, "Support"] + (beside[$0] ?? []) + below) }
     + [
         tests("Appliance", ["Appliance", "Support"] + everything), tests("Fuzz", ["FuzzProperties", "Support"]),
         tests("Planted", ["Platform", "Support"]),

@@ -22,15 +22,19 @@ class Table:
     note: str = ""
     data: Any = None
     """The figures behind the table, for the JSON."""
+    more: list[Table] = dataclasses.field(default_factory=list)
+    """Others of the same section, which stand below it."""
 
     def markdown(self) -> str:
         lines = ["| " + " | ".join(self.columns) + " |", "|---|" + "---:|" * (len(self.columns) - 1)]
         lines += ["| " + " | ".join(row) + " |" for row in self.rows]
-        return f"**{self.title}**\n\n" + "\n".join(lines) + (f"\n\n{self.note}" if self.note else "")
+        own = f"**{self.title}**\n\n" + "\n".join(lines) + (f"\n\n{self.note}" if self.note else "")
+        return "\n\n".join([own, *(table.markdown() for table in self.more)])
 
     @property
     def missed(self) -> list[str]:
-        return [f"{self.title}: {row[0]}" for row in self.rows if any(MISSED in cell for cell in row)]
+        own = [f"{self.title}: {row[0]}" for row in self.rows if any(MISSED in cell for cell in row)]
+        return own + [line for table in self.more for line in table.missed]
 
 
 @dataclasses.dataclass

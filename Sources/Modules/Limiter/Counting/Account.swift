@@ -270,7 +270,7 @@ final class Account: @unchecked Sendable {
 }
 
 /// What is left of one limit.
-struct Standing: Equatable, Sendable {
+package struct Standing: Equatable, Sendable {
     enum Limiter: Equatable, Sendable {
         case rate(Rate)
         case concurrency

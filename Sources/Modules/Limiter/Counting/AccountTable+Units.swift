@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Core
-import Platform
+package import Platform
 import Synchronization
 
 extension AccountTable {
     /// For whom work is charged, beside the whole server.
-    struct Payers {
+    package struct Payers {
         let pair: Pair
         var node: NodeID?
         var user: EndUser?
         var address: AddressBlock?
+
+        package init(pair: Pair, node: NodeID? = nil, user: EndUser? = nil, address: AddressBlock? = nil) {
+            (self.pair, self.node, self.user, self.address) = (pair, node, user, address)
+        }
     }
 
     /// The limit of units of which the greatest part is used, after a charge.
-    struct Fullness: Sendable {
+    package struct Fullness: Sendable {
         let standing: Standing
         let percent: Int
         /// Whether it is above what whoever uses it is warned of, and for the first time within its time.
@@ -23,7 +27,7 @@ extension AccountTable {
         var used: Int { standing.limit - standing.remaining }
     }
 
-    enum ChargeDecision: Sendable {
+    package enum ChargeDecision: Sendable {
         /// Counted for everybody; `nil` where nobody has a limit.
         case charged(UnitHold?, Fullness?)
         case refused(Standing)
@@ -32,7 +36,7 @@ extension AccountTable {
 
     /// Charges units for everybody whom they count for: all or nothing, and at no moment above a limit. The locks of three
     /// shards are held at once for it, always in this order: the tenant's, the address's, the server's.
-    func charge(
+    package func charge(
         _ units: Int, _ payers: Payers, warningPercent: Int = 80, at now: Instant
     ) -> ChargeDecision {
         guard let tenant = payers.pair.tenant.tenant else { return .full }
@@ -139,7 +143,7 @@ extension AccountTable {
 }
 
 /// Units that were charged at the most that work can come to, until it is known what it came to.
-final class UnitHold: @unchecked Sendable {
+package final class UnitHold: @unchecked Sendable {
     /// Accounts behind one lock.
     struct Group: Sendable {
         let shard: AccountTable.Locked
@@ -160,7 +164,7 @@ final class UnitHold: @unchecked Sendable {
     ///
     /// - Returns: false where it had been settled.
     @discardableResult
-    func settle(units used: Int) -> Bool {
+    package func settle(units used: Int) -> Bool {
         guard !isSettled.exchange(true, ordering: .acquiringAndReleasing) else { return false }
         for group in groups {
             group.shard.shard.withLock { _ in

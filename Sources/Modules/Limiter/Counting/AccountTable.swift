@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Core
-import Platform
+package import Core
+package import Platform
 import Synchronization
 
 /// The accounts of everybody, shared by all loops and exact across them.
@@ -9,17 +9,22 @@ import Synchronization
 /// A shard holds a tenant with all its keys, nodes and end users: so one lock decides for all of them at once, and a request
 /// that the tenant's limit refuses uses up nothing of the key's. Addresses have shards of their own: whoever comes from many
 /// addresses takes no room from those who are known.
-final class AccountTable: Sendable {
+package final class AccountTable: Sendable {
     /// Fewer than loops would contend, more would only cost memory.
     static let shardCount = 64
     /// Accounts a shard holds at most. Beyond it new ones are refused, since forgetting a live one would let whoever makes
     /// many names start afresh. A tenant is in one shard with all its keys and people.
-    static let accountsPerShardMax = 16_384
+    package static let accountsPerShardMax = 16_384
     /// The same of addresses, which anybody can have many of: in 64 shards about 250,000.
-    static let addressesPerShardMax = 4096
+    package static let addressesPerShardMax = 4096
+    /// The same of all shards.
+    package static let addressesMax = shardCount * addressesPerShardMax
+    /// What somebody takes of memory who comes once, name and all: a storm of addresses takes no more than `addressesMax` of these
+    /// (256 MiB), however many come, and one of keys as many as there are keys.
+    package static let newcomerBytesMax = 1024
 
     /// What came of asking for admission.
-    enum Decision: Equatable {
+    package enum Decision: Equatable {
         /// Counted. The tightest limit after it, if there is any.
         case admitted(tightest: Standing?)
         /// Not counted: this limit is reached.
@@ -29,7 +34,7 @@ final class AccountTable: Sendable {
     }
 
     /// A key and its tenant where they stand, for a principal to keep.
-    final class Pair: Counters {
+    package final class Pair: Counters {
         let shard: Locked
         let key: Account
         let tenant: Account
@@ -63,10 +68,14 @@ final class AccountTable: Sendable {
     /// The whole server's, which has one account.
     let whole = Locked(accountsMax: 1)
 
-    init(_ book: RuleBook, accountsPerShardMax: Int = AccountTable.accountsPerShardMax) {
+    /// - Parameter book: the rules that hold.
+    package init(
+        _ book: RuleBook, accountsPerShardMax: Int = AccountTable.accountsPerShardMax,
+        addressesPerShardMax: Int = AccountTable.addressesPerShardMax
+    ) {
         self.book = book
         shards = (0..<Self.shardCount).map { _ in Locked(accountsMax: accountsPerShardMax) }
-        addressShards = (0..<Self.shardCount).map { _ in Locked(accountsMax: Self.addressesPerShardMax) }
+        addressShards = (0..<Self.shardCount).map { _ in Locked(accountsMax: addressesPerShardMax) }
     }
 
     // MARK: Requests
@@ -74,7 +83,7 @@ final class AccountTable: Sendable {
     /// Admits one request of a principal, or does not; `nil` for one that is not counted.
     ///
     /// - Parameter pair: where it is counted as under way; ``leave(_:)`` must follow.
-    func admit(_ principal: Principal, at now: Instant, _ pair: inout Pair?) -> Decision? {
+    package func admit(_ principal: Principal, at now: Instant, _ pair: inout Pair?) -> Decision? {
         let known = principal.counters.withLock { $0 as? Pair }
         if let known, let decision = admit(known, at: now) {
             if case .admitted = decision { pair = known }
@@ -89,7 +98,7 @@ final class AccountTable: Sendable {
     }
 
     /// The accounts of a key and its tenant; `nil` where there is no room for them.
-    func pair(_ key: KeyID, of tenant: TenantID, at now: Instant) -> Pair? {
+    package func pair(_ key: KeyID, of tenant: TenantID, at now: Instant) -> Pair? {
         let locked = shard(of: tenant)
         return locked.shard.withLock { shard in
             guard shard.hasRoom(for: [.key(key), .tenant(tenant)], at: now) else { return nil }
@@ -121,7 +130,7 @@ final class AccountTable: Sendable {
     }
 
     /// A request that was admitted is over.
-    func leave(_ pair: Pair) {
+    package func leave(_ pair: Pair) {
         pair.shard.shard.withLock { _ in
             pair.key.underWay -= 1
             pair.tenant.underWay -= 1
@@ -156,7 +165,7 @@ final class AccountTable: Sendable {
     // MARK: Calls to models
 
     /// What a call counts for beside its key and its tenant.
-    struct Call {
+    package struct Call {
         var node: NodeID?
         var user: EndUser?
         /// At the worst case.
@@ -165,11 +174,18 @@ final class AccountTable: Sendable {
         var cost: Int? = 0
         var time = WallTime(milliseconds: 0)
 
+        package init(
+            node: NodeID? = nil, user: EndUser? = nil, tokens: Int = 0, cost: Int? = 0,
+            time: WallTime = WallTime(milliseconds: 0)
+        ) {
+            (self.node, self.user, self.tokens, self.cost, self.time) = (node, user, tokens, cost, time)
+        }
+
         fileprivate var amount: Meter.Sum { Meter.Sum(cost: cost ?? 0, tokens: tokens) }
     }
 
     /// A budget that is nearly spent.
-    struct Warning {
+    package struct Warning {
         let standing: Standing
         let percent: Int
         /// The first time in its day or month.
@@ -180,7 +196,7 @@ final class AccountTable: Sendable {
     static let warningPercent = 80
 
     /// Admits a call, or does not.
-    enum CallDecision {
+    package enum CallDecision {
         /// The hold of what was counted at the worst case, if anything was; and the tightest limit of tokens.
         case admitted(CallHold?, tightest: Standing?, Warning? = nil)
         case refused(Standing)
@@ -190,7 +206,7 @@ final class AccountTable: Sendable {
     }
 
     /// Counts a call for its node and its end user, and its tokens for everybody whom they count for: all or nothing.
-    func admit(_ call: Call, of pair: Pair, at now: Instant) -> CallDecision {
+    package func admit(_ call: Call, of pair: Pair, at now: Instant) -> CallDecision {
         guard let tenant = pair.tenant.tenant else { return .full }
         let locked = pair.shard
         return locked.shard.withLock { shard in
@@ -250,7 +266,7 @@ final class AccountTable: Sendable {
     // MARK: Addresses
 
     /// Counts one request for an address, or does not.
-    func admit(_ address: AddressBlock, at now: Instant) -> Decision {
+    package func admit(_ address: AddressBlock, at now: Instant) -> Decision {
         let locked = addressShards[Self.index(of: address)]
         return locked.shard.withLock { shard in
             guard shard.hasRoom(for: [.address(address)], at: now) else { return .full }
@@ -298,7 +314,7 @@ final class AccountTable: Sendable {
     }
 
     /// How many accounts are held.
-    var count: Int {
+    package var count: Int {
         (shards + addressShards).reduce(0) { $0 + $1.shard.withLock { $0.accounts.count } }
     }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Core
+package import Core
 import Platform
 import Synchronization
 
 extension AccountTable {
     /// What a call holds back until it is known what it used: of its limits of tokens, and of every budget.
-    final class CallHold: Hold, @unchecked Sendable {
+    package final class CallHold: Hold, @unchecked Sendable {
         struct Part {
             let account: Account
             let places: [Account.TokenPlace]
@@ -23,7 +23,7 @@ extension AccountTable {
             (self.shard, self.parts, self.amount, self.time) = (shard, parts, amount, time)
         }
 
-        func settle(_ used: ExchangeFigures.Settlement?) { settle(used, at: .now()) }
+        package func settle(_ used: ExchangeFigures.Settlement?) { settle(used, at: .now()) }
 
         func settle(_ used: ExchangeFigures.Settlement?, at time: WallTime) {
             let (tokens, isTooMany) = (used?.tokens.input ?? 0).addingReportingOverflow(used?.tokens.output ?? 0)
@@ -31,7 +31,7 @@ extension AccountTable {
             settle(sum: Meter.Sum(cost: cost, tokens: isTooMany ? .max : tokens), at: time)
         }
 
-        func forsake() { settle(sum: amount, at: time) }
+        package func forsake() { settle(sum: amount, at: time) }
 
         private func settle(sum used: Meter.Sum, at time: WallTime) {
             shard.shard.withLock { _ in

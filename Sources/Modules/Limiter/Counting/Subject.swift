@@ -2,10 +2,10 @@
 
 import Bytes
 import Core
-import Platform
+package import Platform
 
 /// Whom or what something is counted for.
-enum SubjectKind: String, CaseIterable, Sendable {
+package enum SubjectKind: String, CaseIterable, Sendable {
     case key, tenant, node, user, address
     /// The whole server.
     case instance
@@ -45,12 +45,12 @@ enum Subject: Hashable, Sendable {
 }
 
 /// The id of a node (`node_` and a ULID).
-struct NodeID: Hashable, Sendable {
+package struct NodeID: Hashable, Sendable {
     let text: String
 
-    init(_ text: String) { self.text = text }
+    package init(_ text: String) { self.text = text }
 
-    func hash(into hasher: inout Hasher) {
+    package func hash(into hasher: inout Hasher) {
         // The last eight bytes, which are random: a text's own hash costs five times as much.
         let bytes = text.utf8.span
         hasher.combine(bytes.count >= 8 ? bytes.word(at: bytes.count - 8) : UInt64(bytes.count))
@@ -58,12 +58,12 @@ struct NodeID: Hashable, Sendable {
 }
 
 /// A person behind a key, by the keyed digest that stands in the records. Equal names under two tenants differ.
-struct EndUser: Hashable, Sendable {
+package struct EndUser: Hashable, Sendable {
     let high: UInt64
     let low: UInt64
 
     /// - Parameter digest: 16 bytes; more are cut off and fewer are filled up.
-    init(digest: [UInt8]) {
+    package init(digest: [UInt8]) {
         var words: (UInt64, UInt64) = (0, 0)
         for place in 0..<16 {
             let byte = place < digest.count ? UInt64(digest[place]) : 0
@@ -80,11 +80,11 @@ struct EndUser: Hashable, Sendable {
 
 /// What one customer of an Internet provider is given: an IPv4 address, or an IPv6 network of 64 bits. Whoever has such a
 /// network has 2^64 addresses, so counting those one by one would count nothing.
-struct AddressBlock: Hashable, Sendable {
+package struct AddressBlock: Hashable, Sendable {
     private let high: UInt64
     private let low: UInt64
 
-    init(_ address: IPAddress) {
+    package init(_ address: IPAddress) {
         switch address.unwrapped {
         case .v4(let number): (high, low) = (0, 0xFFFF_0000_0000 | UInt64(number))
         case .v6(let high, _): (self.high, low) = (high, 0)

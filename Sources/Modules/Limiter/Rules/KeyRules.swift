@@ -34,7 +34,7 @@ struct KeyRules: KeyLimits {
 
 extension Rules {
     /// Reads limits and budgets in one list: `100 requests/minute`, `5 concurrent`, `$20/month`.
-    convenience init(narrowing texts: [String]) throws(RuleError) {
+    package convenience init(narrowing texts: [String]) throws(RuleError) {
         var (rates, budgets): ([String], [String]) = ([], [])
         for text in texts {
             let isBudget = text.hasPrefix("$") || text.hasSuffix("/month") || text.hasSuffix(" total")

@@ -5,7 +5,7 @@ import Synchronization
 
 /// Which rules hold for whom: the configuration's for every subject of a kind, and in their place what the operator has set
 /// for one tenant, key or node. A change is in force on every loop with the next request.
-final class RuleBook: Sendable {
+package final class RuleBook: Sendable {
     private struct State {
         var standard: [SubjectKind: Rules]
         var overrides: [Subject: Override] = [:]
@@ -44,7 +44,8 @@ final class RuleBook: Sendable {
     /// For which kinds of subjects units are counted: a bit each, in the order of the kinds.
     private let unitKinds = Atomic(0)
 
-    init(_ standard: [SubjectKind: Rules]) {
+    /// - Parameter standard: the configuration's, for each subject of a kind.
+    package init(_ standard: [SubjectKind: Rules]) {
         state = Mutex(State(standard: standard))
         note()
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Everything that limits one subject. Never changes: other rules are another object.
-final class Rules: Sendable {
+package final class Rules: Sendable {
     /// Of one list.
     static let countMax = 16
 
@@ -94,7 +94,7 @@ final class Rules: Sendable {
 }
 
 /// Why a text is no rule.
-struct RuleError: Error {
+package struct RuleError: Error {
     let message: String
     let hint: String?
 
