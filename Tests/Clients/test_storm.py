@@ -9,6 +9,7 @@ import threading
 import time
 
 import httpx2
+import pytest
 import raw
 
 PROVE = bool(os.environ.get("GATEHOUSE_PROVE"))
@@ -91,6 +92,8 @@ class Neighbour(threading.Thread):
         return sorted(self.times)[len(self.times) * 99 // 100]
 
 
+@pytest.mark.prove
+@pytest.mark.once
 def test_a_storm_of_addresses_and_keys_stays_within_its_memory_and_a_neighbour_is_answered(make_gateway, authority):
     server = make_gateway(
         {

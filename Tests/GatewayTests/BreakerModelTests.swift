@@ -60,7 +60,8 @@ import Testing
         // Calls that are under way, and what their end will say.
         var open: [Breaker.Decision] = []
         var seen: [String: Int] = [:]
-        for event in 0..<Repetition.rounds(200_000, full: 4_000_000) {
+        let events = Repetition.rounds(200_000, full: 4_000_000)
+        for event in 0..<events {
             now += UInt64(random.below(random.below(50) == 0 ? 40_000_000_000 : 900_000_000))
             let time = Instant(nanoseconds: now)
             let place = "seed \(SeededGenerator.seed), event \(event)"
@@ -90,5 +91,6 @@ import Testing
             if random.below(200) > 0 { open.append(decision) }
         }
         #expect(seen.values.allSatisfy { $0 > 100 } && seen.count == 3, "\(seen)")
+        if Repetition.isFull { print("breaker: \(events) events, \(seen), seed \(SeededGenerator.seed)") }
     }
 }

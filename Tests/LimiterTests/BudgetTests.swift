@@ -52,8 +52,26 @@ import Testing
         #expect(meter.total == .init(cost: .max, tokens: .max))
     }
 
-    /// What is spent and held of every budget, against a list of all that happened: slow, obvious, and right.
+    /// What is spent and held of every budget, against sums by name and date of all that happened: obvious, and right. Each house
+    /// begins with nothing spent, since what is spent for all time comes to an end.
     @Test func `agrees with a naive ledger of nested budgets, through holds, records and refusals`() throws {
+        var random = SeededGenerator()
+        let houses = Repetition.rounds(1, full: 300)
+        var (admitted, refused) = (0, 0)
+        for house in 0..<houses {
+            let found = try compareWithNaiveLedger(house, &random)
+            (admitted, refused) = (admitted + found.admitted, refused + found.refused)
+        }
+        #expect(admitted > 100 && refused > 100, "\(admitted) \(refused), seed \(SeededGenerator.seed)")
+        let seed = SeededGenerator.seed
+        if Repetition.isFull {
+            print("budgets: \(houses * 4000) events, \(admitted) admitted, \(refused) refused, seed \(seed)")
+        }
+    }
+
+    private func compareWithNaiveLedger(
+        _ house: Int, _ random: inout SeededGenerator
+    ) throws -> (admitted: Int, refused: Int) {
         let tenant = TenantID("ten_model")
         let budgets: [SubjectKind: [String]] = [
             .key: ["$40/day", "$4000 total"], .tenant: ["$2500/month", "900 tokens/day"], .node: ["$900/month"],
@@ -61,27 +79,22 @@ import Testing
         ]
         let book = RuleBook(try budgets.mapValues { Rules(requests: [], budgets: try Rules.budgets($0)) })
         let table = AccountTable(book)
-        var random = SeededGenerator()
-        struct Event { let subjects: [String], date: UTCDate, cost: Int, tokens: Int }
-        var spent: [Event] = []
+        struct Event { let subjects: [String], cost: Int, tokens: Int }
+        var spent: [String: (cost: Int, tokens: Int)] = [:]
         struct Open { let hold: AccountTable.CallHold, event: Event }
         var open: [Open] = []
         var now = try time("2026-11-28T12:00:00Z")
         var (admitted, refused) = (0, 0)
         func counted(_ subject: String, _ budget: Budget, at date: UTCDate) -> Int {
-            let settled = spent.filter { event in
-                guard event.subjects.contains(subject) else { return false }
-                switch budget.period {
-                case .day: return event.date.day == date.day
-                case .month: return event.date.month == date.month
-                case .total: return true
-                }
+            let settled = spent[Self.place(subject, budget.period, date)] ?? (0, 0)
+            let held = open.map(\.event).filter { $0.subjects.contains(subject) }
+            return held.reduce(budget.unit == .dollars ? settled.cost : settled.tokens) {
+                $0 + (budget.unit == .dollars ? $1.cost : $1.tokens)
             }
-            let all = settled + open.map(\.event).filter { $0.subjects.contains(subject) }
-            return all.reduce(0) { $0 + (budget.unit == .dollars ? $1.cost : $1.tokens) }
         }
-        for event in 0..<Repetition.rounds(4000, full: 60_000) {
+        for event in 0..<4000 {
             now = now + .seconds(Int64(random.below(random.below(20) == 0 ? 90_000 : 300)))
+            let event = event + 4000 * house
             let place = "seed \(SeededGenerator.seed), event \(event)"
             if open.count > 4 || (random.below(3) == 0 && !open.isEmpty) {
                 let ending = open.remove(at: random.below(open.count))
@@ -94,7 +107,12 @@ import Testing
                     Spending(
                         sequence: event, time: now, tenant: tenant, key: KeyID(names[0]), node: names[2],
                         endUser: Array(names[3].utf8), tokens: tokens, cost: cost), isNew: false)
-                spent.append(Event(subjects: names, date: UTCDate(now), cost: cost, tokens: tokens))
+                for name in names {
+                    for period in Budget.Period.allCases {
+                        let before = spent[Self.place(name, period, UTCDate(now))] ?? (0, 0)
+                        spent[Self.place(name, period, UTCDate(now))] = (before.cost + cost, before.tokens + tokens)
+                    }
+                }
                 continue
             }
             let names = ["key_\(random.below(2))", "tenant", "node_\(random.below(2))", "user \(random.below(3))"]
@@ -118,17 +136,26 @@ import Testing
                     continue
                 }
                 open.append(
-                    Open(hold: hold, event: Event(subjects: names, date: UTCDate(now), cost: cost, tokens: tokens)))
+                    Open(hold: hold, event: Event(subjects: names, cost: cost, tokens: tokens)))
             case .refused:
                 refused += 1
                 #expect(!fits, "refused with room: \(place)")
             case .unpriced, .full: Issue.record("\(place)")
             }
         }
-        #expect(admitted > 100 && refused > 100, "\(admitted) \(refused), seed \(SeededGenerator.seed)")
         let written = try #require(table.takeSpent().first { $0.subject == .tenant(tenant) })
-        #expect(written.meter.total.cost == spent.reduce(0) { $0 + $1.cost })
-        #expect(written.meter.total.tokens == spent.reduce(0) { $0 + $1.tokens })
+        let all = try #require(spent["tenant"])
+        #expect(written.meter.total == Meter.Sum(cost: all.cost, tokens: all.tokens))
+        return (admitted, refused)
+    }
+
+    /// Where the sums of a name in a time stand.
+    private static func place(_ subject: String, _ period: Budget.Period, _ date: UTCDate) -> String {
+        switch period {
+        case .day: "\(subject) day \(date.day)"
+        case .month: "\(subject) month \(date.month)"
+        case .total: subject
+        }
     }
 
     /// Four keys of a tenant ask at once, each for ten cents of which seven are used, until nothing is left of the tenant's
@@ -143,7 +170,9 @@ import Testing
         let tenant = TenantID("ten_model")
         var now = try time("2026-11-02T12:00:00Z")
         var (month, spentOfMonth) = (UTCDate(now).month, 0)
-        for round in 0..<Repetition.rounds(60, full: 3000) {
+        let rounds = Repetition.rounds(60, full: 5000)
+        var whole = 0
+        for round in 0..<rounds {
             now = now + .seconds(86_400)
             if UTCDate(now).month != month { (month, spentOfMonth) = (UTCDate(now).month, 0) }
             let (date, room) = (now, min(ofDay, ofMonth - spentOfMonth))
@@ -173,7 +202,9 @@ import Testing
             let found = "\(spent), \(peak) of \(least) to \(room), round \(round)"
             #expect(spent <= room && peak <= room && spent >= least, "\(found)")
             spentOfMonth += spent
+            whole += spent / used
         }
+        if Repetition.isFull { print("budgets on four threads: \(rounds * 320) events, \(whole) admitted") }
     }
 
     @Test func `people whose month is over are forgotten, and nobody else`() throws {

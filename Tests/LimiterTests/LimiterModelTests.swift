@@ -50,6 +50,12 @@ private struct NaiveLog {
         }
     }
 
+    /// What a long run has tried; the seed has it again.
+    private static func tell(_ what: String, _ events: Int, _ more: String) {
+        guard Repetition.isFull else { return }
+        print("\(what): \(events) events, \(more), seed \(SeededGenerator.seed)")
+    }
+
     /// Four threads, forty tries each at once; what they got together.
     private static func race(_ ask: @escaping @Sendable (_ thread: Int, _ event: Int) -> Int) throws -> Int {
         let count = Atomic(0)
@@ -75,7 +81,8 @@ private struct NaiveLog {
         var spent: [String: NaiveLog] = [:]
         var now: UInt64 = 1_000_000_000_000
         var (admitted, refused) = (0, 0)
-        for event in 0..<Repetition.rounds(150_000, full: 2_000_000) {
+        let events = Repetition.rounds(150_000, full: 2_000_000)
+        for event in 0..<events {
             now += Self.step(&random)
             let time = Instant(nanoseconds: now)
             let key = keys[random.below(3)]
@@ -130,6 +137,7 @@ private struct NaiveLog {
         }
         // Neither side of the comparison was empty.
         #expect(admitted > 10_000 && refused > 10_000)
+        Self.tell("rates and tokens", events, "\(admitted) admitted, \(refused) refused")
     }
 
     @Test func `as many are under way as a naive count says, and no more than may be`() throws {
@@ -138,7 +146,8 @@ private struct NaiveLog {
         let tenant = TenantID("ten_model")
         var underWay: [[AccountTable.Pair]] = [[], [], []]
         let time = Instant(nanoseconds: 1_000_000_000_000)
-        for event in 0..<Repetition.rounds(40_000, full: 1_000_000) {
+        let events = Repetition.rounds(40_000, full: 1_000_000)
+        for event in 0..<events {
             let place = "seed \(SeededGenerator.seed), event \(event)"
             let key = random.below(3)
             if random.below(2) == 0, let last = underWay[key].popLast() {
@@ -154,6 +163,7 @@ private struct NaiveLog {
             #expect(fits, "admitted without room: \(place)")
             underWay[key].append(pair)
         }
+        Self.tell("what is under way", events, "three keys")
     }
 
     @Test func `four threads admit what one would, in every window`() throws {
@@ -164,7 +174,9 @@ private struct NaiveLog {
         var random = SeededGenerator()
         var now: UInt64 = 1_000_000_000_000
         var log = NaiveLog()
-        for round in 0..<Repetition.rounds(150, full: 3000) {
+        let rounds = Repetition.rounds(150, full: 10_000)
+        var admitted = 0
+        for round in 0..<rounds {
             now += Self.step(&random)
             let time = Instant(nanoseconds: now)
             let count = try Self.race { number, event in
@@ -182,7 +194,9 @@ private struct NaiveLog {
                 }.min() ?? 0
             #expect(count <= most && count >= min(least, 160), "\(count) of \(least) to \(most): \(place)")
             log.admit(count, at: now)
+            admitted += count
         }
+        Self.tell("rates on four threads", rounds * 160, "\(admitted) admitted")
     }
 
     /// Units of key, person, address, tenant and the whole server at once; some work stands at its most, since nobody settled it.
@@ -198,7 +212,8 @@ private struct NaiveLog {
         var logs: [String: NaiveLog] = [:]
         var now: UInt64 = 1_000_000_000_000
         var (charged, refused) = (0, 0)
-        for event in 0..<Repetition.rounds(60_000, full: 1_500_000) {
+        let events = Repetition.rounds(60_000, full: 1_500_000)
+        for event in 0..<events {
             now += Self.step(&random) / 3
             let time = Instant(nanoseconds: now)
             let (tenant, key, user, address) = (
@@ -238,6 +253,7 @@ private struct NaiveLog {
             }
         }
         #expect(charged > 2000 && refused > 2000, "\(charged) \(refused)")
+        Self.tell("units", events, "\(charged) charged, \(refused) refused")
     }
 
     @Test func `four threads charge what one would, in every window`() throws {
@@ -247,7 +263,9 @@ private struct NaiveLog {
         var random = SeededGenerator()
         var now: UInt64 = 1_000_000_000_000
         var log = NaiveLog()
-        for round in 0..<Repetition.rounds(60, full: 3000) {
+        let rounds = Repetition.rounds(60, full: 10_000)
+        var charged = 0
+        for round in 0..<rounds {
             now += Self.step(&random)
             let time = Instant(nanoseconds: now)
             let count = try Self.race { number, _ in
@@ -263,6 +281,8 @@ private struct NaiveLog {
             // Each asks for five and uses three; four may hold five at once where there is room for fewer.
             #expect(count <= room && count >= min(least - 20, 480), "\(count) of \(least) to \(room): \(place)")
             log.admit(count, at: now)
+            charged += count
         }
+        Self.tell("units on four threads", rounds * 160, "\(charged) charged")
     }
 }

@@ -6,7 +6,7 @@
 
 The suites: `swift` (what `swift build --build-tests` made), `mock` (the client suites against the mock upstream itself,
 which proves what they expect), `clients` (real clients against the real binary), `prove` (the random and the timing
-tests of `clients`, longer), `prove-swift` (the store's tests at their full length). The exit status is 0 when something ran and nothing failed. A suite that ends without a report,
+tests of `clients`, longer), `prove-swift` (the store's tests, the limiter's and the breaker's at their full length). The exit status is 0 when something ran and nothing failed. A suite that ends without a report,
 a crash for one, counts as one failure.
 """
 
@@ -40,9 +40,12 @@ def pytest(report: Path, *arguments: str) -> tuple[list[str], Path]:
 # Client tests wait more than they compute. What is about time (`prove`) runs alone.
 SIDE_BY_SIDE = ["-n", str(2 * min(os.cpu_count() or 1, 4))]
 
+# What Swift tests have a longer form of: the store, and whatever is compared with a naive model.
+PROVEN_IN_SWIFT = "StoreTests|LimiterTests|BreakerModelTests"
+
 SUITES = {
     "swift": swift,
-    "prove-swift": lambda report, options: (swift(report, options)[0] + ["--filter", "StoreTests"], ROOT),
+    "prove-swift": lambda report, options: (swift(report, options)[0] + ["--filter", PROVEN_IN_SWIFT], ROOT),
     "mock": lambda report, _: pytest(report, *SIDE_BY_SIDE, "--target", "mock"),
     "clients": lambda report, options: pytest(report, *SIDE_BY_SIDE, *options.pytest),
     "prove": lambda report, options: pytest(
