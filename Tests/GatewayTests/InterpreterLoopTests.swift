@@ -57,7 +57,8 @@ struct InterpreterLoopTests {
 
     /// Runs a loop; the events of its one answer.
     private func events(
-        _ script: Script, _ runner: FakeRunner, rounds: Int = 4, choice: ToolChoice = .automatic, gone: Int = .max
+        _ script: Script, _ runner: FakeRunner, rounds: Int = 4, choice: ToolChoice = .automatic, gone: Int = .max,
+        retries: Int = 0
     ) throws -> [ChatEvent] {
         try onLoop { loop in
             let steps = InterpreterLoop(
@@ -66,9 +67,16 @@ struct InterpreterLoopTests {
                 tool: "code_interpreter", tenant: TenantID("ten_a"), loop: loop,
                 cancellation: Cancellation(on: loop),
                 ask: { (request, receive) async throws(Fault) in
-                    for event in script.next(request) {
-                        if case .failed(let fault) = event { throw fault }
-                        guard await receive(event) else { return }
+                    var left = retries
+                    while true {
+                        let turn = script.next(request)
+                        if case .failed(let fault)? = turn.first {
+                            guard left > 0 else { throw fault }
+                            left -= 1
+                            continue
+                        }
+                        for event in turn { guard await receive(event) else { return } }
+                        return
                     }
                 },
                 used: { _ in })
@@ -175,6 +183,25 @@ struct InterpreterLoopTests {
         let later = try events(Script([[Self.head] + Self.call("a") + Self.end, broken]), FakeRunner())
         #expect(later.last == broken[0])
         #expect(runs(later) == ["a"])
+    }
+
+    /// The control asks the whole again, as whoever retries around the loop does.
+    @Test func `a round that is asked once more behind a program does not run it again, and a loop begun anew would`()
+        throws
+    {
+        let turns = [[Self.head] + Self.call("a") + Self.end, [.failed(.malformedAnswer)], Self.said]
+        let (script, runner) = (Script(turns), FakeRunner())
+        let events = try events(script, runner, retries: 1)
+        #expect(ChatAnswer(events).choices.first?.text == "done" && runs(events) == ["a"])
+        #expect(runner.tasks.withLock { $0.count } == 1)
+        let asked = script.asked.withLock { $0 }
+        #expect(asked.count == 3 && asked[1].messages == asked[2].messages)
+        // What failed has used nothing.
+        #expect(ChatAnswer(events).usage == TokenUsage(input: 30, output: 12))
+        let (anew, twice) = (Script(turns.dropLast() + turns), FakeRunner())
+        #expect(try self.events(anew, twice).last == .failed(.malformedAnswer))
+        _ = try self.events(anew, twice)
+        #expect(twice.tasks.withLock { $0.count } == 2)
     }
 
     @Test func `who goes away is asked nothing more`() throws {

@@ -37,11 +37,13 @@ extension Gateway {
         try await exchange.advance(through: .record)
         let files = try await runner.open(tool.fileIDs, for: exchange)
         var models = ([model] + fallbacks(of: model, for: principal))[...]
+        var hasRun = false
         while let next = models.popFirst() {
             do throws(Fault) {
-                return try await perform(request, tool, files, call, next, runner)
+                return try await perform(request, tool, files, call, next, runner, &hasRun)
             } catch {
-                guard error.permitsFallback, !models.isEmpty, !exchange.request.cancellation.isFired else {
+                // What was run has had its effects: another model would begin anew and have it run again.
+                guard !hasRun, error.permitsFallback, !models.isEmpty, !exchange.request.cancellation.isFired else {
                     throw Failure(error)
                 }
                 logFallback(request: exchange.id, next, error)
@@ -104,7 +106,7 @@ extension Gateway {
 
     private func perform(
         _ request: ChatRequest, _ tool: InterpreterTool, _ files: [CodeFile], _ call: ModelCall, _ model: Model,
-        _ runner: any CodeRunner
+        _ runner: any CodeRunner, _ hasRun: inout Bool
     ) async throws(Fault) -> Reply {
         let exchange = call.exchange
         guard let (client, needles) = upstream(on: exchange.request.loop) else {
@@ -125,6 +127,7 @@ extension Gateway {
         guard call.isStreamed else {
             var events: [ChatEvent] = []
             try await steps.perform(request) { event in
+                if case .ran = event { hasRun = true }
                 events.append(event)
                 return true
             }
