@@ -41,17 +41,22 @@ struct Control: Sendable {
     /// The section of the configuration without which there is nothing to promise; nil for what holds always.
     let section: String?
     let evidence: Evidence
+    /// Tests of that part of a promise which its probe cannot try.
+    private let rest: [String]
 
-    init(_ id: String, _ area: Area, _ promise: String, in section: String? = nil, _ evidence: Evidence) {
+    init(
+        _ id: String, _ area: Area, _ promise: String, in section: String? = nil, _ evidence: Evidence,
+        rest: [String] = []
+    ) {
         (self.id, self.area, self.promise) = (id, area, promise)
-        (self.section, self.evidence) = (section, evidence)
+        (self.section, self.evidence, self.rest) = (section, evidence, rest)
     }
 
     /// Whether it is tried seldom, since that is some work.
     var isRare: Bool { if case .live(let interval, _) = evidence { interval > .seconds(3600) } else { false } }
 
-    /// What a test and its page can be named for; empty for a live one.
-    var tests: [String] { if case .tests(let tests) = evidence { tests } else { [] } }
+    /// The tests that stand behind it, beside its probe if it has one.
+    var tests: [String] { if case .tests(let tests) = evidence { tests + rest } else { rest } }
 }
 
 /// What came of a probe.

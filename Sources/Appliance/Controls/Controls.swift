@@ -75,8 +75,13 @@ enum Controls {
 
     private static let transport: [Control] = [
         Control(
-            "T1", .transport, "Old versions of TLS and weak ciphers are not spoken.", .live(every: often, Probes.oldTLS)
-        ),
+            "T1", .transport,
+            "Old versions of TLS and weak ciphers are not spoken, and nothing is said to a provider that does not prove who it is.",
+            .live(every: often, Probes.oldTLS),
+            rest: [
+                "Clients/test_outbound.py::test_nothing_is_said_to_a_provider_that_does_not_prove_itself",
+                "Clients/test_tls.py::test_testssl_objects_to_nothing",
+            ]),
         Control(
             "T2", .transport, "Plain HTTP leads to HTTPS and does nothing else.", .live(every: often, Probes.plainHTTP)),
         Control(

@@ -110,8 +110,8 @@ package enum Outcome: Sendable {
     }
 }
 
-/// The stages of a server in the order of the journey.
-package struct Stages: Sendable {
+/// The stages of a server in the order of the journey. A class, since every exchange refers to them and their lists are many.
+package final class Stages: Sendable {
     private let ordered: [any Stage]
     /// The same by their places, where they are of that kind.
     private let prompt: [(any PromptStage)?]
