@@ -46,6 +46,8 @@ import Testing
         #expect(refused.fields["retry-after"] != nil && refused.fields["x-should-retry"] == "false")
         let limit = refused.json?["error"]?["limit"]
         #expect(limit?["name"]?.string == "units_per_hour" && limit?["scope"]?.string == "tenant")
+        // Until so much is free again, and no longer than the window and a granule of it.
+        #expect((3500...3631).contains(Int(refused.fields["retry-after"] ?? "") ?? 0))
         #expect(try embed(strict).code == "abuse_budget_exceeded")
         // What costs nothing goes on.
         let limits = try strict.call(.get, "/v1/limits", key: strict.key)
@@ -58,9 +60,10 @@ import Testing
         #expect(try chat(weak).status == 200)
     }
 
-    @Test func `near its end it warns, then has people wait, then refuses`() throws {
-        let house = try house(
-            "key = [\"44 units/hour\"]\nunits_warning = 50\nunits_delay = 60\nunits_delay_max = \"50ms\"")
+    @Test func `near its end it warns, then has people wait, then refuses, and without the stage it never does`() throws
+    {
+        let text = "key = [\"44 units/hour\"]\nunits_warning = 50\nunits_delay = 60\nunits_delay_max = \"50ms\""
+        let house = try house(text)
         let answers = try (0..<5).map { _ in try chat(house) }
         #expect(answers.map(\.status) == [200, 200, 200, 200, 429])
         #expect(
@@ -68,6 +71,11 @@ import Testing
                 nil, "units_per_hour; key; 50%", "units_per_hour; key; 75%", "units_per_hour; key; 100%", nil,
             ])
         #expect(answers.map { $0.fields["x-gatehouse-delayed"] } == [nil, nil, "18ms", "50ms", nil])
+        let weak = try self.house(text, leavingOutStagesOf: ["limiter"])
+        let careless = try (0..<5).map { _ in try chat(weak) }
+        #expect(careless.map(\.status) == Array(repeating: 200, count: 5))
+        let told = ["x-gatehouse-units-warning", "x-gatehouse-delayed", "x-ratelimit-remaining-requests"]
+        #expect(careless.allSatisfy { answer in told.allSatisfy { answer.fields[$0] == nil } })
     }
 
     @Test func `people behind one key have ledgers of their own, for files as for models`() throws {
