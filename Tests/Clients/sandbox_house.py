@@ -28,6 +28,8 @@ from gateway import Gateway
 
 # An id that Debian gives to nobody, and that is not the keeper's own.
 PLAIN_USER = 59_871
+# A module for interpreters that wait which nobody has installed.
+ABSENT = "there_is_no_such_module"
 
 
 def can_be_another() -> bool:
@@ -49,7 +51,8 @@ class SandboxHouse:
         self.program = gateway.binary()
         # Unless a test is about them, no interpreter waits: what is left of a run is then whatever is there.
         settings = {"warm": 0, "warm_modules": [], **(sandbox or {})}
-        self.warm = int(settings["warm"]) * (2 if settings["warm_modules"] else 1)
+        kinds = 1 + sum(name != ABSENT for name in settings["warm_modules"])
+        self.warm = int(settings["warm"]) * kinds
         # Empty boxes wait in every house, as in everybody's.
         self.spare = int(settings.get("spare", 2))
         tables: dict[str, Any] = {"sandbox": settings, "gateway": None, **(more or {})}

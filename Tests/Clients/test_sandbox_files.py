@@ -313,3 +313,7 @@ def test_numpy_is_there_before_the_program(drawing):
     answer = drawing.run("import numpy, matplotlib.pyplot; print(int(numpy.arange(10).sum()))")
     assert answer["stdout"] == "45\n", answer
     assert "gatehouse_sandbox_runs_warm_total 0" not in drawing.metrics()
+    # Of the rest a program that draws nothing has no trace, which it would have to wait for at its end.
+    drawing.wait_ready()
+    alone = drawing.run("import numpy, sys; print('mat' + 'plotlib' in sys.modules, len(sys.modules) > 100)")
+    assert alone["stdout"] == "False True\n", alone

@@ -112,6 +112,10 @@ def house(request):
         yield made
 
 
+def test_a_program_is_the_first_to_go_where_memory_is_short(house):
+    assert house.run("print(open('/proc/self/oom_score_adj').read())")["stdout"].strip() == "1000"
+
+
 @pytest.fixture(scope="module")
 def answers(house):
     """All of them, some at a time: they have nothing to do with each other."""

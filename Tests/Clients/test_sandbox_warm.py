@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from sandbox_house import PLAIN_USER, SandboxHouse, can_be_another, content, descendants, read, upload
+from sandbox_house import ABSENT, PLAIN_USER, SandboxHouse, can_be_another, content, descendants, read, upload
 from test_sandbox import CASES, OF_KIND, code
 from test_sandbox_own import CALLS, OTHERS, PRELUDE, WORKS
 
-WARM = 4
+WARM = 3
 
 
 @pytest.fixture(scope="module", params=["groups", "plain"])
@@ -20,7 +20,7 @@ def house(request):
     if request.param == "plain" and not can_be_another():
         pytest.skip("only root can become a plain user")
     user = PLAIN_USER if request.param == "plain" else None
-    settings = {"warm": WARM, "warm_modules": ["sqlite3", "there_is_no_such_module"]}
+    settings = {"warm": WARM, "warm_modules": ["sqlite3", ABSENT, "colorsys"]}
     with SandboxHouse(settings, user=user) as made:
         yield made
 
@@ -138,6 +138,22 @@ def test_other_limits_have_an_interpreter_of_their_own(house):
 def test_modules_are_there_for_whoever_names_them(house):
     assert warm(house, "import sys; print('sqlite3' in sys.modules)  # sqlite3")["stdout"] == "True\n"
     assert warm(house, "import sys; print('sqlite' + '3' in sys.modules)")["stdout"] == "False\n"
+
+
+def test_no_more_modules_are_there_than_are_named(house):
+    look = "import sys; print([name in sys.modules for name in ('sqlite' + '3', 'color' + 'sys')])"
+    assert warm(house, look + " # sqlite3")["stdout"] == "[True, False]\n"
+    assert warm(house, look + " # colorsys")["stdout"] == "[True, True]\n"
+
+
+def test_more_is_better_than_none(house):
+    """Twice as many at once as there are with that module alone: the others get one that has more."""
+    house.wait_ready()
+    before = waited(house)
+    code = "import sqlite3, time; time.sleep(1); print(1)"
+    answers = house.run_all({str(index): {"code": code} for index in range(2 * WARM)}, at_once=2 * WARM)
+    assert {answer["stdout"] for answer in answers.values()} == {"1\n"}
+    assert waited(house) == before + 2 * WARM
 
 
 def test_streams(house):

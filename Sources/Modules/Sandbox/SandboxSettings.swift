@@ -18,7 +18,8 @@ struct SandboxSettings: Equatable {
     let requestBytesMax: Int
     /// `spare`: empty boxes that wait for a run with the usual limits.
     let spare: Int
-    /// `warm`: interpreters of each kind that wait for a program; `warm_modules`: what those of the second kind have imported.
+    /// `warm`: interpreters of each kind that wait for a program; `warm_modules`: what those of the other kinds have
+    /// imported, one module more each.
     let warm: Int
     let warmModules: [String]
     /// `session_ttl`: how long a session lives at most.

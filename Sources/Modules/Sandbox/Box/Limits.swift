@@ -40,8 +40,11 @@ extension Box {
         for (resource, value) in most {
             try BoxStep.limits.take { cbox_limit(0, resource.rawValue, UInt64(value)) }
         }
-        // The first to go where memory is short: the program, and none of ours.
-        try? Self.write("1000", to: "/proc/self/oom_score_adj", .limits)
+        // The first to go where memory is short: the program, and none of ours. A process that cannot be looked into has its files
+        // below /proc from the host's root, and may not write to them; nobody else is in this box yet.
+        try BoxStep.limits.take { cbox_prctl(PR_SET_DUMPABLE, 1, 0) }
+        try Self.write("1000", to: "/proc/self/oom_score_adj", .limits)
+        try BoxStep.limits.take { cbox_prctl(PR_SET_DUMPABLE, 0, 0) }
     }
 }
 

@@ -8,8 +8,9 @@ import Platform
 /// Interpreters that wait in finished boxes, so that a program need not wait for them. Each serves one run and is gone with it;
 /// another takes its place when that run is over. On the sandbox's loop only.
 final class WarmPool {
-    /// Bare, and with modules imported that take long: whoever does not use those need not pay for them.
-    enum Kind: CaseIterable { case bare, loaded }
+    /// How many of the modules have been imported, from the first: none, one, and so on to all of them. Whoever does not use
+    /// one need not pay for it: what an interpreter has in memory it gives back at its end, which takes longer the more it is.
+    typealias Kind = Int
 
     private final class Waiting {
         let kind: Kind
@@ -37,8 +38,9 @@ final class WarmPool {
     /// Makes a box; nil where there is no keeper now.
     private let make: (BoxOrder, @escaping (String) -> Void, @escaping () -> Void) -> BoxRun?
     private var boxes: [UInt64: Waiting] = [:]
-    /// Modules that were found; nil until one of its boxes has said so.
-    private var found: [String]?
+    /// Whether the last module of a kind was found; nil until one of its boxes has said so. Where it was not, that kind is of
+    /// no use.
+    private var found: [Kind: Bool] = [:]
     private var failuresInARow: [Kind: Int] = [:]
     private var refills: Timer?
 
@@ -68,10 +70,11 @@ final class WarmPool {
         guard WarmInterpreter.canRun(order, terms.python, cpus: terms.cpus, standard: terms.standard) else {
             return nil
         }
-        let kind: Kind = isLoaded(order) ? .loaded : .bare
-        guard let (number, waiting) = boxes.first(where: { $0.value.isReady && $0.value.kind == kind }) else {
-            return nil
-        }
+        let wanted = kind(for: order)
+        // Better one with more than is needed than none, where anything is needed.
+        let suited = wanted == 0 ? 0...0 : wanted...terms.modules.count
+        let ready = boxes.filter { $0.value.isReady && suited.contains($0.value.kind) }
+        guard let (number, waiting) = ready.min(by: { $0.value.kind < $1.value.kind }) else { return nil }
         boxes[number] = nil
         refill(after: Self.pauseAfterClaim)
         return waiting.run
@@ -80,13 +83,20 @@ final class WarmPool {
     /// A run in one of its boxes is over: there is time to make the next.
     func runEnded() { refill(after: Self.pauseAfterRun) }
 
-    private func isLoaded(_ order: BoxOrder) -> Bool {
-        guard let found, !found.isEmpty, let code = order.files.first?.content.prefix(Self.lookedAtBytes) else {
-            return false
+    /// The smallest kind with every module that a program names, of those that were found.
+    private func kind(for order: BoxOrder) -> Kind {
+        guard let code = order.files.first?.content.prefix(Self.lookedAtBytes) else { return 0 }
+        let named = terms.modules.indices.last { index in
+            found[index + 1] == true
+                && Self.words(for: terms.modules[index]).contains { Self.contains(Array($0.utf8), in: code) }
         }
-        var words = found.map { String($0.prefix { $0 != "." }) }
-        if words.contains("numpy") { words += Self.builtOnNumpy }
-        return words.contains { word in Self.contains(Array(word.utf8), in: code) }
+        return named.map { $0 + 1 } ?? 0
+    }
+
+    /// What stands in a program that gains by a module.
+    private static func words(for module: String) -> [String] {
+        let first = String(module.prefix { $0 != "." })
+        return first == "numpy" ? [first] + builtOnNumpy : [first]
     }
 
     private static func contains(_ word: [UInt8], in bytes: ArraySlice<UInt8>) -> Bool {
@@ -108,9 +118,8 @@ final class WarmPool {
     }
 
     private func fill() {
-        for kind in Kind.allCases where failuresInARow[kind, default: 0] < Self.failuresMax {
-            // Without modules of its own the second kind is the first.
-            if kind == .loaded, terms.modules.isEmpty || found?.isEmpty == true { continue }
+        for kind in 0...terms.modules.count where failuresInARow[kind, default: 0] < Self.failuresMax {
+            if found[kind] == false { continue }
             let missing = terms.count - boxes.values.count { $0.kind == kind }
             for _ in 0..<max(0, missing) where !add(kind) { break }
         }
@@ -121,7 +130,7 @@ final class WarmPool {
         limits.cpuMilliseconds = max(limits.cpuMilliseconds, terms.most.cpuMilliseconds)
         guard
             let order = WarmInterpreter.order(
-                terms.python, cpus: terms.cpus, modules: kind == .loaded ? terms.modules : [], limits: limits,
+                terms.python, cpus: terms.cpus, modules: Array(terms.modules.prefix(kind)), limits: limits,
                 layers: terms.layers)
         else { return false }
         var number: UInt64?
@@ -138,12 +147,13 @@ final class WarmPool {
         guard let waiting = boxes[number] else { return }
         failuresInARow[waiting.kind] = 0
         waiting.isReady = true
-        guard waiting.kind == .loaded, found == nil else { return }
-        let names = words.split(separator: " ").dropFirst().map(String.init)
-        found = names.filter { terms.modules.contains($0) }
-        guard found?.isEmpty == true else { return }
-        // None of them is installed: these are of no use.
-        for (number, box) in boxes where box.kind == .loaded {
+        let kind = waiting.kind
+        guard kind > 0, found[kind] == nil else { return }
+        let isFound = words.split(separator: " ").dropFirst().contains { $0 == terms.modules[kind - 1] }
+        found[kind] = isFound
+        guard !isFound else { return }
+        // It is not installed: these are no other than those with one module less.
+        for (number, box) in boxes where box.kind == kind {
             boxes[number] = nil
             box.run.discard()
         }
