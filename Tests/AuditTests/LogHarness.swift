@@ -59,7 +59,7 @@ final class LogHarness {
     func sign(oldest: Int = 0) throws -> String {
         try writer.flush()
         let (edge, tiles) = writer.takeFlushed()
-        for (tile, hashes) in tiles { try files.write(tile, hashes) }
+        try files.write(tiles)
         let note = try Checkpoint(origin: Self.origin, size: edge.size, root: edge.root, oldest: oldest).signed(
             by: signer)
         try files.write(checkpoint: note)

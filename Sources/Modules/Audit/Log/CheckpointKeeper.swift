@@ -85,7 +85,7 @@ final class CheckpointKeeper: Sendable {
         do {
             let note = try checkpoint.signed(by: key)
             // A checkpoint vouches for its tiles: they come first.
-            for (tile, hashes) in all { try directory.write(tile, hashes) }
+            try directory.write(all)
             pending.withLock { $0 = [] }
             try directory.write(checkpoint: note)
             if let copyPath { try AtomicFile.write(path: copyPath, bytes: Array(note.note.utf8), mode: 0o644) }

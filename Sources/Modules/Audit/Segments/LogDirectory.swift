@@ -120,15 +120,10 @@ struct LogDirectory: Sendable {
         }
     }
 
-    /// Puts a whole tile on the disk. It may be there already, after a crash: the same hashes give the same bytes.
-    func write(_ tile: Tile, _ hashes: [Digest]) throws(Errno) {
-        let name = "\(path)/\(tile.path())"
-        var directory = path
-        for part in tile.path().split(separator: "/").dropLast() {
-            directory += "/\(part)"
-            try AtomicFile.makeDirectory(path: directory, mode: 0o700)
-        }
-        try AtomicFile.write(path: name, bytes: Tile.bytes(of: hashes), mode: 0o600)
+    /// Puts whole tiles on the disk. Some may be there already, after a crash: the same hashes give the same bytes.
+    func write(_ tiles: [(tile: Tile, hashes: [Digest])]) throws(Errno) {
+        var files = TileFiles(in: path)
+        try files.write(tiles)
     }
 
     func write(checkpoint note: SignedNote) throws(Errno) {

@@ -49,7 +49,10 @@ struct Tile: Hashable, Sendable {
     static func bytes(of hashes: some Sequence<Digest>) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(byteCount)
-        for hash in hashes { bytes += hash.bytes }
+        // The 32 bytes of each, copied within the closure.
+        for hash in hashes {
+            hash.withBytes { span in unsafe span.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) } }
+        }
         return bytes
     }
 
