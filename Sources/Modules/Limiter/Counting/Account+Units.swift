@@ -25,18 +25,23 @@ extension Account {
     /// Counts units in every window, which ``fits(units:at:)`` has brought to the time.
     ///
     /// - Returns: where they are counted, to be put right later.
-    func count(units amount: Int) -> [TokenPlace] {
+    func count(units amount: Int) -> Few<TokenPlace> {
         isFresh = true
-        return rules.units.indices.map { TokenPlace(rules.units[$0].period, units[$0].count(amount)) }
+        var places = Few<TokenPlace>()
+        for index in rules.units.indices {
+            places.append(TokenPlace(rules.units[index].period, units[index].count(amount)))
+        }
+        return places
     }
 
     /// Puts right what was counted.
-    func correct(units places: [TokenPlace], by amount: Int) {
+    func correct(units places: Few<TokenPlace>, by amount: Int) {
         guard amount != 0 else { return }
         isFresh = true
-        for place in places {
-            guard let index = rules.units.firstIndex(where: { $0.period == place.period }) else { continue }
-            units[index].correct(place.granule, by: amount)
+        places.forEach { place in
+            for index in rules.units.indices where rules.units[index].period == place.period {
+                units[index].correct(place.granule, by: amount)
+            }
         }
     }
 

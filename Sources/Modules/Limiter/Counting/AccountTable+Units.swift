@@ -36,84 +36,96 @@ extension AccountTable {
 
     /// Charges units for everybody whom they count for: all or nothing, and at no moment above a limit. The locks of three
     /// shards are held at once for it, always in this order: the tenant's, the address's, the server's.
+    ///
+    /// - Parameter percent: how full the fullest limit must be for it to be told of.
     package func charge(
-        _ units: Int, _ payers: Payers, warningPercent: Int = 80, at now: Instant
+        _ units: Int, _ payers: Payers, warningPercent: Int = 80, tellingFrom percent: Int = 0, at now: Instant
     ) -> ChargeDecision {
         guard let tenant = payers.pair.tenant.tenant else { return .full }
         let locked = payers.pair.shard
+        let charge = Asked(units: units, warningPercent: warningPercent, toldPercent: percent, now: now)
         return locked.shard.withLock { shard in
-            var accounts = [payers.pair.key, payers.pair.tenant]
+            var parts = Few<UnitHold.Part>()
+            parts.append(UnitHold.Part(locked, payers.pair.key))
+            parts.append(UnitHold.Part(locked, payers.pair.tenant))
             // Who has no limit needs no account: names cost nothing.
             var extra: [Subject] = []
             if let node = payers.node, book.limitsUnits(of: .node) { extra.append(.node(node)) }
             if let user = payers.user, book.limitsUnits(of: .user) { extra.append(.user(user)) }
-            guard shard.hasRoom(for: extra, at: now) else { return .full }
-            for subject in extra { accounts.append(shard.account(of: subject, tenant, book)) }
-            let known = UnitHold.Group(locked, accounts)
-            return charge(units, known, payers.address, warningPercent, at: now)
-        }
-    }
-
-    private func charge(
-        _ units: Int, _ known: UnitHold.Group, _ address: AddressBlock?, _ warningPercent: Int, at now: Instant
-    ) -> ChargeDecision {
-        guard let address, book.limitsUnits(of: .address) else {
-            return charge(units, [known], warningPercent, at: now)
-        }
-        let locked = addressShards[Self.index(of: address)]
-        return locked.shard.withLock { shard in
-            guard shard.hasRoom(for: [.address(address)], at: now) else { return .full }
-            let account = shard.account(of: .address(address), nil, book)
-            return charge(units, [known, UnitHold.Group(locked, [account])], warningPercent, at: now)
-        }
-    }
-
-    private func charge(
-        _ units: Int, _ groups: [UnitHold.Group], _ warningPercent: Int, at now: Instant
-    ) -> ChargeDecision {
-        guard book.limitsUnits(of: .instance) else { return count(units, groups, warningPercent, at: now) }
-        return whole.shard.withLock { shard in
-            let group = UnitHold.Group(whole, [shard.account(of: .instance, nil, book)])
-            return count(units, groups + [group], warningPercent, at: now)
-        }
-    }
-
-    /// With the locks of all groups held.
-    private func count(
-        _ units: Int, _ groups: [UnitHold.Group], _ warningPercent: Int, at now: Instant
-    ) -> ChargeDecision {
-        var fits = true
-        for account in groups.lazy.flatMap(\.accounts) {
-            account.refresh(from: book)
-            if !account.fits(units: units, at: now) { fits = false }
-        }
-        guard fits else {
-            let standings = groups.flatMap(\.accounts).compactMap { $0.refusal(units: units, at: now) }
-            return standings.max { $0.nextAfter < $1.nextAfter }.map { .refused($0) } ?? .full
-        }
-        var counted: [UnitHold.Group] = []
-        var fullest: (account: Account, index: Int, share: Double)?
-        for var group in groups {
-            group.accounts.removeAll { $0.rules.units.isEmpty }
-            guard !group.accounts.isEmpty else { continue }
-            for account in group.accounts {
-                group.places.append(account.count(units: units))
-                account.holds += 1
-                if let own = account.fullest, own.share > fullest?.share ?? -1 {
-                    fullest = (account, own.index, own.share)
+            if !extra.isEmpty {
+                guard shard.hasRoom(for: extra, at: now) else { return .full }
+                for subject in extra {
+                    parts.append(UnitHold.Part(locked, shard.account(of: subject, tenant, book)))
                 }
             }
-            counted.append(group)
+            return self.charge(charge, parts, payers.address)
+        }
+    }
+
+    private struct Asked {
+        let units: Int
+        let warningPercent: Int
+        let toldPercent: Int
+        let now: Instant
+    }
+
+    private func charge(
+        _ charge: Asked, _ known: Few<UnitHold.Part>, _ address: AddressBlock?
+    ) -> ChargeDecision {
+        guard let address, book.limitsUnits(of: .address) else { return self.charge(charge, known) }
+        let locked = addressShards[Self.index(of: address)]
+        return locked.shard.withLock { shard in
+            guard shard.hasRoom(for: [.address(address)], at: charge.now) else { return .full }
+            var parts = known
+            parts.append(UnitHold.Part(locked, shard.account(of: .address(address), nil, book)))
+            return self.charge(charge, parts)
+        }
+    }
+
+    private func charge(_ charge: Asked, _ parts: Few<UnitHold.Part>) -> ChargeDecision {
+        guard book.limitsUnits(of: .instance) else { return count(charge, parts) }
+        return whole.shard.withLock { shard in
+            var parts = parts
+            parts.append(UnitHold.Part(whole, shard.account(of: .instance, nil, book)))
+            return count(charge, parts)
+        }
+    }
+
+    /// With the locks of all parts held.
+    private func count(_ charge: Asked, _ parts: Few<UnitHold.Part>) -> ChargeDecision {
+        let (units, now) = (charge.units, charge.now)
+        var fits = true
+        parts.forEach { part in
+            part.account.refresh(from: book)
+            if !part.account.fits(units: units, at: now) { fits = false }
+        }
+        guard fits else {
+            var standings: [Standing] = []
+            parts.forEach { part in
+                if let standing = part.account.refusal(units: units, at: now) { standings.append(standing) }
+            }
+            return standings.max { $0.nextAfter < $1.nextAfter }.map { .refused($0) } ?? .full
+        }
+        var counted = Few<UnitHold.Part>()
+        var fullest: (account: Account, index: Int, share: Double)?
+        parts.forEach { part in
+            let account = part.account
+            guard !account.rules.units.isEmpty else { return }
+            counted.append(UnitHold.Part(part.shard, account, account.count(units: units)))
+            account.holds += 1
+            if let own = account.fullest, own.share > fullest?.share ?? -1 { fullest = (account, own.index, own.share) }
         }
         guard let fullest else { return .charged(nil, nil) }
-        let rate = fullest.account.rules.units[fullest.index]
+        let hold = UnitHold(counted, units)
         let percent = Int(fullest.share * 100)
+        guard percent >= charge.toldPercent else { return .charged(hold, nil) }
+        let rate = fullest.account.rules.units[fullest.index]
         return .charged(
-            UnitHold(counted, units),
+            hold,
             Fullness(
                 standing: fullest.account.standing(rate, fullest.account.units[fullest.index], asking: 1, at: now),
                 percent: percent,
-                isNew: percent >= warningPercent && fullest.account.warnsOfUnits(rate, at: now)))
+                isNew: percent >= charge.warningPercent && fullest.account.warnsOfUnits(rate, at: now)))
     }
 
     /// What is left of the whole server's units; counts nothing.
@@ -144,21 +156,24 @@ extension AccountTable {
 
 /// Units that were charged at the most that work can come to, until it is known what it came to.
 package final class UnitHold: @unchecked Sendable {
-    /// Accounts behind one lock.
-    struct Group: Sendable {
+    /// What is counted for one account.
+    struct Part: Sendable {
         let shard: AccountTable.Locked
-        var accounts: [Account]
-        /// Where the units are counted, for each of the accounts.
-        var places: [[Account.TokenPlace]] = []
+        let account: Account
+        /// Where the units are counted.
+        let places: Few<Account.TokenPlace>
 
-        init(_ shard: AccountTable.Locked, _ accounts: [Account]) { (self.shard, self.accounts) = (shard, accounts) }
+        init(_ shard: AccountTable.Locked, _ account: Account, _ places: Few<Account.TokenPlace> = Few()) {
+            (self.shard, self.account, self.places) = (shard, account, places)
+        }
     }
 
-    private let groups: [Group]
+    /// Those behind one lock stand together.
+    private let parts: Few<Part>
     let units: Int
     private let isSettled = Atomic(false)
 
-    init(_ groups: [Group], _ units: Int) { (self.groups, self.units) = (groups, units) }
+    init(_ parts: Few<Part>, _ units: Int) { (self.parts, self.units) = (parts, units) }
 
     /// Puts what the work cost in the place of what was charged. The first call decides.
     ///
@@ -166,12 +181,16 @@ package final class UnitHold: @unchecked Sendable {
     @discardableResult
     package func settle(units used: Int) -> Bool {
         guard !isSettled.exchange(true, ordering: .acquiringAndReleasing) else { return false }
-        for group in groups {
-            group.shard.shard.withLock { _ in
-                for (account, places) in zip(group.accounts, group.places) {
-                    account.holds -= 1
-                    account.correct(units: places, by: used - units)
-                }
+        var index = 0
+        while index < parts.count {
+            let shard = parts[index].shard
+            shard.shard.withLock { _ in
+                repeat {
+                    let part = parts[index]
+                    part.account.holds -= 1
+                    part.account.correct(units: part.places, by: used - units)
+                    index += 1
+                } while index < parts.count && parts[index].shard === shard
             }
         }
         return true

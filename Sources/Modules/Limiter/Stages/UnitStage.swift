@@ -137,7 +137,9 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
         let settings = state.withLock { $0 }
         let units = settings.weights.units(work, amount)
         let decision = table.charge(
-            units, payers, warningPercent: settings.warningPercent, at: now?() ?? exchange.request.arrival)
+            units, payers, warningPercent: settings.warningPercent,
+            tellingFrom: min(settings.warningPercent, settings.delayPercent),
+            at: now?() ?? exchange.request.arrival)
         switch decision {
         case .charged(let hold, let fullness):
             guard let hold else { return nil }
