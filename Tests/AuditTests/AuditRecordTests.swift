@@ -15,7 +15,7 @@ struct AuditRecordTests {
             entry,
             at: .init(
                 sequence: 41, time: WallTime(milliseconds: 1_790_000_000_123), monotonic: Instant(nanoseconds: 99),
-                boot: [UInt8](repeating: 3, count: 16), generation: 5, previous: SHA256.digest([1])))
+                boot: .init([UInt8](repeating: 3, count: 16)), generation: 5, previous: SHA256.digest([1])))
     }
 
     @Test func `a record comes back from its bytes`() throws {

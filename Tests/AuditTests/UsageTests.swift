@@ -105,7 +105,7 @@ private func newLedger() -> UsageLedger {
 
     /// What a naive count of the same records says.
     private func expected(_ records: [AuditRecord]) -> [UsageCell: UsageSums] {
-        records.compactMap(UsageFact.init).reduce(into: [:]) { $0[$1.cell, default: UsageSums()].add($1.sums) }
+        records.compactMap { UsageFact($0) }.reduce(into: [:]) { $0[$1.cell, default: UsageSums()].add($1.sums) }
     }
 
     private func run(_ ledger: UsageLedger) async { await flusher(ledger).run() }
@@ -369,7 +369,7 @@ private func newLedger() -> UsageLedger {
     }
 
     @Test func `a filter leaves out everything else`() throws {
-        let facts = [TestRecord.make(0, model: "a"), TestRecord.make(1, model: "b")].compactMap(UsageFact.init)
+        let facts = [TestRecord.make(0, model: "a"), TestRecord.make(1, model: "b")].compactMap { UsageFact($0) }
         var report = UsageReport(try query([("model", "a"), ("from", "2026-01-01"), ("to", "2027-12-31")]))
         for fact in facts { report.add(fact.cell, fact.sums, prices: nil) }
         #expect(report.total.requests == 1)
@@ -420,7 +420,7 @@ enum TestRecord {
             entry,
             at: .init(
                 sequence: sequence, time: time, monotonic: Instant(nanoseconds: 1),
-                boot: [UInt8](repeating: 1, count: 16), generation: 1, previous: nil))
+                boot: .init([UInt8](repeating: 1, count: 16)), generation: 1, previous: nil))
     }
 
     static func make(

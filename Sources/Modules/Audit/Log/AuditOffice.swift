@@ -180,10 +180,10 @@ final class AuditOffice: @unchecked Sendable {
 
     /// Tells what is made of the records of those that are on the disk.
     private func publish() {
-        for record in pen.use({ $0.takeSettled() }) {
-            intents.apply(record)
-            for projection in projections { projection.apply(record) }
-        }
+        let records = pen.use { $0.takeSettled() }
+        guard !records.isEmpty else { return }
+        intents.apply(records)
+        for projection in projections { projection.apply(records) }
     }
 
     /// Flushes now what would be flushed soon; what cannot be is tried again, as at its time.

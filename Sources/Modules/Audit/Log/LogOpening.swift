@@ -62,7 +62,7 @@ struct LogOpening {
                 "the audit log was cut at its beginning: record \(oldest) should be there, and the first is \(first)",
                 hint: "put back what is missing, or see gatehouse audit verify --help")
         }
-        let end = LogWriter.End(edge: tail.edge, outcomesOwed: intents.open.count)
+        let end = LogWriter.End(edge: tail.edge, outcomesOwed: intents.count)
         try removeUnbegun(directory)
         try flush(tail.lastNumber)
         let isNew = tail.edge.size == 0

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
 import Core
 import Crypto
 
@@ -79,12 +80,7 @@ struct AuditEntry: Equatable, Sendable {
             count = bytesMax
             while count > 0, bytes[count] & 0xC0 == 0x80 { count -= 1 }
         }
-        begin(field, count: count)
-        if count == text.utf8.count {
-            bytes.append(contentsOf: text.utf8)
-        } else {
-            bytes.append(contentsOf: text.utf8.prefix(count))
-        }
+        set(field, text.utf8.span.extracting(first: count))
     }
 
     /// Adds a number; nothing where there is none. Negative ones count as 0.
@@ -92,15 +88,27 @@ struct AuditEntry: Equatable, Sendable {
         guard let number else { return }
         let magnitude = UInt64(max(number, 0))
         let count = max(1, (71 - magnitude.leadingZeroBitCount) / 8)
-        begin(field, count: count)
-        for place in (0..<count).reversed() { bytes.append(UInt8(truncatingIfNeeded: magnitude >> (8 * place))) }
+        begin(field)
+        bytes.append(addingCapacity: 2 + count) { room in
+            room.append(field.rawValue)
+            room.append(UInt8(count))
+            for place in (0..<count).reversed() { room.append(UInt8(truncatingIfNeeded: magnitude >> (8 * place))) }
+        }
     }
 
     /// Adds the bytes of a digest.
     mutating func set(_ field: AuditField, digest: [UInt8]?) {
         guard let digest else { return }
-        begin(field, count: min(digest.count, 32))
-        bytes.append(contentsOf: digest.prefix(32))
+        set(field, digest.span.extracting(first: min(digest.count, 32)))
+    }
+
+    private mutating func set(_ field: AuditField, _ value: Span<UInt8>) {
+        begin(field)
+        bytes.append(addingCapacity: 2 + value.count) { room in
+            room.append(field.rawValue)
+            room.append(UInt8(value.count))
+            room.append(value)
+        }
     }
 
     /// Something of the house itself.
@@ -195,12 +203,11 @@ struct AuditEntry: Equatable, Sendable {
         return entry
     }
 
-    private mutating func begin(_ field: AuditField, count: Int) {
+    private mutating func begin(_ field: AuditField) {
         precondition(field.rawValue > last, "fields are written in the order of their numbers, each once")
         last = field.rawValue
-        bytes.append(field.rawValue)
-        bytes.append(UInt8(count))
     }
+
     // MARK: Reading
 
     func text(_ field: AuditField) -> String? { place(of: field).map(text) }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
 import Crypto
 import Platform
 
@@ -27,10 +28,20 @@ struct AuditRecord: Equatable, Sendable {
         var sequence: Int
         var time: WallTime
         var monotonic: Instant
-        /// 16 bytes.
-        var boot: [UInt8]
+        var boot: BootMark
         var generation: Int
         var previous: Digest?
+    }
+
+    /// The kernel's id of a start of the machine: 16 bytes, in each record, so no array.
+    struct BootMark: Equatable, Sendable {
+        let high: UInt64
+        let low: UInt64
+
+        init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
+
+        /// - Precondition: `bytes` are 16.
+        init(_ bytes: [UInt8]) { self.init(high: bytes.bigEndian(at: 0), low: bytes.bigEndian(at: 8)) }
     }
 
     init(_ entry: AuditEntry, at place: Place) {
@@ -44,27 +55,26 @@ struct AuditRecord: Equatable, Sendable {
 
     func encoded() -> [UInt8] {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(byteCount)
-        append(to: &bytes)
+        bytes.append(addingCapacity: byteCount) { append(to: &$0) }
         return bytes
     }
 
-    /// Adds its binary form.
-    func append(to bytes: inout [UInt8]) {
+    /// Adds its binary form, for which there must be room.
+    func append(to bytes: inout OutputSpan<UInt8>) {
         bytes.append(Self.version)
         bytes.append(kind.rawValue)
-        bytes.appendBigEndian(UInt64(place.sequence))
-        bytes.appendBigEndian(UInt64(bitPattern: place.time.milliseconds))
-        bytes.appendBigEndian(place.monotonic.nanoseconds)
-        bytes.append(contentsOf: place.boot)
-        bytes.appendBigEndian(UInt64(place.generation))
+        bytes.append(bigEndian: UInt64(place.sequence))
+        bytes.append(bigEndian: UInt64(bitPattern: place.time.milliseconds))
+        bytes.append(bigEndian: place.monotonic.nanoseconds)
+        bytes.append(bigEndian: place.boot.high)
+        bytes.append(bigEndian: place.boot.low)
+        bytes.append(bigEndian: UInt64(place.generation))
         if let previous = place.previous {
-            // The 32 bytes of the digest, copied within the closure.
-            previous.withBytes { span in unsafe span.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) } }
+            previous.withBytes { bytes.append($0) }
         } else {
-            for _ in 0..<Digest.byteCount / 8 { bytes.appendBigEndian(UInt64(0)) }
+            bytes.append(repeating: 0, count: Digest.byteCount)
         }
-        bytes.append(contentsOf: entry.bytes)
+        bytes.append(entry.bytes.span)
     }
 
     /// Reads a record; nil for bytes that ``encoded()`` does not write.
@@ -76,7 +86,8 @@ struct AuditRecord: Equatable, Sendable {
         else { return nil }
         place = Place(
             sequence: sequence, time: WallTime(milliseconds: Int64(bitPattern: bytes.bigEndian(at: 10))),
-            monotonic: Instant(nanoseconds: bytes.bigEndian(at: 18)), boot: Array(bytes[26..<42]),
+            monotonic: Instant(nanoseconds: bytes.bigEndian(at: 18)),
+            boot: BootMark(high: bytes.bigEndian(at: 26), low: bytes.bigEndian(at: 34)),
             generation: generation, previous: bytes[50..<82].allSatisfy { $0 == 0 } ? nil : previous)
         entry = AuditEntry(kind, checked: Array(bytes[82...]))
     }
@@ -108,6 +119,20 @@ struct AuditRecord: Equatable, Sendable {
     func number(_ field: AuditField) -> Int? { entry.number(field) }
 
     func digest(_ field: AuditField) -> [UInt8]? { entry.digest(field) }
+}
+
+extension OutputSpan where Element == UInt8 {
+    /// - Precondition: there is room.
+    mutating func append(bigEndian number: UInt64) {
+        // Eight bytes of a local, copied within the closure.
+        unsafe Swift.withUnsafeBytes(of: number.bigEndian) { unsafe append(copying: $0) }
+    }
+
+    /// - Precondition: there is room.
+    mutating func append(bigEndian number: UInt32) {
+        // Four bytes of a local, copied within the closure.
+        unsafe Swift.withUnsafeBytes(of: number.bigEndian) { unsafe append(copying: $0) }
+    }
 }
 
 extension [UInt8] {

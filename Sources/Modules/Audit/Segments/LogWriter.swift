@@ -46,6 +46,7 @@ struct LogWriter {
     static let retryAfter = Duration.seconds(1)
 
     private let parts: Parts
+    private let boot: AuditRecord.BootMark
     private var segment: Segment?
     /// The number of the segment that will be opened next.
     private(set) var nextNumber: Int
@@ -54,7 +55,9 @@ struct LogWriter {
     private(set) var end: End
     /// What is written and flushed: from here the log is written again when a flush fails.
     private var flushed: End
-    private var unflushed: [Written] = []
+    private var unflushed = Written()
+    /// What a flush that is under way brings to the disk; older than what is unflushed.
+    private var flushing = Written()
     /// Flushed, and not taken yet by whoever makes something of them.
     private var settled: [AuditRecord] = []
     /// The bytes of a batch, kept for their room.
@@ -88,9 +91,32 @@ struct LogWriter {
         }
     }
 
+    /// Records, and the claim of each beside it: so they go from hand to hand without a copy.
     private struct Written {
-        var record: AuditRecord
-        let claim: Claim
+        var records: [AuditRecord] = []
+        var claims: [Claim] = []
+
+        mutating func append(_ record: AuditRecord, _ claim: Claim) {
+            records.append(record)
+            claims.append(claim)
+        }
+
+        mutating func append(_ other: Written) {
+            guard !records.isEmpty else { return self = other }
+            records += other.records
+            claims += other.claims
+        }
+
+        mutating func removeLast(_ count: Int) {
+            records.removeLast(count)
+            claims.removeLast(count)
+        }
+
+        /// Gives all of it away.
+        mutating func take() -> Written {
+            defer { self = Written() }
+            return self
+        }
     }
 
     /// - Parameters:
@@ -100,15 +126,16 @@ struct LogWriter {
     ///   - isTorn: whether that one ends in part of a write.
     init(_ parts: Parts, end: End, lastNumber: Int, isTorn: Bool = false) {
         (self.parts, self.end, self.flushed) = (parts, end, end)
+        boot = AuditRecord.BootMark(parts.boot)
         (nextNumber, followsTornEnd) = (lastNumber + 1, isTorn)
     }
 
     /// The path of the segment in use.
     var path: String? { segment.map { path(of: $0.header.number) } }
 
-    var hasUnflushed: Bool { !unflushed.isEmpty }
+    var hasUnflushed: Bool { unflushedCount > 0 }
 
-    var unflushedCount: Int { unflushed.count }
+    var unflushedCount: Int { flushing.records.count + unflushed.records.count }
 
     // MARK: Appending
 
@@ -116,7 +143,7 @@ struct LogWriter {
     ///
     /// - Returns: the sequence of the first; nil where nothing was written, and ``append(_:generation:)`` has to say why.
     mutating func appendNow(_ items: [Item], generation: Int) -> Int? {
-        guard !isPoisoned, unflushed.count < Self.unflushedMax, room(for: items[...]) == items.count else { return nil }
+        guard !isPoisoned, unflushedCount < Self.unflushedMax, room(for: items[...]) == items.count else { return nil }
         return try? write(items[...], generation)
     }
 
@@ -205,21 +232,21 @@ struct LogWriter {
         var last = end.edge.last
         leaves.removeAll(keepingCapacity: true)
         buffer.removeAll(keepingCapacity: true)
-        let (time, monotonic, before) = (parts.clock(), parts.monotonic(), unflushed.count)
+        let (time, monotonic, before) = (parts.clock(), parts.monotonic(), unflushed.records.count)
         do throws(AuditFailure) {
             for item in batch {
                 let place = AuditRecord.Place(
-                    sequence: first + leaves.count, time: time, monotonic: monotonic, boot: parts.boot,
+                    sequence: first + leaves.count, time: time, monotonic: monotonic, boot: boot,
                     generation: generation, previous: last)
                 let record = AuditRecord(item.entry, at: place)
                 let leaf = try Self.seal(record, current.sealer, &buffer)
                 last = leaf
                 leaves.append(leaf)
-                unflushed.append(Written(record: record, claim: item.claim))
+                unflushed.append(record, item.claim)
             }
             try write(buffer, to: current)
         } catch {
-            unflushed.removeLast(unflushed.count - before)
+            unflushed.removeLast(unflushed.records.count - before)
             throw error
         }
         current.offset += buffer.count
@@ -296,7 +323,6 @@ struct LogWriter {
     struct Flush {
         fileprivate let file: any AuditFile
         fileprivate let end: End
-        fileprivate let count: Int
 
         /// Waits for the disk. The log may be written meanwhile.
         func wait() throws(Errno) { try file.flush() }
@@ -307,17 +333,22 @@ struct LogWriter {
     /// - Returns: nil where there is nothing to wait for.
     mutating func beginFlush() -> Flush? {
         guard let segment, hasUnflushed, !isPoisoned else { return nil }
-        return Flush(file: segment.file, end: end, count: unflushed.count)
+        flushing.append(unflushed.take())
+        return Flush(file: segment.file, end: end)
     }
 
     /// Ends a flush.
     ///
     /// - Parameter error: why the disk did not keep it.
     mutating func end(_ flush: Flush, _ error: Errno?) throws(AuditFailure) {
+        let written = flushing.take()
         if error == nil {
-            settle(flush.count)
+            settle(written)
             flushed = flush.end
         } else {
+            let later = unflushed.take()
+            unflushed = written
+            unflushed.append(later)
             isPoisoned = true
             try writeAgain()
         }
@@ -334,10 +365,9 @@ struct LogWriter {
         }
     }
 
-    /// The first so many of what was not flushed are.
-    private mutating func settle(_ count: Int) {
-        for item in unflushed.prefix(count) { settled.append(item.record) }
-        unflushed.removeFirst(count)
+    /// It is on the disk.
+    private mutating func settle(_ written: Written) {
+        if settled.isEmpty { settled = written.records } else { settled += written.records }
     }
 
     /// Records that are on the disk and were not taken yet, in their order.
@@ -365,12 +395,11 @@ struct LogWriter {
     }
 
     private mutating func writeAgain(to current: Segment) throws(AuditFailure) {
-        var (next, bytes, written) = (flushed, [UInt8](), [Written]())
-        for var item in unflushed {
-            item.record.place.previous = next.edge.last
-            next.edge.append(leaf: try Self.seal(item.record, current.sealer, &bytes))
-            next.outcomesOwed = max(0, next.outcomesOwed + item.claim.owes)
-            written.append(item)
+        var (next, bytes, written) = (flushed, [UInt8](), unflushed)
+        for place in written.records.indices {
+            written.records[place].place.previous = next.edge.last
+            next.edge.append(leaf: try Self.seal(written.records[place], current.sealer, &bytes))
+            next.outcomesOwed = max(0, next.outcomesOwed + written.claims[place].owes)
         }
         do throws(Errno) {
             try current.file.write(bytes, at: current.offset)
@@ -379,8 +408,8 @@ struct LogWriter {
             throw .disk(path(of: current.header.number), error)
         }
         current.offset += bytes.count
-        (end, flushed, unflushed, isPoisoned) = (next, next, written, false)
-        settle(written.count)
+        (end, flushed, unflushed, isPoisoned) = (next, next, Written(), false)
+        settle(written)
     }
 
     /// The log as far as it is on the disk, for a checkpoint; and the tiles that are whole in it.

@@ -41,14 +41,12 @@ struct SegmentSeal: Sendable {
 /// The key of the segment that is written, at work: seals one record after the other, where it stands. Used by one thread
 /// at a time.
 final class SegmentSealer {
-    /// Nonces fetched at a time: a call of getrandom(2) costs more than sealing a record. They are no secret; all that counts is
-    /// that a key never sees one twice.
-    private static let noncesMax = 64
-
     private let cipher: RepeatedAES256GCM
     /// The label, and behind it room for a sequence.
     private var data: [UInt8]
-    private var nonces: [UInt8] = []
+    /// The nonce of the next record: random at first, and one more with each record (SP 800-38D §8.2.2). They are no secret; all
+    /// that counts is that a key never sees one twice, also where a segment was begun, taken away and begun again.
+    private var nonce = (high: UInt32(truncatingIfNeeded: Random.uint64()), low: Random.uint64())
 
     init(_ header: SegmentHeader, key: SecretBytes) throws(CryptoError) {
         cipher = try RepeatedAES256GCM(key: key)
@@ -56,25 +54,28 @@ final class SegmentSealer {
         data.appendBigEndian(UInt64(0))
     }
 
-    /// Adds a record's frame: length, nonce, ciphertext and tag. Random nonces: 2^32 records a key would be too many, and
-    /// a segment has a hundred thousand.
+    /// Adds a record's frame: length, nonce, ciphertext and tag.
     func appendFrame(of record: AuditRecord, to bytes: inout [UInt8]) throws(CryptoError) {
         let (start, count) = (bytes.count + SegmentSeal.lengthByteCount, record.byteCount)
-        bytes.appendBigEndian(UInt32(count + SegmentSeal.overheadByteCount))
-        appendNonce(to: &bytes)
-        record.append(to: &bytes)
-        // Room for the tag.
-        bytes.appendBigEndian(UInt64(0))
-        bytes.appendBigEndian(UInt64(0))
-        let end = data.count
-        data.removeLast(8)
-        data.appendBigEndian(UInt64(record.place.sequence))
-        // Nonce, text and tag were appended just now: all of them lie behind `start`, and `data` lives through the calls.
+        let sealedCount = count + SegmentSeal.overheadByteCount
+        bytes.append(addingCapacity: SegmentSeal.lengthByteCount + sealedCount) { frame in
+            frame.append(bigEndian: UInt32(sealedCount))
+            frame.append(bigEndian: nonce.high)
+            frame.append(bigEndian: nonce.low)
+            record.append(to: &frame)
+            // Room for the tag.
+            frame.append(repeating: 0, count: AES256GCM.tagByteCount)
+        }
+        nonce.low &+= 1
+        let (sequence, end) = (UInt64(record.place.sequence), data.count)
+        // Nonce, text and tag were appended just now: all of them lie behind `start`, and `data`, which ends in eight bytes of
+        // room, lives through the calls.
         let isSealed = unsafe bytes.withUnsafeMutableBytes { bytes -> Bool in
             guard let base = bytes.baseAddress else { return false }
             let frame = unsafe base + start
             let text = unsafe frame + AES256GCM.nonceByteCount
-            return unsafe data.withUnsafeBytes { data -> Bool in
+            return unsafe data.withUnsafeMutableBytes { data -> Bool in
+                unsafe data.storeBytes(of: sequence.bigEndian, toByteOffset: end - 8, as: UInt64.self)
                 guard let data = data.baseAddress else { return false }
                 unsafe cipher.beginSealing(nonce: frame)
                 unsafe cipher.associateSealing(data, count: end)
@@ -83,12 +84,6 @@ final class SegmentSealer {
             }
         }
         guard isSealed else { throw .library(operation: "AES-256-GCM", reason: "a record could not be sealed") }
-    }
-
-    private func appendNonce(to bytes: inout [UInt8]) {
-        if nonces.isEmpty { nonces = Random.bytes(Self.noncesMax * AES256GCM.nonceByteCount) }
-        bytes.append(contentsOf: nonces[(nonces.count - AES256GCM.nonceByteCount)...])
-        nonces.removeLast(AES256GCM.nonceByteCount)
     }
 }
 

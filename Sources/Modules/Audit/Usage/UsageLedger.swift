@@ -38,6 +38,17 @@ final class UsageLedger: AuditProjection {
         }
     }
 
+    /// Cells that are looked for first; a search among more would cost more than it spares.
+    private static let recentMax = 8
+
+    private struct Recent {
+        let tenant: TenantID
+        let cell: UsageCell
+        /// The first record of it.
+        let first: Int
+        var sums = UsageSums()
+    }
+
     private struct State {
         var batches: [TenantID: Batch] = [:]
         /// Tenants whose batch is being written, and the first record in it.
@@ -53,21 +64,40 @@ final class UsageLedger: AuditProjection {
         var feeds = UsageFeeds()
         var totals = UsageTotals()
 
-        mutating func batch(of fact: UsageFact, _ change: (inout Batch) -> Void) {
-            change(&batches[fact.tenant, default: Batch(tenant: fact.tenant, log: log, first: fact.sequence, end: 0)])
+        /// What the records of a moment tell, not in its cells yet: most are of the same few, which then need not be looked up
+        /// for each record.
+        var recent: [Recent] = []
+        var texts = TextCache()
+
+        mutating func batch(of tenant: TenantID, first: Int, _ change: (inout Batch) -> Void) {
+            change(&batches[tenant, default: Batch(tenant: tenant, log: log, first: first, end: 0)])
         }
 
-        /// Adds a fact to its cell.
+        /// Adds a fact to what is recent.
         mutating func count(_ fact: UsageFact) {
-            var cell = fact.cell
-            if cells >= UsageLedger.cellsMax, batches[fact.tenant]?.cells[cell] == nil { cell.user = [] }
-            var added = 0
-            batch(of: fact) { batch in
-                added = -batch.cells.count
-                fact.add(to: &batch.cells[cell, default: UsageSums()])
-                added += batch.cells.count
+            for place in recent.indices where recent[place].cell == fact.cell && recent[place].tenant == fact.tenant {
+                return fact.add(to: &recent[place].sums)
             }
-            cells += added
+            if recent.count == UsageLedger.recentMax { settle() }
+            recent.append(Recent(tenant: fact.tenant, cell: fact.cell, first: fact.sequence))
+            fact.add(to: &recent[recent.count - 1].sums)
+        }
+
+        /// Adds what is recent to its cells.
+        mutating func settle() {
+            for recent in recent {
+                totals.take(recent.sums, of: recent.cell)
+                var cell = recent.cell
+                if cells >= UsageLedger.cellsMax, batches[recent.tenant]?.cells[cell] == nil { cell.user = [] }
+                var added = 0
+                batch(of: recent.tenant, first: recent.first) { batch in
+                    added = -batch.cells.count
+                    batch.cells[cell, default: UsageSums()].add(recent.sums)
+                    added += batch.cells.count
+                }
+                cells += added
+            }
+            recent.removeAll(keepingCapacity: true)
         }
     }
 
@@ -92,18 +122,20 @@ final class UsageLedger: AuditProjection {
     /// What comes from now on is new; no tenant's database can know it.
     func endRecovery() { state.withLock { $0.isRecovering = false } }
 
-    /// Takes a record, in the order of the log. It is on the disk: a power cut would give its sequence to another.
-    func apply(_ record: AuditRecord) {
+    /// Takes records, in the order of the log. They are on the disk: a power cut would give their sequences to others.
+    func apply(_ records: [AuditRecord]) {
         state.withLock { state in
-            state.next = record.place.sequence + 1
-            guard let fact = UsageFact(record) else { return }
-            guard !state.isRecovering else {
-                state.batch(of: fact) { $0.recovered.append(fact) }
-                return
+            for record in records {
+                state.next = record.place.sequence + 1
+                guard let fact = UsageFact(record, &state.texts) else { continue }
+                guard !state.isRecovering else {
+                    state.batch(of: fact.tenant, first: fact.sequence) { $0.recovered.append(fact) }
+                    continue
+                }
+                state.count(fact)
+                state.feeds.take(fact)
             }
-            state.count(fact)
-            state.feeds.take(fact)
-            state.totals.take(fact)
+            state.settle()
         }
     }
 

@@ -14,9 +14,10 @@ struct UsageTotals: Sendable {
 
     private(set) var sums: [Series: UsageSums] = [:]
 
-    mutating func take(_ fact: UsageFact) {
-        var series = Series(model: fact.cell.model, provider: fact.cell.provider)
+    /// Takes what was counted for a cell.
+    mutating func take(_ new: UsageSums, of cell: UsageCell) {
+        var series = Series(model: cell.model, provider: cell.provider)
         if sums.count >= Self.seriesMax, sums[series] == nil { series = Self.other }
-        fact.add(to: &sums[series, default: UsageSums()])
+        sums[series, default: UsageSums()].add(new)
     }
 }
