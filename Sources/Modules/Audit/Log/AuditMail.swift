@@ -86,6 +86,8 @@ final class AuditDesk: @unchecked Sendable {
     private let mail: AuditMail
     private var items: [LogWriter.Item] = []
     private var writers: [Waiting] = []
+    /// How intents of this loop begin.
+    var callers = CallerHeads()
 
     @safe private struct Waiting: @unchecked Sendable {
         private let continuation: UnsafeContinuation<Result<Int, AuditRefusal>, Never>

@@ -8,9 +8,13 @@ import Platform
 
 extension AuditEntry {
     /// That something is about to leave the house, or to be changed.
-    static func intent(_ exchange: Exchange, _ subject: RecordSubject, _ digester: Digester) -> AuditEntry {
-        var entry = AuditEntry(.intent)
-        entry.set(who: exchange, subject, digester)
+    ///
+    /// - Parameter caller: how it begins, from ``caller(_:_:_:)``.
+    static func intent(
+        _ exchange: Exchange, _ subject: RecordSubject, _ digester: Digester, caller: [UInt8]
+    ) -> AuditEntry {
+        var entry = AuditEntry(.intent, head: caller[...], upTo: .address)
+        entry.set(.endUser, digest: exchange.figures.endUser.map(digester.endUser))
         entry.set(what: exchange, subject, digester)
         if let act = exchange.act {
             entry.set(.before, digest: act.before.map { digester.digest("state", $0) })
@@ -27,6 +31,13 @@ extension AuditEntry {
         }
         exchange.intentHead = entry.bytes[..<headCount]
         return entry
+    }
+
+    /// The fields that say who calls and from where.
+    static func caller(_ exchange: Exchange, _ subject: RecordSubject, _ digester: Digester) -> [UInt8] {
+        var entry = AuditEntry(.intent)
+        entry.set(caller: exchange, subject, digester)
+        return entry.bytes
     }
 
     /// How a call ended that has an intent. Who called and what for stands there already.
@@ -101,6 +112,11 @@ extension AuditEntry {
     // MARK: Parts
 
     private mutating func set(who exchange: Exchange, _ subject: RecordSubject, _ digester: Digester) {
+        set(caller: exchange, subject, digester)
+        set(.endUser, digest: exchange.figures.endUser.map(digester.endUser))
+    }
+
+    private mutating func set(caller exchange: Exchange, _ subject: RecordSubject, _ digester: Digester) {
         set(.tenant, subject.tenant?.text)
         switch exchange.principal?.kind {
         case .key(let id, let prefix):
@@ -122,7 +138,6 @@ extension AuditEntry {
         if case .address(let address) = exchange.request.peer, let address = address.ip {
             set(.address, digest: digester.digest("address", address.bytes))
         }
-        set(.endUser, digest: exchange.figures.endUser.map(digester.endUser))
     }
 
     private mutating func set(what exchange: Exchange, _ subject: RecordSubject, _ digester: Digester) {

@@ -38,14 +38,33 @@ final class RecordingStage: RecordStage {
         guard let desk = desk() else { throw Self.unavailable(nil) }
         let subject = RecordSubject(of: exchange, directory)
         exchange.act?.tenant = subject.tenant
-        let digester = await desk.digester(of: subject.tenant)
-        let entry = AuditEntry.intent(exchange, subject, digester)
+        let place = desk.log.desk(of: exchange.request.loop)
+        let entry: AuditEntry
+        if let digester = desk.digests.cached(subject.tenant) {
+            entry = AuditEntry.intent(
+                exchange, subject, digester, caller: Self.caller(exchange, subject, digester, place))
+        } else {
+            let digester = await desk.digester(of: subject.tenant)
+            entry = AuditEntry.intent(
+                exchange, subject, digester, caller: AuditEntry.caller(exchange, subject, digester))
+        }
         do throws(AuditRefusal) {
-            exchange.intent = try await desk.log.desk(of: exchange.request.loop).write(
-                entry, exchange.act == nil ? .intent : .actIntent)
+            exchange.intent = try await place.write(entry, exchange.act == nil ? .intent : .actIntent)
         } catch {
             throw Self.unavailable(error)
         }
+    }
+
+    /// How an intent begins; mostly as the one before.
+    private static func caller(
+        _ exchange: Exchange, _ subject: RecordSubject, _ digester: Digester, _ desk: AuditDesk
+    ) -> [UInt8] {
+        guard exchange.act == nil, let principal = exchange.principal, let address = address(of: exchange.request.peer)
+        else { return AuditEntry.caller(exchange, subject, digester) }
+        if let known = desk.callers.head(of: principal, at: address) { return known }
+        let head = AuditEntry.caller(exchange, subject, digester)
+        desk.callers.keep(head, of: principal, at: address)
+        return head
     }
 
     func concludeNow(_ exchange: Exchange, _ outcome: Outcome) -> Bool {
