@@ -18,7 +18,7 @@ from load import HERE, Sample, measure as run_load
 from machine import LOAD_CORE, ROOT, SERVER_CORE, Invalid, memory_bytes, spawn
 from report import Spread, Table, at_least, at_most, percentile
 from sections.audit import Bare
-from servers import MESSAGES, Bench, Gatehouse, Nginx, NginxServer
+from servers import Bench, Gatehouse, Nginx, NginxServer
 
 ORDER = 32
 PROGRAM = ROOT / ".build/release/LimiterBench"
