@@ -42,15 +42,17 @@ def resident(server) -> int:
 def storm(door, first, count, keys, pause, found):
     """Each request from another address; each fifth with a good key, each with the next one."""
     statuses = {}
-    with raw.Connection(door, source=PROXY) as connection:
-        for number in range(first, first + count):
-            address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
-            key = keys[number // 5 % len(keys)] if number % 5 == 0 else f"ghk_{number:049d}"
-            connection.send(GET.format(key=key, address=address).encode())
-            status = connection.answer().status
-            statuses[status] = statuses.get(status, 0) + 1
-            if pause:
-                time.sleep(pause)
+    # A connection serves ten thousand requests.
+    for start in range(first, first + count, 5000):
+        with raw.Connection(door, source=PROXY) as connection:
+            for number in range(start, min(start + 5000, first + count)):
+                address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+                key = keys[number // 5 % len(keys)] if number % 5 == 0 else f"ghk_{number:049d}"
+                connection.send(GET.format(key=key, address=address).encode())
+                status = connection.answer().status
+                statuses[status] = statuses.get(status, 0) + 1
+                if pause:
+                    time.sleep(pause)
     found.put(statuses)
 
 

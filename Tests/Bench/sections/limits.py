@@ -374,16 +374,23 @@ class Storm:
             )
         return requests
 
+    @property
+    def goes_on(self) -> bool:
+        return self.place < len(self.requests) and not self.over.is_set()
+
     def run(self) -> None:
         try:
             began = due = time.monotonic()
-            with Wire(self.bench, self.server, PROXY) as wire:
-                while self.place < len(self.requests) and not self.over.is_set():
-                    some = self.requests[self.place : self.place + self.batch]
-                    self.statuses.update(status for status, _ in wire.all(some))
-                    self.place += len(some)
-                    due += self.pause
-                    time.sleep(max(0, due - time.monotonic()))
+            while self.goes_on:
+                # A connection serves ten thousand requests.
+                with Wire(self.bench, self.server, PROXY) as wire:
+                    until = self.place + 5000
+                    while self.goes_on and self.place < until:
+                        some = self.requests[self.place : self.place + self.batch]
+                        self.statuses.update(status for status, _ in wire.all(some))
+                        self.place += len(some)
+                        due += self.pause
+                        time.sleep(max(0, due - time.monotonic()))
             self.took += time.monotonic() - began
         except Exception as failure:
             self.failures.append(failure)
