@@ -49,6 +49,37 @@ struct LoopTests {
         #expect(EventLoop.current == nil)
     }
 
+    @Test
+    func
+        `what waits for the end of a turn stands behind all that the turn begins, and what goes on then is part of it`()
+        throws
+    {
+        let trace = Trace()
+        try onLoop { loop in
+            await loop.yield()
+            let turn = loop.turn
+            @Sendable func note(_ name: String) {
+                trace.names.withLock { $0.append(loop.turn == turn ? name : "\(name), later") }
+            }
+            loop.postAtEnd {
+                note("end")
+                loop.post { note("goes on") }
+            }
+            loop.begin {
+                loop.post {
+                    note("begun")
+                    loop.post { note("of what was begun") }
+                }
+            }
+            loop.begin { loop.post { note("begun too") } }
+            loop.post { note("ready") }
+            await loop.yield()
+            note("next")
+        }
+        let names = trace.names.withLock { $0 }
+        #expect(names == ["ready", "begun", "of what was begun", "begun too", "end", "goes on", "next, later"])
+    }
+
     /// What hashes passwords stands behind the loops, also where their processor is never idle, and is not starved there.
     @Test func `work in the background steps behind, and a busy loop leaves room for it alone`() throws {
         try onLoop { loop in
@@ -324,4 +355,8 @@ private final class Bytes: @unchecked Sendable {
 private final class Sum: @unchecked Sendable {
     var value = 0
     var count = 0
+}
+
+private final class Trace: Sendable {
+    let names = Mutex<[String]>([])
 }

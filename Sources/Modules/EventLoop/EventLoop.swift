@@ -41,6 +41,8 @@ import Synchronization
     /// True while a source wakes a task that begins something new.
     private var isBeginning = false
     private var nextTurn: [Work] = []
+    /// What stands behind all that the turn does, and before what leaves at its end.
+    private var ending: [Work] = []
     /// Sockets that hold what leaves at the end of the turn.
     private var holders: [Socket] = []
     /// Empty arrays whose room the sockets that hold something use in turn.
@@ -134,6 +136,13 @@ import Synchronization
     /// (work in a worker's mailbox, a connection's task), or rare. Nothing is run any more once the loop has ended.
     package func post(_ body: @escaping @Sendable () -> Void) {
         deliver(.body(body))
+    }
+
+    /// Runs `body` at the end of this turn: behind all that the turn has begun, before what sockets hold leaves. For what is done
+    /// once for many; whoever goes on after it does so in the same turn. On the loop.
+    package func postAtEnd(_ body: @escaping @Sendable () -> Void) {
+        checkThread()
+        ending.append(.body(body))
     }
 
     /// Starts a task that runs on the loop and stays there. Any thread.
@@ -250,6 +259,11 @@ extension EventLoop {
             perform(work)
             runReady(max: EventLoopLimits.jobsPerTurn)
         }
+        if !ending.isEmpty {
+            for work in ending { ready.append(work) }
+            ending.removeAll(keepingCapacity: true)
+            runReady(max: EventLoopLimits.jobsPerTurn)
+        }
         flushHolders()
     }
 
@@ -281,7 +295,9 @@ extension EventLoop {
     }
 
     /// True when nothing is left to run.
-    private var isAtRest: Bool { ready.isEmpty && beginning.isEmpty && nextTurn.isEmpty && holders.isEmpty }
+    private var isAtRest: Bool {
+        ready.isEmpty && beginning.isEmpty && nextTurn.isEmpty && ending.isEmpty && holders.isEmpty
+    }
 
     /// Sends what was written in the turn: answers and requests that leave one after the other wake the process at the
     /// other end once, and not once each.

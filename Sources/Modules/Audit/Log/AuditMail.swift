@@ -106,8 +106,8 @@ final class AuditDesk: @unchecked Sendable {
     func write(_ entry: AuditEntry, _ claim: LogWriter.Claim) async throws(AuditRefusal) -> Int {
         let result: Result<Int, AuditRefusal> = unsafe await withUnsafeContinuation { continuation in
             if items.isEmpty {
-                // Behind everything that is ready now and may have entries too.
-                loop.post { self.handOver() }
+                // Behind everything that the turn does and that may have entries too, and before anything leaves.
+                loop.postAtEnd { self.handOver() }
             }
             items.append((entry, claim))
             writers.append(unsafe Waiting(continuation))
