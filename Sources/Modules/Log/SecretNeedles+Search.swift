@@ -130,13 +130,21 @@ extension SecretNeedles {
     /// Whether one of the ``blockBytes`` bytes from `place` on may begin an escape.
     @inline(__always)
     private static func hasEscape(_ text: UnsafeRawBufferPointer, _ place: Int) -> Bool {
-        let first = unsafe text.loadUnaligned(fromByteOffset: place, as: SIMD16<UInt8>.self)
-        let second = unsafe text.loadUnaligned(fromByteOffset: place &+ 8, as: SIMD16<UInt8>.self)
-        let (percent, backslash) = (UInt8(ascii: "%"), UInt8(ascii: "\\"))
-        let found = (first .== percent) .| (first .== backslash) .| (second .== percent) .| (second .== backslash)
-        let words = unsafe unsafeBitCast(found, to: SIMD2<UInt64>.self)
-        return words[0] | words[1] != 0
+        // Words, not vectors: where the compiler does not unfold these, they are made byte by byte.
+        var found: UInt64 = 0
+        for word in 0..<3 {
+            let bytes = unsafe text.loadUnaligned(fromByteOffset: place &+ word &* 8, as: UInt64.self)
+            found |= zeros(bytes ^ ones &* UInt64(UInt8(ascii: "%")))
+            found |= zeros(bytes ^ ones &* UInt64(UInt8(ascii: "\\")))
+        }
+        return found & (ones &* 0x80) != 0
     }
+
+    private static var ones: UInt64 { 0x0101_0101_0101_0101 }
+
+    /// The top bit of each byte that is zero, and of one behind it now and then, and more (Hacker's Delight, §6-1).
+    @inline(__always)
+    private static func zeros(_ word: UInt64) -> UInt64 { (word &- ones) & ~word }
 
     /// The same, byte by byte, for the places from `start` to below `end`, which is the last byte's at most.
     @inline(__always)
