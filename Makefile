@@ -85,7 +85,7 @@ limiter-bench: packages shims $(STAMPS)/profile
 profile: packages-bench shims ## Count anew what is often in a server's day, for the compiler: some ten minutes
 	$(RELEASE) --scratch-path .build/profile -Xswiftc -Xfrontend -Xswiftc -ir-profile-generate \
 		-Xswiftc -Xclang-linker -Xswiftc -fprofile-generate --product gatehouse
-	GATEHOUSE_BINARY=.build/profile/release/gatehouse python3 Tests/Bench/train.py $(PROFILE)
+	GATEHOUSE_BINARY=$(CURDIR)/.build/profile/release/gatehouse python3 Tests/Bench/train.py $(PROFILE)
 
 # Where the code is the same, the compiler leaves an object as it is, also with other counts.
 $(STAMPS)/profile: $(PROFILE)
