@@ -105,3 +105,15 @@ def measure(bench: Bench, server: Server, *, stream: bool, connections: int, sec
             return sample
         bench.say(f"  noise {sample.noise:.2f}, stolen {sample.stolen:.2f} of a core: run {attempt + 1} is thrown away")
     raise Invalid(f"others used {sample.noise:.2f} of a core and the hypervisor {sample.stolen:.2f}; load {os.getloadavg()}")
+
+
+def interleaved(bench: Bench, servers: list[Server], connections: int) -> dict[str, list[Sample]]:
+    """Whole answers of each server by turns, `bench.pairs` times: by the server's name."""
+    samples: dict[str, list[Sample]] = {server.name: [] for server in servers}
+    for server in servers:
+        server.verify()
+    for _ in range(bench.pairs):
+        for server in servers:
+            found = measure(bench, server, stream=False, connections=connections, seconds=bench.seconds)
+            samples[server.name].append(found)
+    return samples

@@ -99,7 +99,10 @@ class Provider:
         with socket.create_connection(("127.0.0.1", self.port), 20) as wire, lax.wrap_socket(wire):
             return True
 
-    def close(self) -> None:
+    def __enter__(self) -> Provider:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.listener.close()
 
 
@@ -136,12 +139,9 @@ def ask(make_gateway: Any, authority: Authority, provider: Provider) -> httpx2.R
 @pytest.mark.parametrize("name", REFUSED)
 def test_nothing_is_said_to_a_provider_that_does_not_prove_itself(make_gateway, authority, certificates, name):
     version, ciphers, certificate = REFUSED[name]
-    provider = Provider(version, ciphers, certificates[certificate])
-    try:
+    with Provider(version, ciphers, certificates[certificate]) as provider:
         answer = ask(make_gateway, authority, provider)
         assert provider.context is None or provider.greets_anybody()
-    finally:
-        provider.close()
     assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_error"), answer.text
     said = provider.received
     assert CANARY.encode() not in said and b"secret question" not in said, said
@@ -155,10 +155,7 @@ def test_nothing_is_said_to_a_provider_that_does_not_prove_itself(make_gateway, 
 def test_one_that_does_is_asked(make_gateway, authority, certificates, name):
     """What the tests above would see, if anything were said."""
     version, ciphers, certificate = TAKEN[name]
-    provider = Provider(version, ciphers, certificates[certificate])
-    try:
+    with Provider(version, ciphers, certificates[certificate]) as provider:
         answer = ask(make_gateway, authority, provider)
-    finally:
-        provider.close()
     assert answer.status_code == 200 and provider.handshakes == 1
     assert f"Bearer {CANARY}".encode() in provider.received and b"a secret question" in provider.received

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Configuration
-import Core
 import EventLoop
 import JSON
-import Log
 import Platform
-import Support
 import Testing
 
 @testable import Sandbox
@@ -33,36 +29,31 @@ import Testing
     }
 
     private func outputs(of attacks: [Attack], _ layers: BoxLayers) throws -> [String: String] {
-        let configuration = try Configuration(text: "mode = \"development\"\n[sandbox]\n", file: "test")
-        let sandbox = try Sandbox(
-            #require(try configuration.section("sandbox")), settings: try HouseSettings(configuration),
-            keeper: BuiltProgram.path("gatehouse"), layers: layers, usesGroups: true, log: .disabled)
-        try sandbox.start()
-        defer { sandbox.stop(by: .now() + .seconds(3)) }
-        let runner = try #require(sandbox.running)
-        var said: [String: String] = [:]
-        for attack in attacks {
-            let order = BoxOrder(
-                .command(
-                    path: "/usr/bin/python3", words: ["python3", "main.py"],
-                    settings: ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/work", "LANG=C.UTF-8"]),
-                files: [BoxOrder.File(name: Array("main.py".utf8), content: Array(attack.code.utf8))],
-                limits: sandbox.settings.standard, layers: layers, collectsFiles: false)
-            let answer = Monitor<Result<RunOutcome, RunRefusal>?>(nil)
-            runner.loop.post {
-                runner.runOwn(order) { result in
-                    answer.withLock { $0 = result }
-                    answer.signal(all: true)
-                }
-            }
-            let end = Instant.now() + .seconds(60)
-            guard case .success(.ended(let result)) = try #require(answer.wait(until: end) { $0 }) else {
-                said[attack.id] = "(nothing)"
-                continue
-            }
-            said[attack.id] = String(decoding: result.output, as: UTF8.self)
+        try Sandbox.with(layers: layers) { sandbox in
+            var said: [String: String] = [:]
+            for attack in attacks { said[attack.id] = try output(of: attack, in: sandbox) }
+            return said
         }
-        return said
+    }
+
+    private func output(of attack: Attack, in sandbox: Sandbox) throws -> String {
+        let runner = try #require(sandbox.running)
+        let order = BoxOrder(
+            .command(
+                path: "/usr/bin/python3", words: ["python3", "main.py"],
+                settings: ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/work", "LANG=C.UTF-8"]),
+            files: [BoxOrder.File(name: Array("main.py".utf8), content: Array(attack.code.utf8))],
+            limits: sandbox.settings.standard, layers: sandbox.layers, collectsFiles: false)
+        let answer = Monitor<Result<RunOutcome, RunRefusal>?>(nil)
+        runner.loop.post {
+            runner.runOwn(order) { result in
+                answer.withLock { $0 = result }
+                answer.signal(all: true)
+            }
+        }
+        let end = Instant.now() + .seconds(60)
+        guard case .success(.ended(let result)) = try #require(answer.wait(until: end) { $0 }) else { return "" }
+        return String(decoding: result.output, as: UTF8.self)
     }
 
     /// What the other layers hold, and namespaces and the keeper's root do not. Those that need something of the kernel's which not

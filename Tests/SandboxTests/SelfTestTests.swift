@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Configuration
-import Core
-import Log
-import Platform
-import Support
 import Testing
 
 @testable import Sandbox
@@ -12,13 +7,7 @@ import Testing
 /// The self-test at the start, in real boxes: it holds for what is delivered, and finds each layer that is left out.
 @Suite(.serialized) struct SelfTestTests {
     private func verdict(_ layers: BoxLayers, usesGroups: Bool = true) throws -> HostState.Verdict {
-        let configuration = try Configuration(text: "mode = \"development\"\n[sandbox]\n", file: "test")
-        let sandbox = try Sandbox(
-            #require(try configuration.section("sandbox")), settings: try HouseSettings(configuration),
-            keeper: BuiltProgram.path("gatehouse"), layers: layers, usesGroups: usesGroups, log: .disabled)
-        try sandbox.start()
-        defer { sandbox.stop(by: .now() + .seconds(3)) }
-        return try #require(sandbox.state.verdict)
+        try Sandbox.with(layers: layers, usesGroups: usesGroups) { try #require($0.state.verdict) }
     }
 
     @Test func `everything holds on this host`() throws {
@@ -45,13 +34,7 @@ import Testing
     }
 
     @Test func `a keeper that is no keeper is a reason not to serve`() throws {
-        let configuration = try Configuration(text: "mode = \"development\"\n[sandbox]\n", file: "test")
-        let sandbox = try Sandbox(
-            #require(try configuration.section("sandbox")), settings: try HouseSettings(configuration),
-            keeper: "/nonexistent", layers: .all, usesGroups: true, log: .disabled)
-        try sandbox.start()
-        defer { sandbox.stop(by: .now() + .seconds(3)) }
-        #expect(sandbox.state.verdict?.troubles.isEmpty == false)
+        try Sandbox.with(keeper: "/nonexistent") { #expect($0.state.verdict?.troubles.isEmpty == false) }
     }
 
     /// In production limits that are only looked after are not enough, unless the file says so.
@@ -65,13 +48,9 @@ import Testing
             [sandbox]
 
             """
-        let configuration = try Configuration(text: head + text, file: "test")
-        let sandbox = try Sandbox(
-            #require(try configuration.section("sandbox")), settings: try HouseSettings(configuration),
-            keeper: BuiltProgram.path("gatehouse"), layers: .all, usesGroups: false, log: .disabled)
-        try sandbox.start()
-        defer { sandbox.stop(by: .now() + .seconds(3)) }
-        #expect(sandbox.state.isTrusted == serves)
-        #expect(sandbox.runsCode == serves)
+        try Sandbox.with(head + text, usesGroups: false) { sandbox in
+            #expect(sandbox.state.isTrusted == serves)
+            #expect(sandbox.runsCode == serves)
+        }
     }
 }

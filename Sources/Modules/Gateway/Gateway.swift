@@ -300,7 +300,7 @@ package final class Gateway: Module, PriceBook {
             return reply
         } catch {
             let outcome = Breaker.Outcome(error, isUnwanted: exchange.request.cancellation.isFired)
-            breakers.report(outcome, of: pass, attempt.model, at: .now())
+            breakers.report(outcome, of: pass, attempt.model, at: exchange.request.loop.now)
             throw error
         }
     }

@@ -109,8 +109,7 @@ extension SecretNeedles {
                             for probe in 0..<4 {
                                 // Covers the place of the pair and the three before it.
                                 let first = place &+ probe &* 4
-                                let pair = unsafe Int(text.loadUnaligned(fromByteOffset: first &+ 3, as: UInt16.self))
-                                guard unsafe inner[pair &>> 6] &>> UInt64(pair & 63) & 1 != 0 else { continue }
+                                guard unsafe Self.isMarked(inner, text, first &+ 3) else { continue }
                                 let found = unsafe firstCandidate(text, pairs, from: first, to: first &+ 4)
                                 if let found { return found }
                             }
@@ -142,7 +141,8 @@ extension SecretNeedles {
 
     private static var ones: UInt64 { 0x0101_0101_0101_0101 }
 
-    /// The top bit of each byte that is zero, and of one behind it now and then, and more (Hacker's Delight, §6-1).
+    /// In its top bits, whether a byte is zero. A byte that is one may be told as well where it stands behind a zero (Hacker's
+    /// Delight, §6-1); the lower bits mean nothing.
     @inline(__always)
     private static func zeros(_ word: UInt64) -> UInt64 { (word &- ones) & ~word }
 
@@ -153,12 +153,19 @@ extension SecretNeedles {
     ) -> Int? {
         var index = start
         while index < end {
-            let pair = unsafe Int(text.loadUnaligned(fromByteOffset: index, as: UInt16.self).byteSwapped)
-            let isMarked = unsafe pairs[pair &>> 6] &>> UInt64(pair & 63) & 1 != 0
-            if isMarked, unsafe !isWideEscape(text, index) { return index }
+            if unsafe Self.isMarked(pairs, text, index) && !isWideEscape(text, index) { return index }
             index &+= 1
         }
         return nil
+    }
+
+    /// Whether a table has the pair of bytes at `place`.
+    @inline(__always)
+    private static func isMarked(
+        _ pairs: UnsafeBufferPointer<UInt64>, _ text: UnsafeRawBufferPointer, _ place: Int
+    ) -> Bool {
+        let pair = unsafe Int(UInt16(littleEndian: text.loadUnaligned(fromByteOffset: place, as: UInt16.self)))
+        return unsafe pairs[pair &>> 6] &>> UInt64(pair & 63) & 1 != 0
     }
 
     /// True for `\u` with a number beyond 255, as in most of a text that JSON escapes: no secret begins so. Such texts are

@@ -37,9 +37,10 @@ package final class SecretNeedles: Sendable {
     /// Indices of needles by their first byte; those of byte `b` are `sorted[starts[b]..<starts[b + 1]]`.
     let sorted: [Int]
     let starts: [Int]
-    /// A bit for each pair of bytes that may begin an occurrence: 8 KiB, one look for each byte of a text.
+    /// A bit for each pair of bytes, the second above the first as two bytes of a text are read at once, that may begin an
+    /// occurrence: 8 KiB.
     let pairs: [UInt64]
-    /// The same for pairs within the first five characters of a needle, the second byte's bits above the first's.
+    /// The same for pairs within the first five characters of a needle.
     let innerPairs: [UInt64]
     /// The same for a last byte, whose neighbour is not known yet.
     let firsts: [Bool]
@@ -121,18 +122,19 @@ private struct Builder {
         needles.append(needle)
         for index in 0..<4 {
             for first in Builder.cases(of: form[index], ignoresCase) {
-                for second in Builder.cases(of: form[index + 1], ignoresCase) {
-                    let pair = Int(second) << 8 | Int(first)
-                    innerPairs[pair >> 6] |= 1 << UInt64(pair & 63)
-                }
+                Builder.mark(first, before: Builder.cases(of: form[index + 1], ignoresCase), in: &innerPairs)
             }
         }
     }
 
     private mutating func mark(_ first: UInt8, before seconds: [UInt8]) {
         firsts[Int(first)] = true
+        Builder.mark(first, before: seconds, in: &pairs)
+    }
+
+    private static func mark(_ first: UInt8, before seconds: [UInt8], in pairs: inout [UInt64]) {
         for second in seconds {
-            let pair = Int(first) << 8 | Int(second)
+            let pair = Int(second) << 8 | Int(first)
             pairs[pair >> 6] |= 1 << UInt64(pair & 63)
         }
     }

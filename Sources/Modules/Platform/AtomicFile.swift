@@ -12,21 +12,10 @@ package enum AtomicFile {
     /// Replaces or creates `path`. `mode` holds from the first moment, whatever the umask says: nobody can open the file
     /// while it is still empty. On an error the old contents stand and no temporary file is left.
     package static func write(path: String, bytes: [UInt8], mode: UInt32) throws(Errno) {
-        let directory = directory(of: path)
-        var suffix = ""
-        for byte in Random.bytes(8) { suffix += String(byte, radix: 16) }
-        // O_EXCL and a random name: a file or link that somebody put there is never followed.
-        let temporary = "\(path).\(suffix).tmp"
-        let descriptor = try create(temporary, mode: mode)
-        do throws(Errno) {
-            try write(bytes, to: descriptor)
-            try Errno.check { fsync(descriptor.rawValue) }
-            try Errno.check { unsafe rename(temporary, path) }
-        } catch {
-            unsafe _ = unlink(temporary)
-            throw error
-        }
-        try flush(directory: directory)
+        let draft = try AtomicDraft(path: path, bytes: bytes, mode: mode)
+        try draft.flush()
+        try draft.takeName()
+        try flushDirectory(of: path)
     }
 
     /// All bytes of `path`, `EFBIG` where there are more than `bytesMax`. Follows symbolic links; a directory is `EISDIR`.
@@ -77,7 +66,7 @@ package enum AtomicFile {
         return slash == path.utf8.startIndex ? "/" : String(path[..<slash])
     }
 
-    private static func create(_ path: String, mode: UInt32) throws(Errno) -> FileDescriptor {
+    static func create(_ path: String, mode: UInt32) throws(Errno) -> FileDescriptor {
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
         let descriptor = FileDescriptor(owning: try Errno.check { unsafe open(path, flags, mode & 0o600) })
         do throws(Errno) {
@@ -89,7 +78,7 @@ package enum AtomicFile {
         return descriptor
     }
 
-    private static func write(_ bytes: [UInt8], to descriptor: borrowing FileDescriptor) throws(Errno) {
+    static func write(_ bytes: [UInt8], to descriptor: borrowing FileDescriptor) throws(Errno) {
         var written = 0
         while written < bytes.count {
             // The array's buffer for the length of the closure; `written` is below its count.

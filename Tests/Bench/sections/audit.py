@@ -7,7 +7,7 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
-from load import Sample, measure as run_load
+from load import Sample, interleaved, measure as run_load
 from machine import LOAD_CORE
 from report import Spread, Table, at_least, at_most, percentile
 from servers import ANSWER, BINARY, Bench, Gatehouse, Nginx, NginxServer, escaped
@@ -74,17 +74,8 @@ class Direct(NginxServer):
 
 
 def measure(bench: Bench) -> Table:
-    kinds = [Bare, Recorded, Flushed, Nginx]
-    samples: dict[str, list[Sample]] = {kind.name: [] for kind in kinds}
     with Bare(bench) as bare, Recorded(bench) as recorded, Flushed(bench) as flushed, Nginx(bench) as nginx:
-        servers = [bare, recorded, flushed, nginx]
-        for server in servers:
-            server.verify()
-        for _ in range(bench.pairs):
-            for server in servers:
-                samples[server.name].append(
-                    run_load(bench, server, stream=False, connections=CONNECTIONS, seconds=bench.seconds)
-                )
+        samples = interleaved(bench, [bare, recorded, flushed, nginx], CONNECTIONS)
         with Direct(bench) as direct:
             added = added_latency(bench, direct, [bare, recorded, flushed])
         sizes = {}

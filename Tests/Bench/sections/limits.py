@@ -15,7 +15,7 @@ import threading
 import time
 from collections import Counter
 
-from load import ATTEMPTS, HERE, NOISE_MAX, STOLEN_MAX, Sample, measure as run_load
+from load import ATTEMPTS, HERE, NOISE_MAX, STOLEN_MAX, Sample, interleaved, measure as run_load
 from machine import LOAD_CORE, ROOT, SERVER_CORE, Invalid, busy_seconds, memory_bytes, processor_seconds, spawn
 from report import Spread, Table, at_least, at_most, percentile
 from sections.audit import Bare
@@ -158,17 +158,8 @@ class Limited(Gatehouse):
 
 
 def with_and_without(bench: Bench) -> tuple[list[list[str]], dict]:
-    kinds = [Bare, Unlimited, Limited, Nginx]
-    samples: dict[str, list[Sample]] = {kind.name: [] for kind in kinds}
     with Bare(bench) as bare, Unlimited(bench) as unlimited, Limited(bench) as limited, Nginx(bench) as nginx:
-        servers = [bare, unlimited, limited, nginx]
-        for server in servers:
-            server.verify()
-        for _ in range(bench.pairs):
-            for server in servers:
-                samples[server.name].append(
-                    run_load(bench, server, stream=False, connections=CONNECTIONS, seconds=bench.seconds)
-                )
+        samples = interleaved(bench, [bare, unlimited, limited, nginx], CONNECTIONS)
 
     def spread(name: str, field: str) -> Spread:
         return Spread.of([getattr(sample, field) for sample in samples[name]])
