@@ -138,5 +138,5 @@ final class SeenRecords: AuditProjection, @unchecked Sendable {
 
     var sequences: [Int] { state.withLock { $0 } }
     var next: Int { sequences.count }
-    func apply(_ records: [AuditRecord]) { state.withLock { $0 += records.map(\.place.sequence) } }
+    func apply(_ records: AuditRecords) { state.withLock { $0 += records.marks.map(\.place.sequence) } }
 }

@@ -32,7 +32,7 @@ struct ProjectionTests {
             }
             waiting.append(record)
             guard random.below(50) == 0 else { continue }
-            intents.apply(waiting)
+            intents.apply(AuditRecords(waiting))
             waiting = []
             #expect(intents.count == open.count && intents.first == open.keys.min() ?? sequence + 1)
             if random.below(20) == 0 { #expect(intents.open == open) }
@@ -54,7 +54,7 @@ struct ProjectionTests {
         while !rest.isEmpty {
             let batch = rest.prefix(1 + random.below(400))
             for record in batch { one.apply(record) }
-            many.apply(Array(batch))
+            many.apply(AuditRecords(batch))
             rest = rest.dropFirst(batch.count)
             // Told through the same record, of the same sums.
             #expect(one.next == many.next && together.size == many.next && single.size == many.next)
@@ -73,7 +73,7 @@ struct ProjectionTests {
         while !rest.isEmpty {
             let batch = rest.prefix(1 + random.below(900))
             for record in batch { one.apply(record) }
-            many.apply(Array(batch))
+            many.apply(AuditRecords(batch))
             rest = rest.dropFirst(batch.count)
             #expect(one.next == many.next && one.position == many.position)
         }

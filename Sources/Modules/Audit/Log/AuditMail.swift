@@ -84,7 +84,7 @@ final class AuditDesk: @unchecked Sendable {
     let loop: EventLoop
     private let pen: LogPen
     private let mail: AuditMail
-    private var items: [LogWriter.Item] = []
+    private var entries = AuditEntries()
     private var writers: [Waiting] = []
     /// How intents of this loop begin.
     var callers = CallerHeads()
@@ -105,11 +105,11 @@ final class AuditDesk: @unchecked Sendable {
     /// Writes an entry with all others of this turn, and waits until it stands in the log.
     func write(_ entry: AuditEntry, _ claim: LogWriter.Claim) async throws(AuditRefusal) -> Int {
         let result: Result<Int, AuditRefusal> = unsafe await withUnsafeContinuation { continuation in
-            if items.isEmpty {
+            if entries.isEmpty {
                 // Behind everything that the turn does and that may have entries too, and before anything leaves.
                 loop.postAtEnd { self.handOver() }
             }
-            items.append((entry, claim))
+            entries.append(entry, claim)
             writers.append(unsafe Waiting(continuation))
         }
         return try result.get()
@@ -117,12 +117,12 @@ final class AuditDesk: @unchecked Sendable {
 
     /// Nobody who goes on here runs before this returns: they are the loop's next work.
     private func handOver() {
-        if let first = pen.writeNow(items) {
+        if let first = pen.writeNow(entries) {
             for (place, writer) in writers.enumerated() { writer.resume(.success(first + place)) }
         } else {
             post()
         }
-        items.removeAll(keepingCapacity: true)
+        entries.removeAll()
         writers.removeAll(keepingCapacity: true)
     }
 
@@ -131,7 +131,9 @@ final class AuditDesk: @unchecked Sendable {
         let answers = Answers(loop: loop, writers)
         do throws(AuditRefusal) {
             try mail.post(
-                items.enumerated().map { place, item in AuditMail.Entry(item: item) { answers.give($0, at: place) } })
+                entries.items.enumerated().map { place, item in
+                    AuditMail.Entry(item: item) { answers.give($0, at: place) }
+                })
         } catch {
             for place in writers.indices { answers.give(.failure(error), at: place) }
         }

@@ -184,6 +184,7 @@ final class AuditOffice: @unchecked Sendable {
         guard !records.isEmpty else { return }
         intents.apply(records)
         for projection in projections { projection.apply(records) }
+        pen.use { $0.reuse(records) }
     }
 
     /// Flushes now what would be flushed soon; what cannot be is tried again, as at its time.

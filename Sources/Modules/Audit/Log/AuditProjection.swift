@@ -7,11 +7,11 @@ protocol AuditProjection: AnyObject, Sendable {
 
     /// Takes the next records. In order, each once, and only what is on the disk: a power cut takes what is not, and its
     /// sequence is then another's. At the start on the main thread, then on the log's own.
-    func apply(_ records: [AuditRecord])
+    func apply(_ records: AuditRecords)
 }
 
 extension AuditProjection {
-    func apply(_ record: AuditRecord) { apply([record]) }
+    func apply(_ record: AuditRecord) { apply(AuditRecords(CollectionOfOne(record))) }
 }
 
 /// Intents whose outcome has not been written. After a crash they are closed at the next start.
@@ -29,20 +29,44 @@ final class OpenIntents: AuditProjection, @unchecked Sendable {
     private var head = 0
     /// How many are open.
     private(set) var count = 0
+    /// Of the records that are taken together: whether they are intents whose end is there too. Kept for its room.
+    private var closedAtOnce: [Bool] = []
 
     /// - Parameter first: no intent before it is open.
     init(from first: Int) { next = first }
 
-    func apply(_ records: [AuditRecord]) {
-        for record in records {
-            next = record.place.sequence + 1
-            if record.kind == .intent {
-                intents.append((record.place.sequence, record))
-                count += 1
-            } else if let intent = record.number(.intent) {
+    func apply(_ records: AuditRecords) {
+        guard let begin = records.marks.first?.place.sequence else { return }
+        let bytes = records.bytes.span
+        // Most end in the same moment in which they began, and need not be kept.
+        closedAtOnce.removeAll(keepingCapacity: true)
+        closedAtOnce.append(contentsOf: repeatElement(false, count: records.count))
+        for mark in records.marks where mark.kind != .intent {
+            guard let intent = Self.intent(bytes.extracting(mark.fields)) else { continue }
+            let place = intent - begin
+            // In their order and without gaps; but nothing is taken for granted of what stands in a file.
+            if closedAtOnce.indices.contains(place), records.marks[place].kind == .intent,
+                records.marks[place].place.sequence == intent, intent < mark.place.sequence
+            {
+                closedAtOnce[place] = true
+            } else {
                 close(intent)
             }
         }
+        for index in closedAtOnce.indices where records.marks[index].kind == .intent && !closedAtOnce[index] {
+            intents.append((records.marks[index].place.sequence, records.record(index)))
+            count += 1
+        }
+        next = records.marks[records.count - 1].place.sequence + 1
+    }
+
+    /// The intent that a record is the end of.
+    private static func intent(_ fields: Span<UInt8>) -> Int? {
+        var intent: Int?
+        fields.forEachField { number, place in
+            if number == AuditField.intent.rawValue { intent = fields.number(at: place) }
+        }
+        return intent
     }
 
     private func close(_ sequence: Int) {

@@ -47,12 +47,12 @@ final class LogPen: @unchecked Sendable {
     /// Writes entries.
     ///
     /// - Returns: the sequence of the first; nil where the thread has to do it.
-    func writeNow(_ items: [LogWriter.Item]) -> Int? {
+    func writeNow(_ entries: AuditEntries) -> Int? {
         var isFirst = false
         let sequence = gate.withLock { gate -> Int? in
             guard gate.isOpen else { return nil }
             let begun = Instant.now()
-            guard begun >= gate.slowUntil, let sequence = writer.appendNow(items, generation: generation) else {
+            guard begun >= gate.slowUntil, let sequence = writer.appendNow(entries, generation: generation) else {
                 return nil
             }
             let ended = Instant.now()

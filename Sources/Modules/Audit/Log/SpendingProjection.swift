@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
 import Core
 import Platform
 
@@ -10,7 +11,7 @@ final class SpendingProjection: AuditProjection, @unchecked Sendable {
     private(set) var next: Int
     private var texts = TextCache()
     /// What the records of a moment tell, in one sum for all that count for the same.
-    private var sums: [Spending] = []
+    private var sums: [Sum] = []
     /// Sums at once: a search among more would cost more than it spares.
     private static let sumsMax = 8
 
@@ -22,57 +23,115 @@ final class SpendingProjection: AuditProjection, @unchecked Sendable {
         book.begin(leftOpen: intents.compactMap(Self.held))
     }
 
-    func apply(_ records: [AuditRecord]) {
-        guard let last = records.last else { return }
+    func apply(_ records: AuditRecords) {
+        guard let last = records.marks.last else { return }
         next = last.place.sequence + 1
-        for record in records where record.kind == .outcome { take(record) }
+        let bytes = records.bytes.span
+        for mark in records.marks where mark.kind == .outcome { take(mark.place, bytes.extracting(mark.fields)) }
         // All of it before the book hears how far it has been told.
-        for spending in sums { book.take(spending) }
+        for sum in sums { book.take(sum.spending) }
         sums.removeAll(keepingCapacity: true)
         book.told(through: next)
     }
 
     /// Adds what an outcome tells to what was told of the same before.
-    private func take(_ record: AuditRecord) {
-        guard let spending = outcome(record) else { return }
-        guard spending.interrupted == nil else { return book.take(spending) }
-        for place in sums.indices where sums[place].isAlike(spending) {
-            sums[place] = sums[place].adding(spending)
-            return
+    private func take(_ place: AuditRecord.Place, _ fields: Span<UInt8>) {
+        let figures = Figures(fields)
+        guard figures.tokens != 0 || figures.cost ?? 0 != 0 else { return }
+        if !figures.isInterrupted {
+            for index in sums.indices where sums[index].isAlike(place, figures, fields) {
+                return sums[index].add(place, figures)
+            }
         }
-        if sums.count == Self.sumsMax { book.take(sums.removeFirst()) }
-        sums.append(spending)
+        guard let first = spending(place, figures, fields) else { return }
+        guard !figures.isInterrupted else { return book.take(first) }
+        if sums.count == Self.sumsMax { book.take(sums.removeFirst().spending) }
+        sums.append(Sum(first, fields))
     }
 
-    /// What an outcome tells, read in one pass; nil for one that tells nothing of money and tokens.
-    private func outcome(_ record: AuditRecord) -> Spending? {
-        let entry = record.entry
+    /// The figures of an outcome.
+    private struct Figures {
+        var tokens = 0
+        var cost: Int?
+        var intent: Int?
+        var isHeld = false
+        var isInterrupted = false
+
+        init(_ fields: Span<UInt8>) {
+            fields.forEachField { number, place in
+                guard number >= AuditField.inputTokens.rawValue else { return }
+                switch AuditField(rawValue: number) {
+                case .inputTokens, .outputTokens: tokens = tokens.addingClamped(fields.number(at: place))
+                case .cost: cost = fields.number(at: place)
+                case .isHeld: isHeld = fields.number(at: place) == 1
+                case .outcome: isInterrupted = fields.isText(at: place, "interrupted")
+                case .intent: intent = fields.number(at: place)
+                default: break
+                }
+            }
+        }
+    }
+
+    /// Outcomes that count for the same, in the same day: they may be told as one.
+    private struct Sum {
+        private static let subject = FieldSet(.tenant, .actorKind, .actorID, .endUser, .node)
+
+        private let first: Spending
+        /// ``subject`` of its outcomes.
+        private let fields: [UInt8]
+        private let day: Int64
+        private var sequence: Int
+        private var time: WallTime
+        private var tokens: Int
+        private var cost: Int?
+
+        init(_ first: Spending, _ fields: Span<UInt8>) {
+            (self.first, self.fields, day) = (first, fields.fields(Self.subject), Self.day(first.time))
+            (sequence, time, tokens, cost) = (first.sequence, first.time, first.tokens, first.cost)
+        }
+
+        private static func day(_ time: WallTime) -> Int64 { time.seconds / 86_400 }
+
+        func isAlike(_ place: AuditRecord.Place, _ figures: Figures, _ fields: Span<UInt8>) -> Bool {
+            first.isHeld == figures.isHeld && (cost == nil) == (figures.cost == nil) && day == Self.day(place.time)
+                && fields.hasFields(Self.subject, self.fields.span)
+        }
+
+        mutating func add(_ place: AuditRecord.Place, _ figures: Figures) {
+            (sequence, time) = (place.sequence, place.time)
+            tokens = tokens.addingClamped(figures.tokens)
+            if let other = figures.cost { cost = cost?.addingClamped(other) }
+        }
+
+        /// All of them together, under the last place.
+        var spending: Spending {
+            Spending(
+                sequence: sequence, time: time, tenant: first.tenant, key: first.key, node: first.node,
+                endUser: first.endUser, tokens: tokens, cost: cost, isHeld: first.isHeld)
+        }
+    }
+
+    /// What an outcome tells; nil for one of nobody.
+    private func spending(
+        _ place: AuditRecord.Place, _ figures: Figures, _ fields: Span<UInt8>
+    ) -> Spending? {
         var (tenant, key, node, endUser) = (String?.none, String?.none, String?.none, [UInt8]?.none)
-        var (tokens, cost, intent) = (0, Int?.none, Int?.none)
-        var (isKey, isHeld, isInterrupted) = (false, false, false)
-        let bytes = entry.bytes.span
-        entry.forEachField { number, place in
+        var isKey = false
+        fields.forEachField { number, place in
             switch AuditField(rawValue: number) {
-            case .tenant: tenant = texts.text(bytes.extracting(place))
-            case .actorKind: isKey = entry.isText(place, "key")
-            case .actorID where isKey: key = texts.text(bytes.extracting(place))
-            case .endUser: endUser = Array(entry.bytes[place])
-            case .node: node = texts.text(bytes.extracting(place))
-            case .inputTokens, .outputTokens:
-                let (sum, isTooMany) = tokens.addingReportingOverflow(entry.number(place))
-                tokens = isTooMany ? .max : sum
-            case .cost: cost = entry.number(place)
-            case .isHeld: isHeld = entry.number(place) == 1
-            case .outcome: isInterrupted = entry.isText(place, "interrupted")
-            case .intent: intent = entry.number(place)
+            case .tenant: tenant = texts.text(fields.extracting(place))
+            case .actorKind: isKey = fields.isText(at: place, "key")
+            case .actorID where isKey: key = texts.text(fields.extracting(place))
+            case .endUser: endUser = Array(copying: fields.extracting(place))
+            case .node: node = texts.text(fields.extracting(place))
             default: break
             }
         }
-        guard let tenant, tokens != 0 || cost ?? 0 != 0 else { return nil }
+        guard let tenant else { return nil }
         return Spending(
-            sequence: record.place.sequence, time: record.place.time, tenant: TenantID(tenant),
-            key: key.map(KeyID.init), node: node, endUser: endUser, tokens: tokens, cost: cost, isHeld: isHeld,
-            interrupted: isInterrupted ? intent : nil)
+            sequence: place.sequence, time: place.time, tenant: TenantID(tenant), key: key.map(KeyID.init), node: node,
+            endUser: endUser, tokens: figures.tokens, cost: figures.cost, isHeld: figures.isHeld,
+            interrupted: figures.isInterrupted ? figures.intent : nil)
     }
 
     /// What an intent held back; nil for one that tells nothing of it.
@@ -87,22 +146,5 @@ final class SpendingProjection: AuditProjection, @unchecked Sendable {
             key: record.text(.actorKind) == "key" ? record.text(.actorID).map(KeyID.init) : nil,
             node: record.text(.node), endUser: record.digest(.endUser), tokens: isTooMany ? .max : tokens,
             cost: cost, isHeld: record.number(.isHeld) == 1)
-    }
-}
-
-extension Spending {
-    /// Whether it counts for the same, in the same day: then both may be told as one.
-    fileprivate func isAlike(_ other: Spending) -> Bool {
-        key == other.key && tenant == other.tenant && node == other.node && endUser == other.endUser
-            && isHeld == other.isHeld && (cost == nil) == (other.cost == nil)
-            && time.seconds / 86_400 == other.time.seconds / 86_400
-    }
-
-    /// Both together, under the later place.
-    fileprivate func adding(_ other: Spending) -> Spending {
-        Spending(
-            sequence: other.sequence, time: other.time, tenant: tenant, key: key, node: node, endUser: endUser,
-            tokens: tokens.addingClamped(other.tokens), cost: cost.map { $0.addingClamped(other.cost ?? 0) },
-            isHeld: isHeld)
     }
 }

@@ -210,42 +210,14 @@ struct AuditEntry: Equatable, Sendable {
 
     // MARK: Reading
 
-    func text(_ field: AuditField) -> String? { place(of: field).map(text) }
+    func text(_ field: AuditField) -> String? {
+        place(of: field).map { String(decoding: bytes[$0], as: UTF8.self) }
+    }
 
     /// A number too large for `Int` is its largest.
-    func number(_ field: AuditField) -> Int? { place(of: field).map(number) }
+    func number(_ field: AuditField) -> Int? { place(of: field).map { bytes.span.number(at: $0) } }
 
     func digest(_ field: AuditField) -> [UInt8]? { place(of: field).map { Array(bytes[$0]) } }
-
-    /// Goes through the fields in their order, with the places of their values.
-    func forEachField(_ body: (_ number: UInt8, _ place: Range<Int>) -> Void) {
-        var offset = 0
-        while offset + 2 <= bytes.count {
-            let end = min(offset + 2 + Int(bytes[offset + 1]), bytes.count)
-            body(bytes[offset], offset + 2..<end)
-            offset = end
-        }
-    }
-
-    /// The text at a place that `forEachField` gave.
-    func text(_ place: Range<Int>) -> String { String(decoding: bytes[place], as: UTF8.self) }
-
-    /// Whether a text stands at a place that `forEachField` gave.
-    func isText(_ place: Range<Int>, _ text: StaticString) -> Bool {
-        guard place.count == text.utf8CodeUnitCount else { return false }
-        // A literal lives as long as the program; the index is below its count.
-        for index in 0..<place.count where unsafe bytes[place.lowerBound + index] != text.utf8Start[index] {
-            return false
-        }
-        return true
-    }
-
-    /// The number at a place that `forEachField` gave.
-    func number(_ place: Range<Int>) -> Int {
-        var number: UInt64 = 0
-        for index in place { number = number << 8 | UInt64(bytes[index]) }
-        return Int(clamping: number)
-    }
 
     private func place(of field: AuditField) -> Range<Int>? {
         var offset = 0

@@ -60,8 +60,13 @@ struct AuditRecord: Equatable, Sendable {
     }
 
     /// Adds its binary form, for which there must be room.
-    func append(to bytes: inout OutputSpan<UInt8>) {
-        bytes.append(Self.version)
+    func append(to bytes: inout OutputSpan<UInt8>) { Self.append(kind, place, entry.bytes.span, to: &bytes) }
+
+    /// The same of a record whose fields lie somewhere else.
+    static func append(
+        _ kind: AuditKind, _ place: Place, _ fields: Span<UInt8>, to bytes: inout OutputSpan<UInt8>
+    ) {
+        bytes.append(version)
         bytes.append(kind.rawValue)
         bytes.append(bigEndian: UInt64(place.sequence))
         bytes.append(bigEndian: UInt64(bitPattern: place.time.milliseconds))
@@ -74,7 +79,7 @@ struct AuditRecord: Equatable, Sendable {
         } else {
             bytes.append(repeating: 0, count: Digest.byteCount)
         }
-        bytes.append(entry.bytes.span)
+        bytes.append(fields)
     }
 
     /// Reads a record; nil for bytes that ``encoded()`` does not write.

@@ -42,6 +42,8 @@ struct LogWriter {
     static let outcomeReserveBytes = 1024
     /// Records written and not flushed that are kept in memory; beyond them a flush is waited for.
     static let unflushedMax = 1 << 16
+    /// The largest room for fields that is kept for records to come.
+    static let spareByteCountMax = 2 << 20
     /// How long a full disk is not asked again.
     static let retryAfter = Duration.seconds(1)
 
@@ -55,11 +57,13 @@ struct LogWriter {
     private(set) var end: End
     /// What is written and flushed: from here the log is written again when a flush fails.
     private var flushed: End
-    private var unflushed = Written()
+    private var unflushed = AuditRecords()
     /// What a flush that is under way brings to the disk; older than what is unflushed.
-    private var flushing = Written()
+    private var flushing = AuditRecords()
     /// Flushed, and not taken yet by whoever makes something of them.
-    private var settled: [AuditRecord] = []
+    private var settled = AuditRecords()
+    /// Without any: the room of records that have been told.
+    private var spare = AuditRecords()
     /// The bytes of a batch, kept for their room.
     private var buffer: [UInt8] = []
     /// The hashes of a batch, kept for their room.
@@ -91,34 +95,6 @@ struct LogWriter {
         }
     }
 
-    /// Records, and the claim of each beside it: so they go from hand to hand without a copy.
-    private struct Written {
-        var records: [AuditRecord] = []
-        var claims: [Claim] = []
-
-        mutating func append(_ record: AuditRecord, _ claim: Claim) {
-            records.append(record)
-            claims.append(claim)
-        }
-
-        mutating func append(_ other: Written) {
-            guard !records.isEmpty else { return self = other }
-            records += other.records
-            claims += other.claims
-        }
-
-        mutating func removeLast(_ count: Int) {
-            records.removeLast(count)
-            claims.removeLast(count)
-        }
-
-        /// Gives all of it away.
-        mutating func take() -> Written {
-            defer { self = Written() }
-            return self
-        }
-    }
-
     /// - Parameters:
     ///   - end: of the records that are there, all flushed.
     ///   - lastNumber: of the last segment there is, 0 for none. The first record opens a new one: nothing is appended to a
@@ -135,43 +111,46 @@ struct LogWriter {
 
     var hasUnflushed: Bool { unflushedCount > 0 }
 
-    var unflushedCount: Int { flushing.records.count + unflushed.records.count }
+    var unflushedCount: Int { flushing.count + unflushed.count }
 
     // MARK: Appending
 
     /// Writes entries in their order, where that is one call and nothing has to be waited for.
     ///
     /// - Returns: the sequence of the first; nil where nothing was written, and ``append(_:generation:)`` has to say why.
-    mutating func appendNow(_ items: [Item], generation: Int) -> Int? {
-        guard !isPoisoned, unflushedCount < Self.unflushedMax, room(for: items[...]) == items.count else { return nil }
-        return try? write(items[...], generation)
+    mutating func appendNow(_ entries: borrowing AuditEntries, generation: Int) -> Int? {
+        let all = 0..<entries.count
+        guard !isPoisoned, unflushedCount < Self.unflushedMax, room(for: entries.marks[all]) == all.count else {
+            return nil
+        }
+        return try? write(entries, all, generation)
     }
 
     /// Writes entries in their order.
     ///
     /// - Returns: for each the sequence it has, or why it has none. One that has a sequence is in the kernel's hands.
     mutating func append(_ items: [Item], generation: Int) -> [Result<Int, AuditFailure>] {
+        let entries = AuditEntries(items)
         var results: [Result<Int, AuditFailure>] = []
-        results.reserveCapacity(items.count)
-        var rest = items[...]
-        while !rest.isEmpty {
+        results.reserveCapacity(entries.count)
+        while results.count < entries.count {
             // At least the one that fails, so that what follows it, which may ask for less, has its turn.
+            let start = results.count
             var count = 1
             do throws(AuditFailure) {
                 if isPoisoned { try writeAgain() }
-                count = try fitting(rest)
-                let first = try write(rest.prefix(count), generation)
+                count = try fitting(entries.marks[start...])
+                let first = try write(entries, start..<start + count, generation)
                 for place in 0..<count { results.append(.success(first + place)) }
             } catch {
                 results += repeatElement(.failure(error), count: count)
             }
-            rest = rest.dropFirst(count)
         }
         return results
     }
 
     /// How many of the entries the segment has room for; opens another one where it has none for the first.
-    private mutating func fitting(_ rest: ArraySlice<Item>) throws(AuditFailure) -> Int {
+    private mutating func fitting(_ rest: ArraySlice<AuditEntries.Mark>) throws(AuditFailure) -> Int {
         let owed = end.outcomesOwed
         var count = room(for: rest)
         if count == 0, let first = rest.first {
@@ -191,12 +170,12 @@ struct LogWriter {
     }
 
     /// How many of the entries the segment has room for.
-    private func room(for items: ArraySlice<Item>) -> Int {
+    private func room(for marks: ArraySlice<AuditEntries.Mark>) -> Int {
         var (free, owed, count) = (segment?.free ?? 0, end.outcomesOwed, 0)
-        for item in items {
-            guard free >= Self.needed(for: item.claim, owed: owed) else { break }
+        for mark in marks {
+            guard free >= Self.needed(for: mark.claim, owed: owed) else { break }
             free -= SegmentSeal.frameBytesMax
-            owed += item.claim.owes
+            owed += mark.claim.owes
             count += 1
         }
         return count
@@ -224,35 +203,39 @@ struct LogWriter {
 
     /// Seals entries into their places and writes them with one call.
     ///
+    /// - Parameter range: which of them.
     /// - Returns: the sequence of the first.
     /// - Throws: where nothing of them counts.
-    private mutating func write(_ batch: ArraySlice<Item>, _ generation: Int) throws(AuditFailure) -> Int {
+    private mutating func write(
+        _ entries: borrowing AuditEntries, _ range: Range<Int>, _ generation: Int
+    ) throws(AuditFailure) -> Int {
         guard let current = segment else { throw .full }
         let first = end.edge.size
-        var last = end.edge.last
         leaves.removeAll(keepingCapacity: true)
         buffer.removeAll(keepingCapacity: true)
-        let (time, monotonic, before) = (parts.clock(), parts.monotonic(), unflushed.records.count)
+        let before = unflushed.count
+        var place = AuditRecord.Place(
+            sequence: first, time: parts.clock(), monotonic: parts.monotonic(), boot: boot, generation: generation,
+            previous: end.edge.last)
         do throws(AuditFailure) {
-            for item in batch {
-                let place = AuditRecord.Place(
-                    sequence: first + leaves.count, time: time, monotonic: monotonic, boot: boot,
-                    generation: generation, previous: last)
-                let record = AuditRecord(item.entry, at: place)
-                let leaf = try Self.seal(record, current.sealer, &buffer)
-                last = leaf
+            for index in range {
+                let mark = entries.marks[index]
+                let fields = entries.bytes.span.extracting(mark.place)
+                let leaf = try Self.seal(mark.kind, place, fields, current.sealer, &buffer)
+                unflushed.append(mark.kind, mark.claim, place, fields)
                 leaves.append(leaf)
-                unflushed.append(record, item.claim)
+                place.previous = leaf
+                place.sequence += 1
             }
             try write(buffer, to: current)
         } catch {
-            unflushed.removeLast(unflushed.records.count - before)
+            unflushed.truncate(to: before)
             throw error
         }
         current.offset += buffer.count
         // Only now, and in place: a copy of the edge for each batch would cost more than its records.
         for leaf in leaves { end.edge.append(leaf: leaf) }
-        for item in batch { end.outcomesOwed = max(0, end.outcomesOwed + item.claim.owes) }
+        for index in range { end.outcomesOwed = max(0, end.outcomesOwed + entries.marks[index].claim.owes) }
         return first
     }
 
@@ -270,11 +253,12 @@ struct LogWriter {
     ///
     /// - Returns: its hash as a leaf of the tree.
     private static func seal(
-        _ record: AuditRecord, _ sealer: SegmentSealer, _ bytes: inout [UInt8]
+        _ kind: AuditKind, _ place: AuditRecord.Place, _ fields: Span<UInt8>, _ sealer: SegmentSealer,
+        _ bytes: inout [UInt8]
     ) throws(AuditFailure) -> Digest {
         do throws(CryptoError) {
             let start = bytes.count + SegmentSeal.lengthByteCount
-            try sealer.appendFrame(of: record, to: &bytes)
+            try sealer.appendFrame(kind, place, fields, to: &bytes)
             return MerkleHash.leaf(bytes.span.extracting(start...))
         } catch {
             throw .keys("\(error)")
@@ -334,6 +318,7 @@ struct LogWriter {
     mutating func beginFlush() -> Flush? {
         guard let segment, hasUnflushed, !isPoisoned else { return nil }
         flushing.append(unflushed.take())
+        swap(&unflushed, &spare)
         return Flush(file: segment.file, end: end)
     }
 
@@ -366,14 +351,16 @@ struct LogWriter {
     }
 
     /// It is on the disk.
-    private mutating func settle(_ written: Written) {
-        if settled.isEmpty { settled = written.records } else { settled += written.records }
-    }
+    private mutating func settle(_ written: AuditRecords) { settled.append(written) }
 
     /// Records that are on the disk and were not taken yet, in their order.
-    mutating func takeSettled() -> [AuditRecord] {
-        defer { settled = [] }
-        return settled
+    mutating func takeSettled() -> AuditRecords { settled.take() }
+
+    /// Gives back the room of what was taken.
+    mutating func reuse(_ records: consuming AuditRecords) {
+        guard spare.roomByteCount == 0, records.roomByteCount <= Self.spareByteCountMax else { return }
+        records.removeAll()
+        spare = records
     }
 
     /// After a flush that failed nobody knows what is there: the kernel tells of an error once, and drops the pages. So all
@@ -396,10 +383,13 @@ struct LogWriter {
 
     private mutating func writeAgain(to current: Segment) throws(AuditFailure) {
         var (next, bytes, written) = (flushed, [UInt8](), unflushed)
-        for place in written.records.indices {
-            written.records[place].place.previous = next.edge.last
-            next.edge.append(leaf: try Self.seal(written.records[place], current.sealer, &bytes))
-            next.outcomesOwed = max(0, next.outcomesOwed + written.claims[place].owes)
+        for index in 0..<written.count {
+            written.follow(next.edge.last, at: index)
+            let (mark, fields) = (written.marks[index], written.bytes.span)
+            let leaf = try Self.seal(
+                mark.kind, mark.place, fields.extracting(mark.fields), current.sealer, &bytes)
+            next.edge.append(leaf: leaf)
+            next.outcomesOwed = max(0, next.outcomesOwed + mark.claim.owes)
         }
         do throws(Errno) {
             try current.file.write(bytes, at: current.offset)
@@ -408,7 +398,7 @@ struct LogWriter {
             throw .disk(path(of: current.header.number), error)
         }
         current.offset += bytes.count
-        (end, flushed, unflushed, isPoisoned) = (next, next, Written(), false)
+        (end, flushed, unflushed, isPoisoned) = (next, next, AuditRecords(), false)
         settle(written)
     }
 

@@ -56,18 +56,25 @@ final class SegmentSealer {
 
     /// Adds a record's frame: length, nonce, ciphertext and tag.
     func appendFrame(of record: AuditRecord, to bytes: inout [UInt8]) throws(CryptoError) {
-        let (start, count) = (bytes.count + SegmentSeal.lengthByteCount, record.byteCount)
+        try appendFrame(record.kind, record.place, record.entry.bytes.span, to: &bytes)
+    }
+
+    /// The same of a record whose fields lie somewhere else.
+    func appendFrame(
+        _ kind: AuditKind, _ place: AuditRecord.Place, _ fields: Span<UInt8>, to bytes: inout [UInt8]
+    ) throws(CryptoError) {
+        let (start, count) = (bytes.count + SegmentSeal.lengthByteCount, AuditRecord.headByteCount + fields.count)
         let sealedCount = count + SegmentSeal.overheadByteCount
         bytes.append(addingCapacity: SegmentSeal.lengthByteCount + sealedCount) { frame in
             frame.append(bigEndian: UInt32(sealedCount))
             frame.append(bigEndian: nonce.high)
             frame.append(bigEndian: nonce.low)
-            record.append(to: &frame)
+            AuditRecord.append(kind, place, fields, to: &frame)
             // Room for the tag.
             frame.append(repeating: 0, count: AES256GCM.tagByteCount)
         }
         nonce.low &+= 1
-        let (sequence, end) = (UInt64(record.place.sequence), data.count)
+        let (sequence, end) = (UInt64(place.sequence), data.count)
         // Nonce, text and tag were appended just now: all of them lie behind `start`, and `data`, which ends in eight bytes of
         // room, lives through the calls.
         let isSealed = unsafe bytes.withUnsafeMutableBytes { bytes -> Bool in

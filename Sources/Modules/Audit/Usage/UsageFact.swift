@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
 import Core
 
 /// What one record of the log says about usage.
@@ -7,52 +8,41 @@ struct UsageFact: Sendable {
     private(set) var tenant: TenantID
     let sequence: Int
     private(set) var cell: UsageCell
-    /// Without its durations: sums hold histograms, and one of those for each fact would be an allocation.
-    private var figures = UsageSums()
-    /// Milliseconds.
-    private var latency: Int?
-    private var firstByte: Int?
+    private let figures: UsageFigures
 
     /// Nil for records that say nothing about it: intents, acts, the house's own, and refusals of callers nobody knows.
     init?(_ record: AuditRecord) {
         var texts = TextCache()
-        self.init(record, &texts)
+        self.init(record.kind, record.place, record.entry.bytes.span, &texts)
     }
 
-    /// The same with the texts of earlier ones at hand.
-    init?(_ record: AuditRecord, _ texts: inout TextCache) {
-        let entry = record.entry
-        guard entry.kind == .outcome || entry.kind == .refusal || entry.kind == .flood else { return nil }
+    /// The same with the texts of earlier ones at hand, of a record whose fields lie somewhere else.
+    init?(_ kind: AuditKind, _ place: AuditRecord.Place, _ fields: Span<UInt8>, _ texts: inout TextCache) {
+        guard let figures = UsageFigures(kind, fields) else { return nil }
         var tenant: String?
-        cell = UsageCell(start: UsageCell.start(of: record.place.time, .hour))
-        (sequence, self.tenant) = (record.place.sequence, TenantID(""))
-        var (isKey, hasCost) = (false, false)
-        let isOutcome = entry.kind == .outcome
-        let bytes = entry.bytes.span
-        entry.forEachField { number, place in
+        var cell = UsageCell(start: UsageCell.start(of: place.time, .hour))
+        var isKey = false
+        fields.forEachField { number, place in
             switch AuditField(rawValue: number) {
-            case .tenant: tenant = texts.text(bytes.extracting(place))
-            case .actorKind: isKey = entry.isText(place, "key")
-            case .actorID where isKey: cell.key = texts.text(bytes.extracting(place))
-            case .endUser: cell.user = Array(entry.bytes[place])
-            case .node: cell.node = texts.text(bytes.extracting(place))
-            case .model: cell.model = texts.text(bytes.extracting(place))
-            case .provider: cell.provider = texts.text(bytes.extracting(place))
-            case .cost where isOutcome: hasCost = true
+            case .tenant: tenant = texts.text(fields.extracting(place))
+            case .actorKind: isKey = fields.isText(at: place, "key")
+            case .actorID where isKey: cell.key = texts.text(fields.extracting(place))
+            case .endUser: cell.user = Array(copying: fields.extracting(place))
+            case .node: cell.node = texts.text(fields.extracting(place))
+            case .model: cell.model = texts.text(fields.extracting(place))
+            case .provider: cell.provider = texts.text(fields.extracting(place))
             default: break
             }
-            if isOutcome { take(number, place, of: entry) }
         }
         guard let tenant else { return nil }
-        self.tenant = TenantID(tenant)
-        figures.requests = 1
-        if isOutcome {
-            if !hasCost, figures.inputTokens > 0 || figures.outputTokens > 0 { figures.unpriced = 1 }
-        } else {
-            if entry.kind == .flood { figures.requests = entry.number(.count) ?? 1 }
-            figures.refusals = figures.requests
-        }
+        (self.tenant, self.cell, self.figures, sequence) = (TenantID(tenant), cell, figures, place.sequence)
     }
+
+    /// Whether records of that kind may tell of usage.
+    static func mayTell(_ kind: AuditKind) -> Bool { kind == .outcome || kind == .refusal || kind == .flood }
+
+    /// The fields that say whose it is and what of: records of one hour that are alike in them are of one cell.
+    static let cellFields = FieldSet(.tenant, .actorKind, .actorID, .endUser, .node, .model, .provider)
 
     /// The same of nobody in particular.
     var withoutUser: UsageFact {
@@ -62,28 +52,76 @@ struct UsageFact: Sendable {
     }
 
     /// Adds it to what was used.
-    func add(to other: inout UsageSums) {
-        other.add(figures)
-        if let latency { other.latency.add(milliseconds: latency) }
-        if let firstByte { other.firstByte.add(milliseconds: firstByte) }
+    func add(to sums: inout UsageSums) { figures.add(to: &sums) }
+}
+
+/// The figures of one record, without any memory of their own.
+struct UsageFigures: Sendable {
+    private var requests = 1
+    private var refusals = 0
+    private var errors = 0
+    private var abandoned = 0
+    private var inputTokens = 0
+    private var outputTokens = 0
+    private var cachedTokens = 0
+    private var cost: Int?
+    private var isEstimated = false
+    /// Milliseconds.
+    private var latency: Int?
+    private var firstByte: Int?
+
+    /// Nil for a record that says nothing about usage.
+    init?(_ kind: AuditKind, _ fields: Span<UInt8>) {
+        switch kind {
+        case .outcome: take(fields)
+        case .refusal: refusals = 1
+        case .flood:
+            fields.forEachField { number, place in
+                if number == AuditField.count.rawValue { requests = fields.number(at: place) }
+            }
+            refusals = requests
+        case .intent, .act, .house: return nil
+        }
     }
 
-    /// Takes a figure of an outcome.
-    private mutating func take(_ number: UInt8, _ place: Range<Int>, of entry: AuditEntry) {
-        guard number >= AuditField.inputTokens.rawValue else { return }
-        switch AuditField(rawValue: number) {
-        case .inputTokens: figures.inputTokens = entry.number(place)
-        case .outputTokens: figures.outputTokens = entry.number(place)
-        case .cachedTokens: figures.cachedTokens = entry.number(place)
-        case .cost: figures.cost = Int64(clamping: entry.number(place))
-        case .isEstimated: figures.estimated = entry.number(place) == 1 ? 1 : 0
-        case .outcome:
-            if entry.isText(place, "refused") { figures.refusals = 1 }
-            if entry.isText(place, "failed") { figures.errors = 1 }
-            if entry.isText(place, "abandoned") || entry.isText(place, "interrupted") { figures.abandoned = 1 }
-        case .latency: latency = entry.number(place)
-        case .firstByte: firstByte = entry.number(place)
-        default: break
+    /// Takes the figures of an outcome.
+    private mutating func take(_ fields: Span<UInt8>) {
+        fields.forEachField { number, place in
+            guard number >= AuditField.inputTokens.rawValue else { return }
+            switch AuditField(rawValue: number) {
+            case .inputTokens: inputTokens = fields.number(at: place)
+            case .outputTokens: outputTokens = fields.number(at: place)
+            case .cachedTokens: cachedTokens = fields.number(at: place)
+            case .cost: cost = fields.number(at: place)
+            case .isEstimated: isEstimated = fields.number(at: place) == 1
+            case .outcome:
+                if fields.isText(at: place, "answered") { return }
+                if fields.isText(at: place, "refused") { refusals = 1 }
+                if fields.isText(at: place, "failed") { errors = 1 }
+                if fields.isText(at: place, "abandoned") || fields.isText(at: place, "interrupted") { abandoned = 1 }
+            case .latency: latency = fields.number(at: place)
+            case .firstByte: firstByte = fields.number(at: place)
+            default: break
+            }
         }
+    }
+
+    /// Adds them to what was used.
+    func add(to sums: inout UsageSums) {
+        sums.requests = sums.requests.addingClamped(requests)
+        sums.refusals = sums.refusals.addingClamped(refusals)
+        sums.errors = sums.errors.addingClamped(errors)
+        sums.abandoned = sums.abandoned.addingClamped(abandoned)
+        sums.inputTokens = sums.inputTokens.addingClamped(inputTokens)
+        sums.outputTokens = sums.outputTokens.addingClamped(outputTokens)
+        sums.cachedTokens = sums.cachedTokens.addingClamped(cachedTokens)
+        if let cost {
+            sums.cost = sums.cost.addingClamped(Int64(cost))
+        } else if inputTokens > 0 || outputTokens > 0 {
+            sums.unpriced = sums.unpriced.addingClamped(1)
+        }
+        if isEstimated { sums.estimated = sums.estimated.addingClamped(1) }
+        if let latency { sums.latency.add(milliseconds: latency) }
+        if let firstByte { sums.firstByte.add(milliseconds: firstByte) }
     }
 }

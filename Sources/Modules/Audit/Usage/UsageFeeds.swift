@@ -23,6 +23,9 @@ struct UsageFeeds: Sendable {
     private var feeds: [Int: Feed] = [:]
     private var last = 0
 
+    /// Whether nobody watches.
+    var isEmpty: Bool { feeds.isEmpty }
+
     mutating func open(of tenant: TenantID) -> Int? {
         guard feeds.count < Self.feedsMax, feeds.values.count(where: { $0.tenant == tenant }) < Self.feedsPerTenantMax
         else { return nil }

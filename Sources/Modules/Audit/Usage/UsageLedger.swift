@@ -44,9 +44,17 @@ final class UsageLedger: AuditProjection {
     private struct Recent {
         let tenant: TenantID
         let cell: UsageCell
+        /// ``UsageFact/cellFields`` of its records.
+        let fields: [UInt8]
         /// The first record of it.
         let first: Int
         var sums = UsageSums()
+
+        /// Whether a record is of this cell. Records that look alike are; one that does not may be all the same.
+        func holds(_ time: WallTime, _ fields: Span<UInt8>) -> Bool {
+            cell.start <= time.seconds && time.seconds - cell.start < Int64(UsageCell.Span.hour.rawValue)
+                && fields.hasFields(UsageFact.cellFields, self.fields.span)
+        }
     }
 
     private struct State {
@@ -73,13 +81,26 @@ final class UsageLedger: AuditProjection {
             change(&batches[tenant, default: Batch(tenant: tenant, log: log, first: first, end: 0)])
         }
 
-        /// Adds a fact to what is recent.
-        mutating func count(_ fact: UsageFact) {
-            for place in recent.indices where recent[place].cell == fact.cell && recent[place].tenant == fact.tenant {
-                return fact.add(to: &recent[place].sums)
+        /// Adds a record to what is recent, if its like is there.
+        ///
+        /// - Returns: false where it is not, and nothing was done.
+        mutating func count(_ kind: AuditKind, _ place: AuditRecord.Place, _ fields: Span<UInt8>) -> Bool {
+            for index in recent.indices where recent[index].holds(place.time, fields) {
+                UsageFigures(kind, fields)?.add(to: &recent[index].sums)
+                return true
             }
+            return false
+        }
+
+        /// Adds a fact to what is recent.
+        ///
+        /// - Parameter fields: of its record.
+        mutating func count(_ fact: UsageFact, _ fields: Span<UInt8>) {
             if recent.count == UsageLedger.recentMax { settle() }
-            recent.append(Recent(tenant: fact.tenant, cell: fact.cell, first: fact.sequence))
+            recent.append(
+                Recent(
+                    tenant: fact.tenant, cell: fact.cell, fields: fields.fields(UsageFact.cellFields),
+                    first: fact.sequence))
             fact.add(to: &recent[recent.count - 1].sums)
         }
 
@@ -123,16 +144,21 @@ final class UsageLedger: AuditProjection {
     func endRecovery() { state.withLock { $0.isRecovering = false } }
 
     /// Takes records, in the order of the log. They are on the disk: a power cut would give their sequences to others.
-    func apply(_ records: [AuditRecord]) {
+    func apply(_ records: AuditRecords) {
+        guard let last = records.marks.last else { return }
+        let bytes = records.bytes.span
         state.withLock { state in
-            for record in records {
-                state.next = record.place.sequence + 1
-                guard let fact = UsageFact(record, &state.texts) else { continue }
+            state.next = last.place.sequence + 1
+            let isPlain = !state.isRecovering && state.feeds.isEmpty
+            for mark in records.marks where UsageFact.mayTell(mark.kind) {
+                let fields = bytes.extracting(mark.fields)
+                if isPlain, state.count(mark.kind, mark.place, fields) { continue }
+                guard let fact = UsageFact(mark.kind, mark.place, fields, &state.texts) else { continue }
                 guard !state.isRecovering else {
                     state.batch(of: fact.tenant, first: fact.sequence) { $0.recovered.append(fact) }
                     continue
                 }
-                state.count(fact)
+                if !state.count(mark.kind, mark.place, fields) { state.count(fact, fields) }
                 state.feeds.take(fact)
             }
             state.settle()
