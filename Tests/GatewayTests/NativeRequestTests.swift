@@ -45,6 +45,41 @@ struct NativeRequestTests {
         #expect(text(NativeRequest.body(try document(body), route: route, for: Self.model)) == expected)
     }
 
+    @Test(arguments: [
+        (
+            ModelRoute.chat, UpstreamModel.Dialect.openai, #"{"model":"fast","messages":[] }"#,
+            #"{"model":"up-1","messages":[],"max_completion_tokens":4096,"store":false }"#
+        ),
+        (
+            .chat, .openai, #"{"model":"fast","max_completion_tokens":null}"#,
+            #"{"model":"up-1","max_completion_tokens":4096,"store":false}"#
+        ),
+        (
+            .chat, .openai, #"{"max_tokens":null,"model":"fast","stream":true}"#,
+            #"{"max_tokens":null,"model":"up-1","stream":true,"max_completion_tokens":4096,"stream_options":{"include_usage":true},"store":false}"#
+        ),
+        (
+            .completions, .openai, #"{"model":"fast","prompt":"x"}"#,
+            #"{"model":"up-1","prompt":"x","max_tokens":4096}"#
+        ),
+        (
+            .chat, .compatible, #"{"model":"fast"}"#, #"{"model":"up-1","max_tokens":4096,"store":false}"#
+        ),
+        (
+            .completions, .openai, #"{"max_tokens":null,"model":"fast"}"#, #"{"max_tokens":4096,"model":"up-1"}"#
+        ),
+    ])
+    func `where the client says none, the most tokens are said for it`(
+        _ route: ModelRoute, _ dialect: UpstreamModel.Dialect, _ body: String, _ expected: String
+    ) throws {
+        let document = try document(body)
+        let places = document.read { CallPlaces($0) }
+        let sent = NativeRequest.body(
+            document, places, route, UpstreamModel(name: "up-1", dialect: dialect), outputTokensMax: 4096)
+        #expect(text(sent) == expected)
+        #expect(try JSONDocument(parsing: sent).root["model"]?.string == "up-1")
+    }
+
     @Test func `a provider that knows no store is not told`() throws {
         let model = UpstreamModel(name: "up-1", tellsStore: false)
         let body = try document(#"{"model":"fast"}"#)

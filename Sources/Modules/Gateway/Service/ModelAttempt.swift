@@ -126,7 +126,10 @@ final class ModelAttempt {
     /// What is held back is a bound only if the provider keeps to it: so it is told the bound where the client told it none.
     private var unsaidOutputTokensMax: Int? {
         guard call.exchange.isHeld, call.route == .chat || call.route == .completions else { return nil }
-        let isSaid = ["max_completion_tokens", "max_tokens"].contains { call.root[$0].map { !$0.isNull } ?? false }
+        let (most, old) = (call.places.completionTokensMax, call.places.tokensMax)
+        let isSaid =
+            (most > 0 || old > 0)
+            && call.document.read { view in (most > 0 && !view.isNull(most)) || (old > 0 && !view.isNull(old)) }
         return isSaid ? nil : model.settings.outputTokensMax
     }
 

@@ -118,17 +118,26 @@ final class ModelCall {
 /// Where members of a call's body are, found in one walk: places in the document, 0 for what it has not.
 struct CallPlaces {
     // One by one: an object that holds a vector needs memory of a vector's alignment.
-    private let places: (model: Int32, stream: Int32, streamOptions: Int32, store: Int32)
+    private let places:
+        (
+            model: Int32, stream: Int32, streamOptions: Int32, store: Int32, completionTokensMax: Int32,
+            tokensMax: Int32
+        )
 
     init(_ view: borrowing JSONView) {
         let found = view.values(of: Self.names, in: 0)
-        places = (found[0], found[1], found[2], found[3])
+        places = (found[0], found[1], found[2], found[3], found[4], found[5])
     }
 
     var model: Int { Int(places.model) }
     var stream: Int { Int(places.stream) }
     var streamOptions: Int { Int(places.streamOptions) }
     var store: Int { Int(places.store) }
+    /// `max_completion_tokens`
+    var completionTokensMax: Int { Int(places.completionTokensMax) }
+    /// `max_tokens`
+    var tokensMax: Int { Int(places.tokensMax) }
 
-    private static let names = MemberNames("model", "stream", "stream_options", "store")
+    private static let names = MemberNames(
+        "model", "stream", "stream_options", "store", "max_completion_tokens", "max_tokens")
 }

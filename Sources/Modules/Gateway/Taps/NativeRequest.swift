@@ -19,15 +19,15 @@ package enum NativeRequest {
         _ document: JSONDocument, _ places: CallPlaces, _ route: ModelRoute, _ model: UpstreamModel,
         outputTokensMax: Int?
     ) -> [UInt8] {
-        if outputTokensMax == nil, let body = document.read({ view in extended(view, places, route, model) }) {
+        let isCompletion = route == .chat && model.dialect == .openai
+        if let body = document.read({ view in extended(view, places, route, model, outputTokensMax, isCompletion) }) {
             return body
         }
         let root = document.root
         var edit = JSONEdit(document)
         edit.setMember(of: root, "model", .string(model.name))
         if let outputTokensMax {
-            let name = route == .chat && model.dialect == .openai ? "max_completion_tokens" : "max_tokens"
-            edit.setMember(of: root, name, .int(outputTokensMax))
+            edit.setMember(of: root, isCompletion ? "max_completion_tokens" : "max_tokens", .int(outputTokensMax))
         }
         if route == .chat || route == .completions, root["stream"]?.bool == true {
             if let options = root["stream_options"], options.kind == .object {
@@ -42,10 +42,16 @@ package enum NativeRequest {
 
     /// The same where the model's name is all that must be replaced, as in most requests: one copy, with the other members
     /// behind the client's last. nil where the client has sent one of these itself.
+    ///
+    /// - Parameter isCompletion: whether the most tokens of an answer are `max_completion_tokens`.
     private static func extended(
-        _ view: borrowing JSONView, _ places: CallPlaces, _ route: ModelRoute, _ model: UpstreamModel
+        _ view: borrowing JSONView, _ places: CallPlaces, _ route: ModelRoute, _ model: UpstreamModel,
+        _ outputTokensMax: Int?, _ isCompletion: Bool
     ) -> [UInt8]? {
         guard places.model > 0 else { return nil }
+        guard outputTokensMax == nil || (isCompletion ? places.completionTokensMax : places.tokensMax) == 0 else {
+            return nil
+        }
         let asksForUsage =
             (route == .chat || route == .completions) && places.stream > 0 && view.bool(places.stream) == true
         let declinesStore = route == .chat && model.tellsStore
@@ -55,11 +61,19 @@ package enum NativeRequest {
         // Behind the last member, which the closing brace follows; the name's member is there, so a comma is due.
         var end = view.range(of: 0).upperBound - 1
         while end > place.upperBound, text[end - 1].isASCIIWhitespace { end -= 1 }
-        let count = text.count - place.count + model.nameText.count + usageMember.count + storeMember.count
+        let most = DecimalDigits(outputTokensMax ?? 0)
+        let mostMember = isCompletion ? completionTokensMember : tokensMember
+        let count =
+            text.count - place.count + model.nameText.count + usageMember.count + storeMember.count + mostMember.count
+            + 20
         return [UInt8](capacity: count) { body in
             body.append(text.extracting(..<place.lowerBound))
             body.append(model.nameText.span)
             body.append(text.extracting(place.upperBound..<end))
+            if outputTokensMax != nil {
+                body.append(mostMember.span)
+                most.withSpan { body.append($0) }
+            }
             if asksForUsage { body.append(usageMember.span) }
             if declinesStore { body.append(storeMember.span) }
             body.append(text.extracting(end...))
@@ -67,5 +81,7 @@ package enum NativeRequest {
     }
 
     private static let usageMember = Array(#","stream_options":{"include_usage":true}"#.utf8)
+    private static let completionTokensMember = Array(#","max_completion_tokens":"#.utf8)
+    private static let tokensMember = Array(#","max_tokens":"#.utf8)
     private static let storeMember = Array(#","store":false"#.utf8)
 }
