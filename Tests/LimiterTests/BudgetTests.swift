@@ -236,7 +236,7 @@ import Testing
         window.count(3)
         window.advance(to: now, rate)
         window.count(4)
-        let bytes = WindowCounts.encode([(rate, window)], at: now)
+        let bytes = WindowCounts.encode([Limit(rate: rate, window: window)], at: now)
         let entries = try #require(WindowCounts.decode(bytes))
         #expect(entries.map(\.unit) == [.tokens] && entries.map(\.period) == [.hour])
         #expect(entries[0].slots.map(\.count) == [3, 4])

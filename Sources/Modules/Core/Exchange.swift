@@ -48,7 +48,12 @@ package final class Exchange: @unchecked Sendable {
     package var isHeld = false
     /// What kind of work its call to a model is, for the ledger of units.
     package var work = Work.call
-    /// What was charged for it, until it is over; the limiter's alone.
+    /// The same of its address, and of the person behind its key, where they were looked up; the limiter's alone.
+    package var addressCounters: (any Counters)?
+    package var userCounters: (any Counters)?
+    /// What was charged for its call to a model, until it is over; the limiter's alone.
+    package var charge: (any Charge)?
+    /// The same for other work of it.
     package var charges: [any Charge] = []
     /// What is known of an operator's act; `nil` for everything else.
     package var act: ActMaterial?

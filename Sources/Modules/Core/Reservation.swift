@@ -14,13 +14,16 @@ package protocol Hold: AnyObject, Sendable {
 /// A hold with exactly one owner. It cannot be copied, and cannot be forgotten: one that is dropped without having been
 /// settled stands at its worst case.
 package struct Reservation: ~Copyable, Sendable {
-    private let hold: any Hold
+    // None once it is settled.
+    private var hold: (any Hold)?
 
     /// Takes over `hold`, which nobody else settles.
     package init(_ hold: any Hold) { self.hold = hold }
 
-    package consuming func settle(_ used: ExchangeFigures.Settlement?) { hold.settle(used) }
+    package consuming func settle(_ used: ExchangeFigures.Settlement?) {
+        hold?.settle(used)
+        hold = nil
+    }
 
-    // After `settle` this changes nothing.
-    deinit { hold.forsake() }
+    deinit { hold?.forsake() }
 }

@@ -3,18 +3,134 @@
 import Core
 import Platform
 
+/// One limit over a length of time, and what is counted of it.
+struct Limit: Sendable {
+    let rate: Rate
+    var window = RollingWindow()
+}
+
+extension [Limit] {
+    /// Whether so much more fits into each of them; counts nothing, and brings all of them to the time.
+    @inline(__always)
+    mutating func fit(_ amount: Int, at time: Instant) -> Bool {
+        var fits = true
+        // In place and without a reference to the list for each of them.
+        var limits = mutableSpan
+        for index in 0..<limits.count {
+            limits[index].window.advance(to: time, limits[index].rate)
+            if limits[index].window.total > limits[index].rate.limit - amount { fits = false }
+        }
+        return fits
+    }
+
+    /// Counts in each of them, behind ``fit(_:at:)``.
+    ///
+    /// - Returns: in which of them.
+    @inline(__always)
+    @discardableResult
+    mutating func count(_ amount: Int) -> PeriodSet {
+        var periods = PeriodSet()
+        var limits = mutableSpan
+        for index in 0..<limits.count {
+            limits[index].window.count(amount)
+            periods.insert(limits[index].rate.period)
+        }
+        return periods
+    }
+
+    /// Puts right what was counted.
+    @inline(__always)
+    mutating func correct(_ place: Place, by amount: Int) {
+        var limits = mutableSpan
+        for index in 0..<limits.count where place.periods.contains(limits[index].rate.period) {
+            limits[index].window.correct(limits[index].rate.granule(at: place.time), by: amount)
+        }
+    }
+
+    /// The one with the least left; `nil` where there is none.
+    @inline(__always)
+    var tightest: (index: Int, remaining: Int)? {
+        guard !isEmpty else { return nil }
+        var tightest = (index: 0, remaining: Int.max)
+        let limits = span
+        for index in 0..<limits.count {
+            let remaining = Swift.max(0, limits[index].rate.limit - limits[index].window.total)
+            if remaining < tightest.remaining { tightest = (index, remaining) }
+        }
+        return tightest
+    }
+
+    /// The one of which the greatest part is used.
+    @inline(__always)
+    var fullest: (index: Int, share: Double) {
+        var fullest = (index: 0, share: -1.0)
+        let limits = span
+        for index in 0..<limits.count {
+            let share = Double(limits[index].window.total) / Double(Swift.max(limits[index].rate.limit, 1))
+            if share > fullest.share { fullest = (index, share) }
+        }
+        return fullest
+    }
+
+    /// What was counted over the same time stays counted.
+    func taken(over rates: [Rate]) -> [Limit] {
+        rates.map { rate in
+            Limit(rate: rate, window: first { $0.rate.period == rate.period }?.window ?? RollingWindow())
+        }
+    }
+
+    mutating func restore(_ entry: WindowCounts.Entry, after pause: Duration, at now: Instant) {
+        guard let index = firstIndex(where: { $0.rate.period == entry.period }) else { return }
+        let counts = entry.slots.map { (age: $0.age + pause, count: $0.count) }
+        self[index].window.restore(counts, at: now, self[index].rate)
+    }
+}
+
+/// Some of the four lengths of time; in one list of limits each stands once.
+struct PeriodSet: Sendable {
+    private var bits: UInt8 = 0
+
+    var isEmpty: Bool { bits == 0 }
+
+    mutating func insert(_ period: Rate.Period) { bits |= period.bit }
+    func contains(_ period: Rate.Period) -> Bool { bits & period.bit != 0 }
+}
+
+extension Rate.Period {
+    fileprivate var bit: UInt8 {
+        switch self {
+        case .second: 1
+        case .minute: 2
+        case .hour: 4
+        case .day: 8
+        }
+    }
+}
+
+/// Where something is counted, to be put right later. The time tells the granule of each window: since all windows of an
+/// account see the same times, the newest granule of each is that of the account's latest time.
+struct Place: Sendable {
+    var time = Instant(nanoseconds: 0)
+    var periods = PeriodSet()
+}
+
 /// What is counted for one subject. Touched under its shard's lock only: hence `@unchecked Sendable`.
-final class Account: @unchecked Sendable {
+final class Account: Counters, @unchecked Sendable {
     let subject: Subject
     /// Its tenant; `nil` for an address.
     let tenant: TenantID?
     private(set) var rules: Rules
     /// Which state of the rule book `rules` are from.
     private var generation: Int
+    /// The latest time at which anything was asked: one that goes back counts as this one.
+    private(set) var time = Instant(nanoseconds: 0)
     /// In the order of the rules.
-    private(set) var requests: [RollingWindow]
-    private(set) var tokens: [RollingWindow]
-    var units: [RollingWindow]
+    private(set) var requests: [Limit]
+    private(set) var tokens: [Limit]
+    private(set) var units: [Limit]
+    /// As its rules have them.
+    private(set) var concurrentMax: Int
+    private(set) var hasBudgets: Bool
     /// When its units were warned of last.
     var unitsWarnedAt: Instant?
     /// Requests that are under way.
@@ -25,6 +141,8 @@ final class Account: @unchecked Sendable {
     var isForgotten = false
     /// Whether something was counted since that was last written down.
     var isFresh = false
+    /// Whether the log has told more of it than is written down.
+    var isUnwritten = false
     /// What budgets are kept by.
     var spent: SpentSums
     /// Of which day or month its budgets were warned of, in the order of the rules.
@@ -35,110 +153,140 @@ final class Account: @unchecked Sendable {
     ) {
         (self.subject, self.tenant, self.rules, self.generation) = (subject, tenant, rules, generation)
         self.spent = spent
-        requests = rules.requests.map { _ in RollingWindow() }
-        tokens = rules.tokens.map { _ in RollingWindow() }
-        units = rules.units.map { _ in RollingWindow() }
+        (concurrentMax, hasBudgets) = (rules.concurrentMax, !rules.budgets.isEmpty)
+        requests = rules.requests.map { Limit(rate: $0) }
+        tokens = rules.tokens.map { Limit(rate: $0) }
+        units = rules.units.map { Limit(rate: $0) }
         warned = rules.budgets.map { _ in -1 }
     }
 
     /// Takes over other rules if there are. What was counted over the same time stays counted.
-    func refresh(from book: RuleBook) {
+    ///
+    /// - Returns: whether there were.
+    @inline(__always)
+    @discardableResult
+    func refresh(from book: RuleBook) -> Bool {
         let now = book.generation
-        guard now != generation else { return }
-        generation = now
-        let new = book.rules(for: subject, of: tenant)
-        guard new !== rules else { return }
-        requests = Self.windows(requests, of: rules.requests, for: new.requests)
-        tokens = Self.windows(tokens, of: rules.tokens, for: new.tokens)
-        units = Self.windows(units, of: rules.units, for: new.units)
-        warned = new.budgets.map { _ in -1 }
-        rules = new
+        return now != generation && refresh(from: book, now)
     }
 
-    private static func windows(
-        _ windows: [RollingWindow], of old: [Rate], for new: [Rate]
-    ) -> [RollingWindow] {
-        new.map { rate in
-            old.firstIndex { $0.period == rate.period }.map { windows[$0] } ?? RollingWindow()
-        }
+    private func refresh(from book: RuleBook, _ now: Int) -> Bool {
+        generation = now
+        let new = book.rules(for: subject, of: tenant)
+        guard new !== rules else { return false }
+        requests = requests.taken(over: new.requests)
+        tokens = tokens.taken(over: new.tokens)
+        units = units.taken(over: new.units)
+        (concurrentMax, hasBudgets) = (new.concurrentMax, !new.budgets.isEmpty)
+        warned = new.budgets.map { _ in -1 }
+        rules = new
+        return true
     }
 
     // MARK: Asking
 
-    /// Whether one more request fits, and so many tokens; counts nothing.
-    func fits(requests count: Int, tokens amount: Int, at now: Instant) -> Bool {
-        var fits = true
-        for index in rules.requests.indices {
-            requests[index].advance(to: now, rules.requests[index])
-            if requests[index].total > rules.requests[index].limit - count { fits = false }
-        }
-        guard amount > 0 else { return fits }
-        for index in rules.tokens.indices {
-            tokens[index].advance(to: now, rules.tokens[index])
-            if tokens[index].total > rules.tokens[index].limit - amount { fits = false }
-        }
-        return fits
+    @inline(__always)
+    private func advance(to now: Instant) {
+        if now > time { time = now }
+    }
+
+    /// Whether so many more requests fit; counts nothing.
+    @inline(__always)
+    func fits(requests count: Int, at now: Instant) -> Bool {
+        advance(to: now)
+        return requests.fit(count, at: time)
+    }
+
+    /// The same for tokens, of which none fit always.
+    @inline(__always)
+    func fits(tokens amount: Int, at now: Instant) -> Bool {
+        advance(to: now)
+        return amount <= 0 || tokens.fit(amount, at: time)
+    }
+
+    /// The same for units.
+    @inline(__always)
+    func fits(units amount: Int, at now: Instant) -> Bool {
+        advance(to: now)
+        return units.fit(amount, at: time)
     }
 
     /// Of the limits into which it does not fit, the one for which one has to wait longest: to come back after another would
-    /// be in vain. Behind ``fits(requests:tokens:at:)``.
+    /// be in vain. Behind ``fits(requests:at:)`` and ``fits(tokens:at:)``.
     func refusal(requests count: Int, tokens amount: Int, at now: Instant) -> Standing? {
-        var worst: Standing?
-        for (index, rate) in rules.requests.enumerated() where requests[index].total > rate.limit - count {
-            let standing = standing(rate, requests[index], asking: count, at: now)
-            if worst.map({ $0.nextAfter < standing.nextAfter }) ?? true { worst = standing }
-        }
-        for (index, rate) in rules.tokens.enumerated() where amount > 0 && tokens[index].total > rate.limit - amount {
-            let standing = standing(rate, tokens[index], asking: amount, at: now)
-            if worst.map({ $0.nextAfter < standing.nextAfter }) ?? true { worst = standing }
-        }
-        return worst
+        let refusing = refusals(in: requests, asking: count, at: now)
+        return (refusing + (amount > 0 ? refusals(in: tokens, asking: amount, at: now) : [])).longest
+    }
+
+    /// The same for units, behind ``fits(units:at:)``.
+    func refusal(units amount: Int, at now: Instant) -> Standing? {
+        refusals(in: units, asking: amount, at: now).longest
+    }
+
+    private func refusals(in limits: [Limit], asking amount: Int, at now: Instant) -> [Standing] {
+        limits.filter { $0.window.total > $0.rate.limit - amount }.map { standing($0, asking: amount, at: now) }
     }
 
     // MARK: Counting
 
-    /// Counts a request in every window, which ``fits(requests:tokens:at:)`` has brought to the time.
+    /// Counts a request in every window, which ``fits(requests:at:)`` has brought to the time.
+    @inline(__always)
     func countRequest() {
-        for index in requests.indices { requests[index].count(1) }
+        requests.count(1)
         isFresh = true
     }
 
     /// The same for tokens.
     ///
     /// - Returns: where they are counted, to be put right later.
-    func count(tokens amount: Int) -> [TokenPlace] {
+    @inline(__always)
+    func count(tokens amount: Int) -> Place {
         isFresh = true
-        return rules.tokens.indices.map { TokenPlace(rules.tokens[$0].period, tokens[$0].count(amount)) }
+        return Place(time: time, periods: tokens.count(amount))
     }
 
-    struct TokenPlace: Sendable {
-        let period: Rate.Period
-        let granule: UInt64
-
-        init(_ period: Rate.Period, _ granule: UInt64) { (self.period, self.granule) = (period, granule) }
+    /// The same for units; `nil` where there is no limit of them.
+    ///
+    /// - Returns: where they are counted, and the limit of which the greatest part is used now.
+    @inline(__always)
+    func countedFullest(_ amount: Int) -> (place: Place, index: Int, share: Double)? {
+        guard !units.isEmpty else { return nil }
+        isFresh = true
+        let periods = units.count(amount)
+        let (index, share) = units.fullest
+        return (Place(time: time, periods: periods), index, share)
     }
 
     /// Puts right what was counted as tokens.
-    func correct(_ places: [TokenPlace], by amount: Int) {
+    @inline(__always)
+    func correct(tokens place: Place, by amount: Int) {
         guard amount != 0 else { return }
         isFresh = true
-        for place in places {
-            guard let index = rules.tokens.firstIndex(where: { $0.period == place.period }) else { continue }
-            tokens[index].correct(place.granule, by: amount)
-        }
+        tokens.correct(place, by: amount)
+    }
+
+    /// The same for units.
+    @inline(__always)
+    func correct(units place: Place, by amount: Int) {
+        guard amount != 0 else { return }
+        isFresh = true
+        units.correct(place, by: amount)
     }
 
     // MARK: Money and tokens
 
     /// The budget into which an amount does not fit, and would not for the longest time.
-    func refusal(of amount: Meter.Sum, at time: WallTime) -> Standing? {
-        guard !rules.budgets.isEmpty else { return nil }
-        spent.known.advance(to: UTCDate(time))
+    @inline(__always)
+    func refusal(of amount: Meter.Sum, at date: UTCDate) -> Standing? {
+        guard hasBudgets else { return nil }
+        spent.known.advance(to: date)
+        return spent.known.fits(amount, into: rules.budgets) ? nil : worstRefusal(of: amount, at: date.time)
+    }
+
+    private func worstRefusal(of amount: Meter.Sum, at time: WallTime) -> Standing? {
         var worst: Standing?
         for budget in rules.budgets {
-            let asked = budget.unit == .dollars ? amount.cost : amount.tokens
-            // What costs nothing is no spending, however much was spent before.
-            guard asked > 0, spent.known.counted(against: budget) > budget.limit - asked else { continue }
+            guard !spent.known.fits(amount, into: budget) else { continue }
             let standing = standing(budget, at: time)
             if worst.map({ $0.nextAfter < standing.nextAfter }) ?? true { worst = standing }
         }
@@ -156,11 +304,18 @@ final class Account: @unchecked Sendable {
     /// The budget of which more than a share is spent or held; the fullest of them.
     ///
     /// - Returns: `isNew` the first time in its day or month.
-    func warning(above percent: Int, at time: WallTime) -> (standing: Standing, percent: Int, isNew: Bool)? {
-        let date = UTCDate(time)
+    @inline(__always)
+    func warning(above percent: Int, at date: UTCDate) -> (standing: Standing, percent: Int, isNew: Bool)? {
+        guard hasBudgets, spent.known.isFuller(than: percent, rules.budgets) else { return nil }
+        return fullestBudget(above: percent, at: date)
+    }
+
+    private func fullestBudget(
+        above percent: Int, at date: UTCDate
+    ) -> (standing: Standing, percent: Int, isNew: Bool)? {
         var fullest: (index: Int, percent: Int)?
         for (index, budget) in rules.budgets.enumerated() {
-            let part = Int(Double(spent.known.counted(against: budget)) / Double(max(budget.limit, 1)) * 100)
+            let part = spent.known.percent(of: budget)
             if part >= percent, part > fullest?.percent ?? -1 { fullest = (index, part) }
         }
         guard let fullest else { return nil }
@@ -173,7 +328,7 @@ final class Account: @unchecked Sendable {
             }
         let isNew = warned[fullest.index] != mark
         warned[fullest.index] = mark
-        return (standing(budget, at: time), fullest.percent, isNew)
+        return (standing(budget, at: date.time), fullest.percent, isNew)
     }
 
     /// What is left of every budget.
@@ -192,70 +347,61 @@ final class Account: @unchecked Sendable {
 
     // MARK: Over a restart
 
-    /// The windows with their rates.
-    var allWindows: [(rate: Rate, window: RollingWindow)] {
-        Array(zip(rules.requests, requests)) + Array(zip(rules.tokens, tokens)) + Array(zip(rules.units, units))
-    }
+    /// Everything that is counted over a length of time.
+    var limits: [Limit] { requests + tokens + units }
 
     /// Takes up what was admitted before, for the limits that there still are.
     func restore(_ entries: [WindowCounts.Entry], after pause: Duration, at now: Instant) {
+        advance(to: now)
         for entry in entries {
-            let counts = entry.slots.map { (age: $0.age + pause, count: $0.count) }
-            if entry.unit == .requests, let index = rules.requests.firstIndex(where: { $0.period == entry.period }) {
-                requests[index].restore(counts, at: now, rules.requests[index])
-            } else if entry.unit == .tokens, let index = rules.tokens.firstIndex(where: { $0.period == entry.period }) {
-                tokens[index].restore(counts, at: now, rules.tokens[index])
-            } else if entry.unit == .units, let index = rules.units.firstIndex(where: { $0.period == entry.period }) {
-                units[index].restore(counts, at: now, rules.units[index])
+            switch entry.unit {
+            case .requests: requests.restore(entry, after: pause, at: now)
+            case .tokens: tokens.restore(entry, after: pause, at: now)
+            case .units: units.restore(entry, after: pause, at: now)
             }
         }
     }
 
     // MARK: Telling
 
-    /// Of the limits of requests, the one with the least left; `nil` where there is none.
-    var tightest: (index: Int, remaining: Int)? { Self.tightest(rules.requests, requests) }
-    /// Of the limits of tokens.
-    var tightestOfTokens: (index: Int, remaining: Int)? { Self.tightest(rules.tokens, tokens) }
+    func requestStanding(_ index: Int, at now: Instant) -> Standing { standing(requests[index], asking: 1, at: now) }
 
-    private static func tightest(_ rates: [Rate], _ windows: [RollingWindow]) -> (index: Int, remaining: Int)? {
-        var tightest: (index: Int, remaining: Int)?
-        for index in rates.indices {
-            let remaining = max(0, rates[index].limit - windows[index].total)
-            if tightest.map({ remaining < $0.remaining }) ?? true { tightest = (index, remaining) }
-        }
-        return tightest
-    }
+    func tokenStanding(_ index: Int, at now: Instant) -> Standing { standing(tokens[index], asking: 1, at: now) }
 
-    func requestStanding(_ index: Int, at now: Instant) -> Standing {
-        standing(rules.requests[index], requests[index], asking: 1, at: now)
-    }
+    func unitStanding(_ index: Int, at now: Instant) -> Standing { standing(units[index], asking: 1, at: now) }
 
-    func tokenStanding(_ index: Int, at now: Instant) -> Standing {
-        standing(rules.tokens[index], tokens[index], asking: 1, at: now)
+    /// Whether this is the first warning of its units within the time of the limit.
+    func warnsOfUnits(_ index: Int, at now: Instant) -> Bool {
+        if let unitsWarnedAt, now < unitsWarnedAt + units[index].rate.length { return false }
+        unitsWarnedAt = now
+        return true
     }
 
     var concurrency: Standing {
         Standing(
-            subject: subject.kind, limiter: .concurrency, limit: rules.concurrentMax,
-            remaining: max(0, rules.concurrentMax - underWay), resetAfter: .zero, nextAfter: .zero)
+            subject: subject.kind, limiter: .concurrency, limit: concurrentMax,
+            remaining: max(0, concurrentMax - underWay), resetAfter: .zero, nextAfter: .zero)
     }
 
     /// What is left of every limit.
     func standings(at now: Instant) -> [Standing] {
-        _ = fits(requests: 1, tokens: 1, at: now)
-        _ = fits(units: 1, at: now)
-        return rules.requests.indices.map { requestStanding($0, at: now) }
-            + rules.tokens.indices.map { tokenStanding($0, at: now) }
-            + rules.units.indices.map { standing(rules.units[$0], units[$0], asking: 1, at: now) }
-            + (rules.concurrentMax == .max ? [] : [concurrency])
+        bring(to: now)
+        return limits.map { standing($0, asking: 1, at: now) } + (concurrentMax == .max ? [] : [concurrency])
     }
 
-    func standing(_ rate: Rate, _ window: RollingWindow, asking units: Int, at now: Instant) -> Standing {
+    private func standing(_ limit: Limit, asking units: Int, at now: Instant) -> Standing {
         Standing(
-            subject: subject.kind, limiter: .rate(rate), limit: rate.limit,
-            remaining: max(0, rate.limit - window.total), resetAfter: window.waitUntilIdle(at: now, rate),
-            nextAfter: window.wait(for: units, at: now, rate))
+            subject: subject.kind, limiter: .rate(limit.rate), limit: limit.rate.limit,
+            remaining: max(0, limit.rate.limit - limit.window.total),
+            resetAfter: limit.window.waitUntilIdle(at: now, limit.rate),
+            nextAfter: limit.window.wait(for: units, at: now, limit.rate))
+    }
+
+    /// Forgets what is too old in every window.
+    private func bring(to now: Instant) {
+        _ = fits(requests: 1, at: now)
+        _ = fits(tokens: 1, at: now)
+        _ = fits(units: 1, at: now)
     }
 
     // MARK: Being forgotten
@@ -263,9 +409,17 @@ final class Account: @unchecked Sendable {
     /// Whether nothing would be lost with it but what was spent.
     func isIdle(at now: Instant) -> Bool {
         guard underWay == 0, holds == 0 else { return false }
-        _ = fits(requests: 0, tokens: 1, at: now)
-        _ = fits(units: 1, at: now)
-        return (requests + tokens + units).allSatisfy { $0.total == 0 }
+        bring(to: now)
+        return limits.allSatisfy { $0.window.total == 0 }
+    }
+}
+
+extension [Standing] {
+    /// The one for which one has to wait longest; the first of some that are alike.
+    var longest: Standing? {
+        reduce(nil) { worst, standing in
+            worst.map { $0.nextAfter < standing.nextAfter } ?? true ? standing : worst
+        }
     }
 }
 

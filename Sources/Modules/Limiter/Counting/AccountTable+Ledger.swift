@@ -92,7 +92,7 @@ extension AccountTable {
                     account.isFresh = false
                     return LimiterTables.Windows(
                         subject: account.subject, tenant: tenant, savedAt: time,
-                        counts: WindowCounts.encode(account.allWindows, at: now))
+                        counts: WindowCounts.encode(account.limits, at: now))
                 }
             }
         }

@@ -11,6 +11,9 @@ extension AccountTable {
         var node: NodeID?
         var user: EndUser?
         var address: AddressBlock?
+        /// The accounts of these two, where they were found before for the same exchange; they may have been forgotten since.
+        var userAccount: Account?
+        var addressAccount: Account?
 
         package init(pair: Pair, node: NodeID? = nil, user: EndUser? = nil, address: AddressBlock? = nil) {
             (self.pair, self.node, self.user, self.address) = (pair, node, user, address)
@@ -41,24 +44,26 @@ extension AccountTable {
     package func charge(
         _ units: Int, _ payers: Payers, warningPercent: Int = 80, tellingFrom percent: Int = 0, at now: Instant
     ) -> ChargeDecision {
-        guard let tenant = payers.pair.tenant.tenant else { return .full }
-        let locked = payers.pair.shard
+        let pair = payers.pair
+        guard pair.tenant.tenant != nil else { return .full }
         let charge = Asked(units: units, warningPercent: warningPercent, toldPercent: percent, now: now)
-        return locked.shard.withLock { shard in
-            var parts = Few<UnitHold.Part>()
-            parts.append(UnitHold.Part(locked, payers.pair.key))
-            parts.append(UnitHold.Part(locked, payers.pair.tenant))
+        return pair.shard.shard.withLock { shard in
+            let hold = UnitHold(pair, units)
             // Who has no limit needs no account: names cost nothing.
-            var extra: [Subject] = []
-            if let node = payers.node, book.limitsUnits(of: .node) { extra.append(.node(node)) }
-            if let user = payers.user, book.limitsUnits(of: .user) { extra.append(.user(user)) }
-            if !extra.isEmpty {
-                guard shard.hasRoom(for: extra, at: now) else { return .full }
-                for subject in extra {
-                    parts.append(UnitHold.Part(locked, shard.account(of: subject, tenant, book)))
+            if let node = payers.node, book.limitsUnits(of: .node) {
+                guard shard.hasRoom(for: .node(node), at: now) else { return .full }
+                hold.node = shard.account(of: .node(node), pair.tenant.tenant, book)
+            }
+            if let user = payers.user, book.limitsUnits(of: .user) {
+                if let known = payers.userAccount, !known.isForgotten {
+                    hold.user = known
+                } else {
+                    guard shard.hasRoom(for: .user(user), at: now) else { return .full }
+                    hold.user = shard.account(of: .user(user), pair.tenant.tenant, book)
                 }
             }
-            return self.charge(charge, parts, payers.address)
+            guard let address = payers.address, book.limitsUnits(of: .address) else { return self.charge(charge, hold) }
+            return self.charge(charge, hold, address, payers.addressAccount)
         }
     }
 
@@ -70,62 +75,66 @@ extension AccountTable {
     }
 
     private func charge(
-        _ charge: Asked, _ known: Few<UnitHold.Part>, _ address: AddressBlock?
+        _ charge: Asked, _ hold: UnitHold, _ address: AddressBlock, _ known: Account?
     ) -> ChargeDecision {
-        guard let address, book.limitsUnits(of: .address) else { return self.charge(charge, known) }
         let locked = addressShards[Self.index(of: address)]
         return locked.shard.withLock { shard in
-            guard shard.hasRoom(for: [.address(address)], at: charge.now) else { return .full }
-            var parts = known
-            parts.append(UnitHold.Part(locked, shard.account(of: .address(address), nil, book)))
-            return self.charge(charge, parts)
+            if let known, !known.isForgotten {
+                hold.address = known
+            } else {
+                guard shard.hasRoom(for: .address(address), at: charge.now) else { return .full }
+                hold.address = shard.account(of: .address(address), nil, book)
+            }
+            hold.addressShard = locked
+            return self.charge(charge, hold)
         }
     }
 
-    private func charge(_ charge: Asked, _ parts: Few<UnitHold.Part>) -> ChargeDecision {
-        guard book.limitsUnits(of: .instance) else { return count(charge, parts) }
+    private func charge(_ charge: Asked, _ hold: UnitHold) -> ChargeDecision {
+        guard book.limitsUnits(of: .instance) else { return count(charge, hold) }
         return whole.shard.withLock { shard in
-            var parts = parts
-            parts.append(UnitHold.Part(whole, shard.account(of: .instance, nil, book)))
-            return count(charge, parts)
+            hold.whole = shard.account(of: .instance, nil, book)
+            return count(charge, hold)
         }
     }
 
-    /// With the locks of all parts held.
-    private func count(_ charge: Asked, _ parts: Few<UnitHold.Part>) -> ChargeDecision {
+    /// With the locks of all of them held.
+    private func count(_ charge: Asked, _ hold: UnitHold) -> ChargeDecision {
         let (units, now) = (charge.units, charge.now)
         var fits = true
-        parts.forEach { part in
-            part.account.refresh(from: book)
-            if !part.account.fits(units: units, at: now) { fits = false }
+        hold.forEach { account in
+            account.refresh(from: book)
+            if !account.fits(units: units, at: now) { fits = false }
         }
-        guard fits else {
-            var standings: [Standing] = []
-            parts.forEach { part in
-                if let standing = part.account.refusal(units: units, at: now) { standings.append(standing) }
-            }
-            return standings.max { $0.nextAfter < $1.nextAfter }.map { .refused($0) } ?? .full
-        }
-        var counted = Few<UnitHold.Part>()
-        var fullest: (account: Account, index: Int, share: Double)?
-        parts.forEach { part in
-            let account = part.account
-            guard !account.rules.units.isEmpty else { return }
-            counted.append(UnitHold.Part(part.shard, account, account.count(units: units)))
+        guard fits else { return Self.refusal(of: units, hold, at: now) }
+        var fullest: (account: Unmanaged<Account>, index: Int, share: Double)?
+        hold.hold { account in
+            guard let own = account.countedFullest(units) else { return Place() }
             account.holds += 1
-            if let own = account.fullest, own.share > fullest?.share ?? -1 { fullest = (account, own.index, own.share) }
+            if unsafe own.share > fullest?.share ?? -1 {
+                // The hold has a reference to it, and is here for longer than this one.
+                unsafe fullest = (Unmanaged.passUnretained(account), own.index, own.share)
+            }
+            return own.place
         }
-        guard let fullest else { return .charged(nil, nil) }
-        let hold = UnitHold(counted, units)
-        let percent = Int(fullest.share * 100)
+        guard let fullest = unsafe fullest else { return .charged(nil, nil) }
+        let percent = unsafe Int(fullest.share * 100)
         guard percent >= charge.toldPercent else { return .charged(hold, nil) }
-        let rate = fullest.account.rules.units[fullest.index]
+        let account = unsafe fullest.account.takeUnretainedValue()
+        let index = unsafe fullest.index
         return .charged(
             hold,
             Fullness(
-                standing: fullest.account.standing(rate, fullest.account.units[fullest.index], asking: 1, at: now),
-                percent: percent,
-                isNew: percent >= charge.warningPercent && fullest.account.warnsOfUnits(rate, at: now)))
+                standing: account.unitStanding(index, at: now), percent: percent,
+                isNew: percent >= charge.warningPercent && account.warnsOfUnits(index, at: now)))
+    }
+
+    private static func refusal(of units: Int, _ hold: UnitHold, at now: Instant) -> ChargeDecision {
+        var standings: [Standing] = []
+        hold.forEach { account in
+            if let standing = account.refusal(units: units, at: now) { standings.append(standing) }
+        }
+        return standings.longest.map { .refused($0) } ?? .full
     }
 
     /// What is left of the whole server's units; counts nothing.
@@ -144,7 +153,7 @@ extension AccountTable {
         whole.shard.withLock { shard in
             guard let account = shard.accounts[.instance], account.isFresh else { return nil }
             account.isFresh = false
-            return WindowCounts.encode(account.allWindows, at: now)
+            return WindowCounts.encode(account.limits, at: now)
         }
     }
 
@@ -154,48 +163,3 @@ extension AccountTable {
     }
 }
 
-/// Units that were charged at the most that work can come to, until it is known what it came to.
-package final class UnitHold: @unchecked Sendable {
-    /// What is counted for one account.
-    struct Part: Sendable {
-        let shard: AccountTable.Locked
-        let account: Account
-        /// Where the units are counted.
-        let places: Few<Account.TokenPlace>
-
-        init(_ shard: AccountTable.Locked, _ account: Account, _ places: Few<Account.TokenPlace> = Few()) {
-            (self.shard, self.account, self.places) = (shard, account, places)
-        }
-    }
-
-    /// Those behind one lock stand together.
-    private let parts: Few<Part>
-    let units: Int
-    private let isSettled = Atomic(false)
-
-    init(_ parts: Few<Part>, _ units: Int) { (self.parts, self.units) = (parts, units) }
-
-    /// Puts what the work cost in the place of what was charged. The first call decides.
-    ///
-    /// - Returns: false where it had been settled.
-    @discardableResult
-    package func settle(units used: Int) -> Bool {
-        guard !isSettled.exchange(true, ordering: .acquiringAndReleasing) else { return false }
-        var index = 0
-        while index < parts.count {
-            let shard = parts[index].shard
-            shard.shard.withLock { _ in
-                repeat {
-                    let part = parts[index]
-                    part.account.holds -= 1
-                    part.account.correct(units: part.places, by: used - units)
-                    index += 1
-                } while index < parts.count && parts[index].shard === shard
-            }
-        }
-        return true
-    }
-
-    // What nobody has settled stands.
-    deinit { settle(units: units) }
-}

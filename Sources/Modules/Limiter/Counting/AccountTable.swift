@@ -33,14 +33,15 @@ package final class AccountTable: Sendable {
         case full
     }
 
-    /// A key and its tenant where they stand, for a principal to keep.
+    /// A key and its tenant where they stand, for a principal to keep, and for every hold: who has it needs no other reference.
     package final class Pair: Counters {
+        let table: AccountTable
         let shard: Locked
         let key: Account
         let tenant: Account
 
-        fileprivate init(_ shard: Locked, key: Account, tenant: Account) {
-            (self.shard, self.key, self.tenant) = (shard, key, tenant)
+        fileprivate init(_ table: AccountTable, _ shard: Locked, key: Account, tenant: Account) {
+            (self.table, self.shard, self.key, self.tenant) = (table, shard, key, tenant)
         }
     }
 
@@ -103,7 +104,7 @@ package final class AccountTable: Sendable {
         return locked.shard.withLock { shard in
             guard shard.hasRoom(for: [.key(key), .tenant(tenant)], at: now) else { return nil }
             return Pair(
-                locked, key: shard.account(of: .key(key), tenant, book),
+                self, locked, key: shard.account(of: .key(key), tenant, book),
                 tenant: shard.account(of: .tenant(tenant), tenant, book))
         }
     }
@@ -115,12 +116,10 @@ package final class AccountTable: Sendable {
             guard !key.isForgotten, !tenant.isForgotten else { return nil }
             key.refresh(from: book)
             tenant.refresh(from: book)
-            let (keyFits, tenantFits) = (
-                key.fits(requests: 1, tokens: 0, at: now), tenant.fits(requests: 1, tokens: 0, at: now)
-            )
+            let (keyFits, tenantFits) = (key.fits(requests: 1, at: now), tenant.fits(requests: 1, at: now))
             guard keyFits, tenantFits else { return .refused(Self.refusal(of: [key, tenant], at: now)) }
-            guard key.underWay < key.rules.concurrentMax else { return .refused(key.concurrency) }
-            guard tenant.underWay < tenant.rules.concurrentMax else { return .refused(tenant.concurrency) }
+            guard key.underWay < key.concurrentMax else { return .refused(key.concurrency) }
+            guard tenant.underWay < tenant.concurrentMax else { return .refused(tenant.concurrency) }
             key.countRequest()
             tenant.countRequest()
             key.underWay += 1
@@ -148,11 +147,11 @@ package final class AccountTable: Sendable {
         let standings = accounts.enumerated().compactMap { index, account in
             account.refusal(requests: index < counted ? 0 : 1, tokens: tokens, at: now)
         }
-        return standings.max { $0.nextAfter < $1.nextAfter } ?? accounts[0].concurrency
+        return standings.longest ?? accounts[0].concurrency
     }
 
     private static func tightest(_ key: Account, _ tenant: Account, at now: Instant) -> Standing? {
-        switch (key.tightest, tenant.tightest) {
+        switch (key.requests.tightest, tenant.requests.tightest) {
         case (let own?, let shared?):
             own.remaining <= shared.remaining
                 ? key.requestStanding(own.index, at: now) : tenant.requestStanding(shared.index, at: now)
@@ -182,6 +181,8 @@ package final class AccountTable: Sendable {
         }
 
         fileprivate var amount: Meter.Sum { Meter.Sum(cost: cost ?? 0, tokens: tokens) }
+
+        fileprivate var subjects: [Subject] { [node.map(Subject.node), user.map(Subject.user)].compactMap(\.self) }
     }
 
     /// A budget that is nearly spent.
@@ -207,76 +208,98 @@ package final class AccountTable: Sendable {
 
     /// Counts a call for its node and its end user, and its tokens for everybody whom they count for: all or nothing.
     package func admit(_ call: Call, of pair: Pair, at now: Instant) -> CallDecision {
-        guard let tenant = pair.tenant.tenant else { return .full }
-        let locked = pair.shard
-        return locked.shard.withLock { shard in
-            var accounts = [pair.key, pair.tenant]
-            var extra: [Subject] = []
-            if let node = call.node { extra.append(.node(node)) }
-            if let user = call.user {
-                guard shard.knows(.user(user)) || shard.spent.count < Self.sumsPerShardMax else { return .full }
-                extra.append(.user(user))
+        guard pair.tenant.tenant != nil else { return .full }
+        return pair.shard.shard.withLock { shard in
+            let hold = CallHold(pair, at: call.time)
+            if call.node != nil || call.user != nil {
+                if let user = call.user, !shard.knows(.user(user)), shard.spent.count >= Self.sumsPerShardMax {
+                    return .full
+                }
+                guard shard.hasRoom(for: call.subjects, at: now) else { return .full }
+                if let id = call.node { hold.node = shard.account(of: .node(id), pair.tenant.tenant, book) }
+                if let id = call.user { hold.user = shard.account(of: .user(id), pair.tenant.tenant, book) }
             }
-            guard shard.hasRoom(for: extra, at: now) else { return .full }
-            for subject in extra { accounts.append(shard.account(of: subject, tenant, book)) }
-            var fits = true
-            for (index, account) in accounts.enumerated() {
-                account.refresh(from: book)
-                // Their own requests were counted before.
-                if !account.fits(requests: index < 2 ? 0 : 1, tokens: call.tokens, at: now) { fits = false }
-            }
-            guard fits else { return .refused(Self.refusal(of: accounts, counted: 2, tokens: call.tokens, at: now)) }
-            if call.cost == nil, accounts.contains(where: \.rules.hasMoney) { return .unpriced }
-            if let spent = Self.spent(accounts, call.amount, at: call.time) { return .refused(spent) }
-            return Self.count(call, accounts, locked, at: now)
+            return admit(call, hold, at: now)
         }
     }
 
-    /// Of the budgets that have no room, the one that has none for the longest time.
-    private static func spent(_ accounts: [Account], _ amount: Meter.Sum, at time: WallTime) -> Standing? {
-        accounts.compactMap { $0.refusal(of: amount, at: time) }.max { $0.nextAfter < $1.nextAfter }
+    /// With the lock held behind which all of them stand.
+    private func admit(_ call: Call, _ hold: CallHold, at now: Instant) -> CallDecision {
+        var (fits, hasMoney, counts) = (true, false, false)
+        hold.forEach { account, isCounted in
+            let hasChanged = account.refresh(from: book)
+            // Of a key and its tenant the request was counted before; under limits that have become lower it may not fit.
+            if isCounted, hasChanged, !account.fits(requests: 0, at: now) { fits = false }
+            if !isCounted, !account.fits(requests: 1, at: now) { fits = false }
+            if !account.fits(tokens: call.tokens, at: now) { fits = false }
+            if account.hasBudgets, account.rules.hasMoney { hasMoney = true }
+            if account.hasBudgets || !account.tokens.isEmpty { counts = true }
+        }
+        guard fits else {
+            return .refused(Self.refusal(of: hold.accounts, counted: 2, tokens: call.tokens, at: now))
+        }
+        if call.cost == nil, hasMoney { return .unpriced }
+        let (amount, date) = (call.amount, UTCDate(call.time))
+        // Of the budgets that have no room, the one that has none for the longest time.
+        var spent: Standing?
+        hold.forEach { account, _ in
+            guard let standing = account.refusal(of: amount, at: date) else { return }
+            if spent.map({ $0.nextAfter < standing.nextAfter }) ?? true { spent = standing }
+        }
+        if let spent { return .refused(spent) }
+        hold.forEach { account, isCounted in
+            if !isCounted { account.countRequest() }
+        }
+        guard counts else { return .admitted(nil, tightest: nil) }
+        return count(call, amount, hold, date, at: now)
     }
 
-    private static func count(
-        _ call: Call, _ accounts: [Account], _ shard: Locked, at now: Instant
+    @inline(__always)
+    private func count(
+        _ call: Call, _ amount: Meter.Sum, _ hold: CallHold, _ date: UTCDate, at now: Instant
     ) -> CallDecision {
-        for account in accounts[2...] { account.countRequest() }
-        guard accounts.contains(where: { !$0.rules.tokens.isEmpty || !$0.rules.budgets.isEmpty }) else {
-            return .admitted(nil, tightest: nil)
-        }
-        var held: [CallHold.Part] = []
-        var tightest: (account: Account, index: Int, remaining: Int)?
-        for account in accounts {
-            held.append(CallHold.Part(account: account, places: account.count(tokens: call.tokens)))
-            account.hold(call.amount)
+        var tightest: (account: Unmanaged<Account>, index: Int, remaining: Int)?
+        var warning: Warning?
+        hold.hold(amount) { account in
+            let place = account.count(tokens: call.tokens)
+            account.spent.known.hold(amount)
             account.holds += 1
-            if let own = account.tightestOfTokens, tightest.map({ own.remaining < $0.remaining }) ?? true {
-                tightest = (account, own.index, own.remaining)
+            if let own = account.tokens.tightest, unsafe own.remaining < tightest?.remaining ?? .max {
+                // The hold has a reference to it, and is here for longer than this one.
+                unsafe tightest = (Unmanaged.passUnretained(account), own.index, own.remaining)
             }
+            if let own = account.warning(above: Self.warningPercent, at: date), own.percent > warning?.percent ?? -1 {
+                warning = Warning(standing: own.standing, percent: own.percent, isNew: own.isNew)
+            }
+            return place
         }
-        let warnings = accounts.compactMap { $0.warning(above: warningPercent, at: call.time) }
-        return .admitted(
-            CallHold(shard, held, call.amount, at: call.time),
-            tightest: tightest.map { $0.account.tokenStanding($0.index, at: now) },
-            warnings.max { $0.percent < $1.percent }.map {
-                Warning(standing: $0.standing, percent: $0.percent, isNew: $0.isNew)
-            })
+        var standing: Standing?
+        if let tightest = unsafe tightest {
+            standing = unsafe tightest.account._withUnsafeGuaranteedRef { unsafe $0.tokenStanding(tightest.index, at: now) }
+        }
+        return .admitted(hold, tightest: standing, warning)
     }
 
     // MARK: Addresses
 
     /// Counts one request for an address, or does not.
     package func admit(_ address: AddressBlock, at now: Instant) -> Decision {
-        let locked = addressShards[Self.index(of: address)]
-        return locked.shard.withLock { shard in
-            guard shard.hasRoom(for: [.address(address)], at: now) else { return .full }
+        var account: Account?
+        return admit(address, at: now, &account)
+    }
+
+    /// - Parameter found: the account, for ``Payers``.
+    func admit(_ address: AddressBlock, at now: Instant, _ found: inout Account?) -> Decision {
+        addressShards[Self.index(of: address)].shard.withLock { shard in
+            guard shard.hasRoom(for: .address(address), at: now) else { return .full }
             let account = shard.account(of: .address(address), nil, book)
+            found = account
             account.refresh(from: book)
-            guard account.fits(requests: 1, tokens: 0, at: now) else {
+            guard account.fits(requests: 1, at: now) else {
                 return .refused(Self.refusal(of: [account], at: now))
             }
             account.countRequest()
-            return .admitted(tightest: account.tightest.map { account.requestStanding($0.index, at: now) })
+            return .admitted(tightest: account.requests.tightest.map { account.requestStanding($0.index, at: now) })
         }
     }
 
@@ -341,8 +364,11 @@ package final class AccountTable: Sendable {
 
 extension AccountTable.Shard {
     /// The account of a subject, made if need be; behind ``hasRoom(for:at:)``.
-    mutating func account(of subject: Subject, _ tenant: TenantID?, _ book: RuleBook) -> Account {
-        if let account = accounts[subject] { return account }
+    mutating func account(of subject: Subject, _ tenant: @autoclosure () -> TenantID?, _ book: RuleBook) -> Account {
+        accounts[subject] ?? make(subject, tenant(), book)
+    }
+
+    private mutating func make(_ subject: Subject, _ tenant: TenantID?, _ book: RuleBook) -> Account {
         // The number first: rules that change in between are taken over with the next request.
         let generation = book.generation
         let account = Account(
@@ -355,7 +381,6 @@ extension AccountTable.Shard {
     /// Whether accounts for these subjects can be held, after forgetting idle ones if need be. The search goes through the
     /// whole shard, so it happens once a second at most: a flood of new names pays for it once, not with each name.
     mutating func hasRoom(for subjects: [Subject], at now: Instant) -> Bool {
-        if accounts.count + subjects.count <= accountsMax { return true }
         if fits(subjects) { return true }
         guard now > sweptAt + .seconds(1) else { return false }
         sweptAt = now
@@ -371,8 +396,14 @@ extension AccountTable.Shard {
         return fits(subjects)
     }
 
+    @inline(__always)
+    mutating func hasRoom(for subject: Subject, at now: Instant) -> Bool {
+        accounts.count < accountsMax || hasRoom(for: [subject], at: now)
+    }
+
     private func fits(_ subjects: [Subject]) -> Bool {
-        accounts.count + subjects.count { accounts[$0] == nil } <= accountsMax
+        accounts.count + subjects.count <= accountsMax
+            || accounts.count + subjects.count { accounts[$0] == nil } <= accountsMax
     }
 
     /// Changes what a subject has spent, whether or not it has an account.

@@ -24,14 +24,14 @@ struct Meter: Equatable, Sendable {
             tokens = Self.capped(tokens, other.tokens)
         }
 
-        private static func capped(_ left: Int, _ right: Int) -> Int {
+        static func capped(_ left: Int, _ right: Int) -> Int {
             let (sum, isBeyond) = left.addingReportingOverflow(max(right, 0))
             return isBeyond ? .max : sum
         }
     }
 
     /// Which day and month the sums are of.
-    private(set) var day = 0
+    private(set) var day = Int.min
     private(set) var month = 0
     private(set) var today = Sum()
     private(set) var thisMonth = Sum()
@@ -48,7 +48,9 @@ struct Meter: Equatable, Sendable {
 
     /// Begins a new day or month if one has begun.
     mutating func advance(to date: UTCDate) {
-        if date.day > day { (day, today) = (date.day, Sum()) }
+        // Of the day that was seen last the month is known: to tell a month takes the calendar.
+        guard date.day > day else { return }
+        (day, today) = (date.day, Sum())
         if date.month > month { (month, thisMonth) = (date.month, Sum()) }
     }
 
@@ -56,7 +58,7 @@ struct Meter: Equatable, Sendable {
     mutating func spend(_ sum: Sum, at date: UTCDate) {
         advance(to: date)
         if date.day == day { today.add(sum) }
-        if date.month == month { thisMonth.add(sum) }
+        if date.day == day || date.month == month { thisMonth.add(sum) }
         total.add(sum)
     }
 
@@ -69,12 +71,40 @@ struct Meter: Equatable, Sendable {
 
     /// What counts against a budget, at the date of the last ``advance(to:)``.
     func counted(against budget: Budget) -> Int {
-        var sum = held
-        switch budget.period {
-        case .day: sum.add(today)
-        case .month: sum.add(thisMonth)
-        case .total: sum.add(total)
-        }
-        return budget.unit == .dollars ? sum.cost : sum.tokens
+        let sum =
+            switch budget.period {
+            case .day: today
+            case .month: thisMonth
+            case .total: total
+            }
+        return budget.unit == .dollars ? Sum.capped(sum.cost, held.cost) : Sum.capped(sum.tokens, held.tokens)
+    }
+
+    /// Whether there is room for so much in all of some budgets.
+    @inline(__always)
+    func fits(_ amount: Sum, into budgets: [Budget]) -> Bool {
+        let budgets = budgets.span
+        for index in 0..<budgets.count where !fits(amount, into: budgets[index]) { return false }
+        return true
+    }
+
+    @inline(__always)
+    func fits(_ amount: Sum, into budget: Budget) -> Bool {
+        let asked = budget.unit == .dollars ? amount.cost : amount.tokens
+        // What costs nothing is no spending, however much was spent before.
+        return asked <= 0 || counted(against: budget) <= budget.limit - asked
+    }
+
+    /// How much of a budget is spent or held.
+    func percent(of budget: Budget) -> Int {
+        Int(Double(counted(against: budget)) / Double(max(budget.limit, 1)) * 100)
+    }
+
+    /// Whether that much or more is of any of them.
+    @inline(__always)
+    func isFuller(than percent: Int, _ budgets: [Budget]) -> Bool {
+        let budgets = budgets.span
+        for index in 0..<budgets.count where self.percent(of: budgets[index]) >= percent { return true }
+        return false
     }
 }

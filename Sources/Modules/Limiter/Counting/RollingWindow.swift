@@ -32,29 +32,55 @@ struct RollingWindow: Sendable {
         var count: Int
     }
 
-    /// In ascending order of granules, only those in which something was admitted: a quiet key costs a few bytes, and
-    /// the busiest 121 slots and as many that are waiting to be cleared away.
+    /// In ascending order of granules, only those in which something was admitted, and without the newest: whoever comes once
+    /// has no memory here, a quiet key costs a few bytes, and the busiest 121 slots and as many that are waiting to be cleared away.
     private var slots: [Slot] = []
     /// The first slot that counts.
-    private var first = 0
+    private var first: Int32 = 0
+    /// Whether something was counted in the newest granule; how much stands in ``current``.
+    private var isBegun = false
     /// The newest granule seen, counted from before the beginning of the monotonic clock.
     private var newest: UInt64 = 0
-    /// The sum of the slots.
+    private var current = 0
+    /// When the newest granule ends: until then nothing becomes too old, and no time need be divided.
+    private var end = Instant(nanoseconds: 0)
+    /// The sum of the slots and of the newest.
     private(set) var total = 0
 
     /// Forgets what is too old. Call before asking or counting.
+    @inline(__always)
     mutating func advance(to now: Instant, _ rate: Rate) {
-        newest = max(newest, rate.granule(at: now))
+        if now >= end { begin(rate.granule(at: now), rate) }
+    }
+
+    /// Begins a granule, unless a later one has begun.
+    private mutating func begin(_ granule: UInt64, _ rate: Rate) {
+        if granule > newest {
+            if isBegun {
+                let slot = Slot(granule: newest, count: current)
+                newest = granule
+                if isOld(slot) { total -= slot.count } else { slots.append(slot) }
+            }
+            (newest, current, isBegun) = (granule, 0, false)
+        }
+        end = rate.end(of: newest)
+        clear()
+    }
+
+    private mutating func clear() {
+        var place = Int(first)
         // Mostly nothing has become too old since the last request.
-        guard first < slots.count, isOld(slots[first]) else { return }
-        while first < slots.count, isOld(slots[first]) {
-            total -= slots[first].count
-            first += 1
+        guard place < slots.count, isOld(slots[place]) else { return }
+        while place < slots.count, isOld(slots[place]) {
+            total -= slots[place].count
+            place += 1
         }
         // Cleared away when it is half of all, so that each slot is moved once at most.
-        guard first * 2 >= slots.count else { return }
-        slots.removeFirst(first)
-        first = 0
+        if place * 2 >= slots.count {
+            slots.removeFirst(place)
+            place = 0
+        }
+        first = Int32(place)
     }
 
     private func isOld(_ slot: Slot) -> Bool { slot.granule + UInt64(Self.granulesPerWindow) < newest }
@@ -63,22 +89,33 @@ struct RollingWindow: Sendable {
     ///
     /// - Returns: the granule in which they are counted.
     @discardableResult
+    @inline(__always)
     mutating func count(_ units: Int) -> UInt64 {
-        if first < slots.count, slots[slots.count - 1].granule == newest {
-            slots[slots.count - 1].count += units
-        } else {
-            slots.append(Slot(granule: newest, count: units))
-        }
+        isBegun = true
+        current += units
         total += units
         return newest
     }
 
     /// Puts right what was counted in a granule, once it is known better. Nothing happens where that is forgotten.
     mutating func correct(_ granule: UInt64, by units: Int) {
-        guard let index = slots[first...].lastIndex(where: { $0.granule == granule }) else { return }
-        let change = max(units, -slots[index].count)
-        slots[index].count += change
-        total += change
+        if granule == newest {
+            guard isBegun else { return }
+            let change = max(units, -current)
+            current += change
+            total += change
+            return
+        }
+        var place = slots.count
+        while place > Int(first) {
+            place -= 1
+            guard slots[place].granule <= granule else { continue }
+            guard slots[place].granule == granule else { return }
+            let change = max(units, -slots[place].count)
+            slots[place].count += change
+            total += change
+            return
+        }
     }
 
     /// How long until `units` more fit under the limit, from the time of the last ``advance(to:_:)``; zero if they do now.
@@ -86,23 +123,26 @@ struct RollingWindow: Sendable {
         var excess = total - max(rate.limit - units, 0)
         guard units <= rate.limit else { return rate.length }
         guard excess > 0 else { return .zero }
-        for slot in slots[first...] {
+        for slot in slots[Int(first)...] {
             excess -= slot.count
             if excess <= 0 { return rate.expiry(of: slot.granule, from: now) }
         }
-        return rate.length
+        return isBegun && excess <= current ? rate.expiry(of: newest, from: now) : rate.length
     }
 
     /// How long until nothing is counted any more, if nothing is added.
     func waitUntilIdle(at now: Instant, _ rate: Rate) -> Duration {
-        guard first < slots.count else { return .zero }
+        if isBegun { return rate.expiry(of: newest, from: now) }
+        guard Int(first) < slots.count else { return .zero }
         return rate.expiry(of: slots[slots.count - 1].granule, from: now)
     }
 
     // MARK: Over a restart
 
     /// What counts, oldest first.
-    var counted: ArraySlice<Slot> { slots[first...] }
+    var counted: [Slot] {
+        Array(slots[Int(first)...]) + (isBegun ? [Slot(granule: newest, count: current)] : [])
+    }
 
     /// Takes up what was counted before, oldest first, before anything else is counted.
     mutating func restore(_ counts: [(age: Duration, count: Int)], at now: Instant, _ rate: Rate) {
@@ -110,7 +150,10 @@ struct RollingWindow: Sendable {
         for (age, count) in counts where age < rate.length + rate.length {
             let granule = min(rate.granule(age, before: now), newest)
             guard granule + UInt64(Self.granulesPerWindow) >= newest else { continue }
-            if slots.last?.granule == granule {
+            if granule == newest {
+                isBegun = true
+                current += count
+            } else if slots.last?.granule == granule {
                 slots[slots.count - 1].count += count
             } else if slots.last.map({ $0.granule < granule }) ?? true {
                 slots.append(Slot(granule: granule, count: count))

@@ -18,11 +18,10 @@ enum WindowCounts {
     /// A window has one slot more than granules at most.
     private static let slotsMax = RollingWindow.granulesPerWindow + 1
 
-    /// - Parameter windows: of which rate each is.
-    static func encode(_ windows: [(rate: Rate, window: RollingWindow)], at now: Instant) -> [UInt8] {
+    static func encode(_ limits: [Limit], at now: Instant) -> [UInt8] {
         var bytes: [UInt8] = [version]
-        for (rate, window) in windows {
-            let slots = window.counted.suffix(slotsMax)
+        for limit in limits {
+            let (rate, slots) = (limit.rate, limit.window.counted.suffix(slotsMax))
             bytes.append(UInt8(units.firstIndex(of: rate.unit) ?? 0))
             bytes.append(UInt8(Rate.Period.allCases.firstIndex(of: rate.period) ?? 0))
             append(UInt64(slots.count), 2, to: &bytes)

@@ -81,17 +81,22 @@ struct Budget: Sendable, Equatable {
 
 /// Days and months of UTC, as numbers.
 struct UTCDate: Equatable, Sendable {
+    let time: WallTime
     /// Since 1970-01-01.
     let day: Int
     /// Since January of the year 0.
-    let month: Int
-    private let civil: CivilTime
+    var month: Int {
+        let civil = time.civil
+        return civil.year * 12 + civil.month - 1
+    }
 
     init(_ time: WallTime) {
+        self.time = time
         day = Int(time.seconds >= 0 ? time.seconds / 86_400 : -1)
-        civil = time.civil
-        month = civil.year * 12 + civil.month - 1
     }
+
+    /// Whether it is the same day.
+    static func == (left: UTCDate, right: UTCDate) -> Bool { left.day == right.day }
 
     /// How long until a period that began before is over; `nil` for one without an end.
     static func remainder(of period: Budget.Period, at time: WallTime) -> Duration? {
@@ -100,18 +105,10 @@ struct UTCDate: Equatable, Sendable {
         let today = Duration.milliseconds(86_400_000 - sinceMidnight)
         switch period {
         case .day: return today
-        case .month: return today + .seconds(86_400 * (date.daysOfMonth - date.civil.day))
+        case .month:
+            let civil = time.civil
+            return today + .seconds(86_400 * (CivilTime.days(in: civil.month, of: civil.year) - civil.day))
         case .total: return nil
-        }
-    }
-
-    private var daysOfMonth: Int {
-        switch civil.month {
-        case 2:
-            civil.year.isMultiple(of: 4) && (!civil.year.isMultiple(of: 100) || civil.year.isMultiple(of: 400))
-                ? 29 : 28
-        case 4, 6, 9, 11: 30
-        default: 31
         }
     }
 }

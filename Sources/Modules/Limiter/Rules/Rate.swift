@@ -55,6 +55,12 @@ struct Rate: Sendable, Equatable {
         (time.nanoseconds &+ Self.offset) / granuleNanoseconds
     }
 
+    /// When a granule is over; the beginning of the clock for one before that.
+    func end(of granule: UInt64) -> Instant {
+        let end = (granule + 1) * granuleNanoseconds
+        return Instant(nanoseconds: end > Self.offset ? end - Self.offset : 0)
+    }
+
     /// The granule at a time before `now`, which may be before the machine's start.
     func granule(_ age: Duration, before now: Instant) -> UInt64 {
         let distance = UInt64(clamping: age.clampedNanoseconds)

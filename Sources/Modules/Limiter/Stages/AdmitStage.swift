@@ -26,13 +26,21 @@ final class AdmitStage: ImmediateStage, JudgingStage {
     func enter(_ exchange: Exchange) throws(Failure) {
         guard let principal = exchange.principal else { return }
         let now = now?() ?? exchange.request.arrival
+        // Of the address and of the key with its tenant, what is tightest is told: a client that reads one name twice reads none.
+        var tightest: Standing?
         if table.book.limitsAddresses, let address = exchange.request.peer.block {
-            try require(table.admit(address, at: now), exchange)
+            var account: Account?
+            let decision = table.admit(address, at: now, &account)
+            exchange.addressCounters = account
+            tightest = try required(decision, exchange)
         }
         var pair: AccountTable.Pair?
-        guard let decision = table.admit(principal, at: now, &pair) else { return }
-        exchange.counters = pair
-        try require(decision, exchange)
+        if let decision = table.admit(principal, at: now, &pair) {
+            exchange.counters = pair
+            let own = try required(decision, exchange)
+            if let own, own.remaining <= tightest?.remaining ?? .max { tightest = own }
+        }
+        if let tightest { exchange.announce(requests: tightest) }
     }
 
     func leave(_ exchange: Exchange, _ outcome: Outcome) {
@@ -58,10 +66,11 @@ final class AdmitStage: ImmediateStage, JudgingStage {
         }
     }
 
-    private func require(_ decision: AccountTable.Decision, _ exchange: Exchange) throws(Failure) {
+    /// - Returns: the tightest limit, if there is any.
+    @inline(__always)
+    private func required(_ decision: AccountTable.Decision, _ exchange: Exchange) throws(Failure) -> Standing? {
         switch decision {
-        case .admitted(let tightest):
-            if let tightest { exchange.announce(requests: tightest) }
+        case .admitted(let tightest): return tightest
         case .refused(let standing):
             if case .rate = standing.limiter { exchange.announce(requests: standing) }
             throw Failure(standing)

@@ -17,8 +17,8 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
     private let people: (any EndUserDigests)?
     private let now: (@Sendable () -> Instant)?
     private let log: Logger
-    // Guards what a reload changes.
-    private let state: Mutex<UnitSettings>
+    // Guards the reference, which a reload changes.
+    private let state: Mutex<UnitTerms>
     private let delayed = Atomic(0)
     let figures = UnitFigures()
 
@@ -26,11 +26,11 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
         _ settings: UnitSettings, table: AccountTable, people: (any EndUserDigests)?,
         now: (@Sendable () -> Instant)?, log: Logger
     ) {
-        state = Mutex(settings)
+        state = Mutex(UnitTerms(settings, figures))
         (self.table, self.people, self.now, self.log) = (table, people, now, log)
     }
 
-    func set(_ settings: UnitSettings) { state.withLock { $0 = settings } }
+    func set(_ settings: UnitSettings) { state.withLock { $0 = UnitTerms(settings, figures) } }
 
     var position: StagePosition { .reserve }
 
@@ -41,14 +41,14 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
     func enterNow(_ exchange: Exchange) throws(Failure) -> Bool {
         guard wantsFigures, let tokens = exchange.figures.heldBack?.tokens else { return true }
         // Asked again: it has been charged, and has to wait.
-        guard exchange.charges.isEmpty else { return false }
+        guard exchange.charge == nil else { return false }
         guard let payers = payers(exchange) else { return true }
         switch payers {
         case .unknown: return false
         case .known(let payers):
             let charge = try charge(exchange.work, tokens, payers, exchange)
             guard let charge else { return true }
-            exchange.charges.append(charge)
+            exchange.charge = charge
             return charge.delay == nil
         }
     }
@@ -56,27 +56,34 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
     func enter(_ exchange: Exchange) async throws(Failure) {
         guard wantsFigures, let tokens = exchange.figures.heldBack?.tokens else { return }
         // One that only has to wait has been charged already.
-        var charge = exchange.charges.first as? UnitCharge
+        var charge = exchange.charge as? UnitHold
         if charge == nil, let payers = await knownPayers(exchange) {
             charge = try self.charge(exchange.work, tokens, payers, exchange)
-            if let charge { exchange.charges.append(charge) }
+            exchange.charge = charge
         }
         if let charge { try await wait(charge, exchange) }
     }
 
     func leave(_ exchange: Exchange, _ outcome: Outcome) {
+        if let charge = exchange.charge as? UnitHold {
+            exchange.charge = nil
+            settle(charge, exchange)
+        }
         guard !exchange.charges.isEmpty else { return }
         let charges = exchange.charges
         exchange.charges = []
-        for case let charge as UnitCharge in charges {
-            if exchange.intent == nil, exchange.isRecorded {
-                // Refused behind this stage: nothing of it was begun.
-                charge.cancel()
-            } else if charge.isCall, exchange.isWrittenDown || exchange.intent == nil {
-                let tokens = exchange.figures.settled?.tokens
-                let (sum, isTooMany) = (tokens?.input ?? 0).addingReportingOverflow(tokens?.output ?? 0)
-                charge.settle(isTooMany ? .max : sum)
-            }
+        for case let charge as UnitHold in charges { settle(charge, exchange) }
+    }
+
+    @inline(__always)
+    private func settle(_ charge: UnitHold, _ exchange: Exchange) {
+        if exchange.intent == nil, exchange.isRecorded {
+            // Refused behind this stage: nothing of it was begun.
+            charge.cancel()
+        } else if charge.isCall, exchange.isWrittenDown || exchange.intent == nil {
+            let tokens = exchange.figures.settled?.tokens
+            let (sum, isTooMany) = (tokens?.input ?? 0).addingReportingOverflow(tokens?.output ?? 0)
+            charge.settle(isTooMany ? .max : sum)
         }
     }
 
@@ -103,9 +110,14 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
         guard let pair = exchange.counters as? AccountTable.Pair else { return nil }
         var payers = AccountTable.Payers(
             pair: pair, node: exchange.node.map(NodeID.init), address: exchange.request.peer.block)
+        payers.addressAccount = exchange.addressCounters as? Account
         guard table.book.limitsUnits(of: .user), let name = name(exchange), let tenant = pair.tenant.tenant,
             let people
         else { return .known(payers) }
+        if let account = exchange.userCounters as? Account, case .user(let user) = account.subject {
+            (payers.user, payers.userAccount) = (user, account)
+            return .known(payers)
+        }
         guard let digest = people.knownDigest(ofEndUser: name, of: tenant) else { return .unknown }
         payers.user = EndUser(digest: digest)
         return .known(payers)
@@ -133,8 +145,9 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
     /// - Throws: `abuse_budget_exceeded`.
     private func charge(
         _ work: Work, _ amount: Int, _ payers: AccountTable.Payers, _ exchange: Exchange
-    ) throws(Failure) -> UnitCharge? {
-        let settings = state.withLock { $0 }
+    ) throws(Failure) -> UnitHold? {
+        let terms = state.withLock { $0 }
+        let settings = terms.settings
         let units = settings.weights.units(work, amount)
         let decision = table.charge(
             units, payers, warningPercent: settings.warningPercent,
@@ -144,11 +157,11 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
         case .charged(let hold, let fullness):
             guard let hold else { return nil }
             figures.count(work, units)
-            let charge = UnitCharge(work, hold, settings.weights, figures)
-            guard let fullness else { return charge }
+            hold.terms = (work, terms)
+            guard let fullness else { return hold }
             if fullness.percent >= settings.warningPercent { warn(exchange, fullness, payers) }
-            charge.delay = settings.delay(used: fullness.used, of: fullness.standing.limit)
-            return charge
+            hold.delay = settings.delay(used: fullness.used, of: fullness.standing.limit)
+            return hold
         case .refused(let standing):
             figures.refusals.add(1, ordering: .relaxed)
             throw Failure(standing)
@@ -170,7 +183,7 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
             ])
     }
 
-    private func wait(_ charge: UnitCharge, _ exchange: Exchange) async throws(Failure) {
+    private func wait(_ charge: UnitHold, _ exchange: Exchange) async throws(Failure) {
         guard let delay = charge.delay else { return }
         charge.delay = nil
         let waiting = delayed.add(1, ordering: .relaxed).newValue

@@ -3,30 +3,6 @@
 import Core
 import Synchronization
 
-/// What was charged for one piece of work of an exchange. On its loop.
-final class UnitCharge: Charge, @unchecked Sendable {
-    private let work: Work
-    private let hold: UnitHold
-    private let weights: Weights
-    private let figures: UnitFigures
-    /// How long the work has to wait.
-    var delay: Duration?
-
-    init(_ work: Work, _ hold: UnitHold, _ weights: Weights, _ figures: UnitFigures) {
-        (self.work, self.hold, self.weights, self.figures) = (work, hold, weights, figures)
-    }
-
-    var isCall: Bool { work == .call || work == .embedding }
-
-    func settle(_ amount: Int) { settle(units: weights.units(work, amount)) }
-
-    func cancel() { settle(units: 0) }
-
-    private func settle(units: Int) {
-        if hold.settle(units: units) { figures.count(work, units - hold.units) }
-    }
-}
-
 /// What the ledger has seen since the start, for metrics.
 final class UnitFigures: Sendable {
     private let calls = Atomic(0)
