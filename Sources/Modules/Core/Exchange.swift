@@ -33,6 +33,8 @@ package final class Exchange: @unchecked Sendable {
 
     /// What its work came to, for its record.
     package var figures = ExchangeFigures()
+    /// The digest of `figures.endUser` by which records name them, where it was made already.
+    package var endUserDigest: [UInt8]?
     /// The place of its intent in the audit log, once that is written.
     package var intent: Int?
     /// What its intent says of who and what, for its outcome, which says the same; the recorder's alone.

@@ -184,6 +184,14 @@ package struct Fields: Sendable {
         return true
     }
 
+    /// Adds lines that need no check any more, of so many bytes at most; in wire form only.
+    @inline(__always)
+    mutating func appendLines(_ countMax: Int, _ body: (inout OutputSpan<UInt8>) -> Void) -> Bool {
+        guard storage.count <= Int(Int32.max) / 4 else { return false }
+        storage.append(addingCapacity: countMax, initializingWith: body)
+        return true
+    }
+
     mutating func append(_ name: Span<UInt8>, _ value: Span<UInt8>) -> Bool {
         guard name.isToken, value.isFieldContent,
             name.count <= Int(Int32.max) / 4, value.count <= Int(Int32.max) / 4, storage.count <= Int(Int32.max) / 4

@@ -14,7 +14,7 @@ extension AuditEntry {
         _ exchange: Exchange, _ subject: RecordSubject, _ digester: Digester, caller: [UInt8]
     ) -> AuditEntry {
         var entry = AuditEntry(.intent, head: caller[...], upTo: .address)
-        entry.set(.endUser, digest: exchange.figures.endUser.map(digester.endUser))
+        entry.set(.endUser, digest: exchange.endUserDigest ?? exchange.figures.endUser.map(digester.endUser))
         entry.set(what: exchange, subject, digester)
         if let act = exchange.act {
             entry.set(.before, digest: act.before.map { digester.digest("state", $0) })
@@ -113,7 +113,7 @@ extension AuditEntry {
 
     private mutating func set(who exchange: Exchange, _ subject: RecordSubject, _ digester: Digester) {
         set(caller: exchange, subject, digester)
-        set(.endUser, digest: exchange.figures.endUser.map(digester.endUser))
+        set(.endUser, digest: exchange.endUserDigest ?? exchange.figures.endUser.map(digester.endUser))
     }
 
     private mutating func set(caller exchange: Exchange, _ subject: RecordSubject, _ digester: Digester) {

@@ -13,7 +13,7 @@ struct Price: Sendable, Equatable {
 
     /// What that many tokens can cost at most, saturated: the provider may write all of the input to its cache.
     func costMax(input tokens: Int, output: Int) -> Int64 {
-        let dearest = Price(input: max(input, cacheRead ?? 0, cacheWrite ?? 0), output: self.output)
+        let dearest = Price(input: max(input, max(cacheRead ?? 0, cacheWrite ?? 0)), output: self.output)
         return dearest.cost(of: TokenUsage(input: tokens, output: output)) ?? .max
     }
 
@@ -22,17 +22,17 @@ struct Price: Sendable, Equatable {
     func cost(of usage: TokenUsage) -> Int64? {
         let read = min(max(usage.cacheRead, 0), usage.input)
         let written = min(max(usage.cacheWrite, 0), usage.input - read)
-        let parts = [
-            (input, usage.input - read - written), (cacheRead ?? input, read), (cacheWrite ?? input, written),
-            (output, usage.output),
-        ]
         var sum: Int64 = 0
-        for (price, tokens) in parts {
+        /// Whether the sum is still one.
+        func add(_ price: Int64, _ tokens: Int) -> Bool {
             let (product, isTooLarge) = price.multipliedReportingOverflow(by: Int64(clamping: tokens))
             let (next, isBeyond) = sum.addingReportingOverflow(product)
-            guard !isTooLarge, !isBeyond, next >= 0 else { return nil }
             sum = next
+            return !isTooLarge && !isBeyond && next >= 0
         }
+        guard add(input, usage.input - read - written), add(cacheRead ?? input, read),
+            add(cacheWrite ?? input, written), add(output, usage.output)
+        else { return nil }
         return sum / 1_000_000 + (sum % 1_000_000 > 0 ? 1 : 0)
     }
 }

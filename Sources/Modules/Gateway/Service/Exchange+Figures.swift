@@ -87,15 +87,14 @@ extension Model {
             let (product, isOverflowing) = left.multipliedReportingOverflow(by: right)
             return isOverflowing ? .max : product
         }
-        let parts = [
-            demand.inputBytes, product(demand.images, settings.imageTokensMax),
-            product(demand.sounds, settings.soundTokensMax), product(demand.documents, settings.documentTokensMax),
-            demand.hasTools ? Self.toolPromptTokens : 0,
-        ]
-        let input = parts.reduce(0) { sum, part in
-            let (next, isOverflowing) = sum.addingReportingOverflow(part)
-            return isOverflowing ? .max : next
+        func sum(_ left: Int, _ right: Int) -> Int {
+            let (sum, isOverflowing) = left.addingReportingOverflow(right)
+            return isOverflowing ? .max : sum
         }
+        let media = sum(
+            sum(product(demand.images, settings.imageTokensMax), product(demand.sounds, settings.soundTokensMax)),
+            product(demand.documents, settings.documentTokensMax))
+        let input = sum(sum(demand.inputBytes, media), demand.hasTools ? Self.toolPromptTokens : 0)
         let output = product(max(demand.outputTokensMax ?? settings.outputTokensMax, 0), demand.choices)
         return ExchangeFigures.WorstCase(
             input: input, output: output, cost: settings.price?.costMax(input: input, output: output))

@@ -234,8 +234,8 @@ final class ModelAttempt {
         call.exchange.answerFields.append(Labels.overhead, overhead.milliseconds)
         call.exchange.answerFields.append(contentsOf: model.answerFields)
         if let usage { call.exchange.note(usage, of: model) }
-        if let usage, let cost = model.settings.price?.cost(of: usage), !call.isStreamed {
-            call.exchange.answerFields.append(Labels.cost, NanoDollars.text(cost))
+        if usage != nil, let cost = call.exchange.figures.cost, !call.isStreamed {
+            NanoDollarDigits(cost).withSpan { _ = call.exchange.answerFields.append(Labels.cost, $0) }
         }
     }
 

@@ -18,13 +18,16 @@ extension AccountTable {
         let sum = Meter.Sum(cost: spending.cost ?? 0, tokens: spending.tokens)
         let date = UTCDate(spending.time)
         shard(of: spending.tenant).shard.withLock { shard in
-            for subject in subjects(of: spending) {
-                shard.change(spentBy: subject, of: spending.tenant) { sums in
+            func tell(_ subject: Subject) {
+                shard.tell(subject, of: spending.tenant) { sums in
                     sums.told.spend(sum, at: date)
                     if isNew { sums.known.spend(sum, at: date) }
                 }
-                shard.unwritten.insert(subject)
             }
+            tell(.tenant(spending.tenant))
+            if let key = spending.key { tell(.key(key)) }
+            if let node = spending.node { tell(.node(NodeID(node))) }
+            if book.hasPeopleBudgets, let digest = spending.endUser { tell(.user(EndUser(digest: digest))) }
         }
     }
 
@@ -43,7 +46,7 @@ extension AccountTable {
         if let key = spending.key { subjects.append(.key(key)) }
         if let node = spending.node { subjects.append(.node(NodeID(node))) }
         // Of people there may be any number: their sums are kept once they have budgets.
-        if !book.rules(forEach: .user).budgets.isEmpty, let digest = spending.endUser {
+        if book.hasPeopleBudgets, let digest = spending.endUser {
             subjects.append(.user(EndUser(digest: digest)))
         }
         return subjects
@@ -56,6 +59,7 @@ extension AccountTable {
                 defer { shard.unwritten = [] }
                 return shard.unwritten.compactMap { subject -> LimiterTables.Spent? in
                     if let account = shard.accounts[subject] {
+                        account.isUnwritten = false
                         return account.tenant.map { .init(subject: subject, tenant: $0, meter: account.spent.told) }
                     }
                     return shard.spent[subject].map { .init(subject: subject, tenant: $0.tenant, meter: $0.sums.told) }

@@ -162,4 +162,3 @@ extension AccountTable {
         whole.shard.withLock { $0.account(of: .instance, nil, book).restore(entries, after: pause, at: now) }
     }
 }
-

@@ -227,10 +227,9 @@ package final class AccountTable: Sendable {
     private func admit(_ call: Call, _ hold: CallHold, at now: Instant) -> CallDecision {
         var (fits, hasMoney, counts) = (true, false, false)
         hold.forEach { account, isCounted in
-            let hasChanged = account.refresh(from: book)
-            // Of a key and its tenant the request was counted before; under limits that have become lower it may not fit.
-            if isCounted, hasChanged, !account.fits(requests: 0, at: now) { fits = false }
-            if !isCounted, !account.fits(requests: 1, at: now) { fits = false }
+            account.refresh(from: book)
+            // Of a key and its tenant it was counted before.
+            if !account.fits(requests: isCounted ? 0 : 1, at: now) { fits = false }
             if !account.fits(tokens: call.tokens, at: now) { fits = false }
             if account.hasBudgets, account.rules.hasMoney { hasMoney = true }
             if account.hasBudgets || !account.tokens.isEmpty { counts = true }
@@ -275,7 +274,9 @@ package final class AccountTable: Sendable {
         }
         var standing: Standing?
         if let tightest = unsafe tightest {
-            standing = unsafe tightest.account._withUnsafeGuaranteedRef { unsafe $0.tokenStanding(tightest.index, at: now) }
+            standing = unsafe tightest.account._withUnsafeGuaranteedRef {
+                unsafe $0.tokenStanding(tightest.index, at: now)
+            }
         }
         return .admitted(hold, tightest: standing, warning)
     }
@@ -404,6 +405,19 @@ extension AccountTable.Shard {
     private func fits(_ subjects: [Subject]) -> Bool {
         accounts.count + subjects.count <= accountsMax
             || accounts.count + subjects.count { accounts[$0] == nil } <= accountsMax
+    }
+
+    /// Notes what the log tells of a subject.
+    mutating func tell(_ subject: Subject, of tenant: @autoclosure () -> TenantID, _ body: (inout SpentSums) -> Void) {
+        guard let account = accounts[subject] else {
+            change(spentBy: subject, of: tenant(), body)
+            unwritten.insert(subject)
+            return
+        }
+        body(&account.spent)
+        guard !account.isUnwritten else { return }
+        account.isUnwritten = true
+        unwritten.insert(subject)
     }
 
     /// Changes what a subject has spent, whether or not it has an account.

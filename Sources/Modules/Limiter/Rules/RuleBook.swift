@@ -41,6 +41,7 @@ package final class RuleBook: Sendable {
     /// Whether calls to models are limited by more than their number per key and tenant.
     private let callRules = Atomic(false)
     private let addressRules = Atomic(false)
+    private let peopleBudgets = Atomic(false)
     /// For which kinds of subjects units are counted: a bit each, in the order of the kinds.
     private let unitKinds = Atomic(0)
 
@@ -58,6 +59,9 @@ package final class RuleBook: Sendable {
 
     /// Whether there is any rule for addresses.
     var limitsAddresses: Bool { addressRules.load(ordering: .acquiring) }
+
+    /// Whether each person behind a key has a budget.
+    var hasPeopleBudgets: Bool { peopleBudgets.load(ordering: .acquiring) }
 
     /// Whether there is any rule of units.
     var limitsUnits: Bool { unitKinds.load(ordering: .acquiring) != 0 }
@@ -113,6 +117,7 @@ package final class RuleBook: Sendable {
             || overrides.contains { $0.key.kind == .node || !($0.value.budgets ?? []).isEmpty }
             || all.contains { !$0.tokens.isEmpty || !$0.budgets.isEmpty }
         callRules.store(ofCalls, ordering: .releasing)
+        peopleBudgets.store(!each(.user).budgets.isEmpty, ordering: .releasing)
         addressRules.store(!each(.address).requests.isEmpty, ordering: .releasing)
         let named =
             standard.map { ($0.key, $0.value) } + narrowings.map { ($0.key.kind, $0.value.rules) }

@@ -12,9 +12,10 @@ extension Exchange {
     func announce(tokens standing: Standing) { announce(standing, .openAITokens, .anthropicTokens) }
 
     private func announce(_ standing: Standing, _ labels: Labels, _ anthropic: Labels) {
-        answerFields.append(labels.limit, standing.limit)
-        answerFields.append(labels.remaining, standing.remaining)
-        DurationText(standing.resetAfter).withSpan { _ = answerFields.append(labels.reset, $0) }
+        DurationText(standing.resetAfter).withSpan { reset in
+            _ = answerFields.append(
+                labels.limit, standing.limit, labels.remaining, standing.remaining, labels.reset, reset)
+        }
         guard route.shape == .anthropic else { return }
         answerFields.append(anthropic.limit, standing.limit)
         answerFields.append(anthropic.remaining, standing.remaining)

@@ -34,6 +34,7 @@ final class CallStage: PromptStage, FiguresStage {
         if let name = exchange.figures.endUser, let tenant = pair.tenant.tenant {
             guard let digests = people() else { throw .nobodyKnown }
             guard let digest = digests.knownDigest(ofEndUser: name, of: tenant) else { return false }
+            exchange.endUserDigest = digest
             user = EndUser(digest: digest)
         }
         try require(user, exchange)
@@ -47,6 +48,7 @@ final class CallStage: PromptStage, FiguresStage {
         else { return }
         guard let digests = people() else { throw .nobodyKnown }
         let digest = await digests.digest(ofEndUser: name, of: tenant)
+        exchange.endUserDigest = digest
         let user = EndUser(digest: digest)
         try require(user, exchange)
         try reserve(exchange, pair, worst, user)
@@ -68,6 +70,7 @@ final class CallStage: PromptStage, FiguresStage {
         switch table.admit(call, of: pair, at: now?() ?? exchange.request.arrival) {
         case .admitted(let hold, let tightest, let warning):
             if let hold {
+                exchange.userCounters = hold.user
                 exchange.reservation = Reservation(hold)
                 exchange.isHeld = true
             }
