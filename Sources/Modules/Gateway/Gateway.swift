@@ -91,7 +91,7 @@ package final class Gateway: Module, PriceBook {
     /// Reads keys and certificates; then, and only then, the new catalog is in force.
     private func use(_ new: Catalog) throws(StartFailure) {
         try change.withLock { _ throws(StartFailure) in
-            let connected = try new.connected(secrets)
+            let connected = try new.connected(secrets).keeping(breakers, retries)
             for provider in connected.providers {
                 guard let key = provider.key else { continue }
                 guard let secrets = log.secrets, secrets.register(key) else {

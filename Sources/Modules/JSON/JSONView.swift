@@ -138,6 +138,20 @@ import Bytes
         return found
     }
 
+    /// The value of the last member of that name; nil if there is none or the place holds no object.
+    package func value(of name: JSONWord, in object: Int) -> Int? {
+        let container = entries[object]
+        guard container.kind == .object else { return nil }
+        let end = Int(container.extent)
+        var found: Int?
+        var place = object &+ 1
+        while place < end {
+            if entries[place].mayBeName(name.mark), string(place, says: name) { found = place &+ 1 }
+            place = following(place &+ 1)
+        }
+        return found
+    }
+
     /// The values of the last members of those names, in the order of the names; 0 for those it has not, and for all where
     /// the place holds no object. One walk for all of them: what is asked of every body.
     package func values(of names: MemberNames, in object: Int) -> SIMD8<Int32> {

@@ -85,6 +85,15 @@ struct Catalog: Sendable {
         return catalog
     }
 
+    /// The same with the breakers and budgets that outlive a reload: a provider that is down stays down.
+    func keeping(_ breakers: Breakers, _ retries: Retries) -> Catalog {
+        var catalog = with(providers.map { $0.keeping(retries) })
+        catalog.models = catalog.models.map { model in
+            Model(settings: model.settings, provider: model.provider, breaker: breakers.breaker(for: model))
+        }
+        return catalog
+    }
+
     /// The same with another key for the providers whose key is a secret of this name.
     func with(key: SecretBytes?, ofSecret name: String) -> Catalog {
         with(providers.map { $0.settings.key == .keyring(name) ? $0.with(key: key) : $0 })
@@ -96,7 +105,8 @@ struct Catalog: Sendable {
         catalog.models = models.map { model in
             Model(
                 settings: model.settings,
-                provider: catalog.providers.first { $0.name == model.provider.name } ?? model.provider)
+                provider: catalog.providers.first { $0.name == model.provider.name } ?? model.provider,
+                breaker: model.breaker)
         }
         return catalog
     }

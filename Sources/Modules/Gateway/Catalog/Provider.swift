@@ -4,7 +4,6 @@ import Configuration
 import Core
 import HTTP
 import Platform
-import Synchronization
 import TLS
 
 /// A model and the provider behind it. Never changes; a class, since every call refers to it and its settings are many.
@@ -15,14 +14,15 @@ final class Model: Sendable {
     let upstream: UpstreamModel
     /// The fields of an answer that name it and its provider, laid out once.
     let answerFields: Fields
-    /// Its breaker, which ``Breakers`` keeps over reloads; empty before its first call.
-    let breaker = AtomicLazyReference<SharedBreaker>()
+    /// Its breaker: that of all models of its name at its provider, once the catalog is in force.
+    let breaker: SharedBreaker
 
     var name: String { settings.name }
 
-    init(settings: ModelSettings, provider: Provider) {
+    init(settings: ModelSettings, provider: Provider, breaker: SharedBreaker = SharedBreaker()) {
         self.settings = settings
         self.provider = provider
+        self.breaker = breaker
         upstream = UpstreamModel(
             name: settings.upstream, outputTokensMax: settings.outputTokensMax, reasoning: settings.reasoning,
             schemas: settings.schemas, dialect: provider.settings.dialect, tellsStore: provider.settings.tellsStore)
@@ -38,24 +38,40 @@ final class Provider: Sendable {
     let settings: ProviderSettings
     /// Its key, if it has one; `nil` before ``connected(_:)``.
     let key: SecretBytes?
+    /// What stands behind `authorization:`, or `x-api-key:` at Anthropic's kind, where there is a key.
+    let credential: SecretBytes?
     /// Whether its key is to come from the keyring and was not set there yet: nothing is sent to it until then.
     var waitsForKey: Bool { key == nil && settings.key != nil }
     /// Verifies its certificate; `nil` before ``connected(_:)`` and for plain HTTP.
     let tls: TLSClientContext?
     /// Where its routes are, in the order of the routes.
     private let targets: [String]
-    /// How often it may be asked once more, which ``Retries`` keeps over reloads; empty before its first call.
-    let retries = AtomicLazyReference<SharedRetryBudget>()
+    /// How often it may be asked once more: as all of its name, once the catalog is in force.
+    let retries: SharedRetryBudget
 
     var name: String { settings.name }
     var kind: ProviderKind { settings.kind }
 
-    init(settings: ProviderSettings, key: SecretBytes? = nil, tls: TLSClientContext? = nil) {
+    init(
+        settings: ProviderSettings, key: SecretBytes? = nil, tls: TLSClientContext? = nil,
+        retries: SharedRetryBudget = SharedRetryBudget()
+    ) {
         self.settings = settings
         self.key = key
+        credential = settings.kind == .anthropic ? key : key.map { Self.bearer($0) }
         self.tls = tls
+        self.retries = retries
         let base = settings.base?.path ?? ""
         targets = ModelRoute.allCases.map { base + $0.path.dropFirst("/v1".count) }
+    }
+
+    private static func bearer(_ key: SecretBytes) -> SecretBytes {
+        key.withBytes { key in
+            var value = Array("Bearer ".utf8)
+            value.reserveCapacity(value.count + key.count)
+            for index in key.indices { value.append(key[index]) }
+            return SecretBytes(taking: &value)
+        }
     }
 
     /// The target of a request for that route.
@@ -77,7 +93,12 @@ final class Provider: Sendable {
     }
 
     /// The same with another key, or without one.
-    func with(key: SecretBytes?) -> Provider { Provider(settings: settings, key: key, tls: tls) }
+    func with(key: SecretBytes?) -> Provider { Provider(settings: settings, key: key, tls: tls, retries: retries) }
+
+    /// The same with the budget that outlives a reload.
+    func keeping(_ retries: Retries) -> Provider {
+        Provider(settings: settings, key: key, tls: tls, retries: retries.budget(ofProvider: name))
+    }
 
     private func readKey(_ secrets: any SecretSource) throws(StartFailure) -> SecretBytes? {
         guard let reference = settings.key else { return nil }

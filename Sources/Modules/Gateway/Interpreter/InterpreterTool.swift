@@ -36,7 +36,9 @@ struct InterpreterTool {
     init?(_ call: ModelCall) throws(Fault) {
         let isAnthropic = call.route == .messages
         let isResponses = call.route == .responses
-        guard call.route == .chat || isAnthropic || isResponses, let tools = call.root["tools"], tools.kind == .array
+        // Most calls have no tools, which is known without looking.
+        guard call.places.tools > 0, call.route == .chat || isAnthropic || isResponses,
+            let tools = call.root["tools"], tools.kind == .array
         else { return nil }
         let places = tools.elements.enumerated().filter { Self.isInterpreter($1, isAnthropic) }.map(\.offset)
         guard let place = places.first else { return nil }

@@ -29,7 +29,7 @@ final class Breakers: Sendable {
     /// - Throws: `circuit_open`, with when to come back.
     func enter(_ model: Model, at now: Instant) throws(Fault) -> Pass {
         guard model.provider.settings.breaker.failurePercent > 0 else { return Pass(decision: .pass) }
-        let decision = breaker(of: model).state.withLock { $0.admit(at: now) }
+        let decision = model.breaker.state.withLock { $0.admit(at: now) }
         guard case .refuse(let wait) = decision else { return Pass(decision: decision) }
         let milliseconds = max(1, wait.milliseconds)
         throw Fault(
@@ -40,32 +40,30 @@ final class Breakers: Sendable {
     func report(_ outcome: Breaker.Outcome, of pass: Pass, _ model: Model, at now: Instant) {
         let rules = model.provider.settings.breaker
         guard rules.failurePercent > 0 else { return }
-        breaker(of: model).state.withLock {
+        model.breaker.state.withLock {
             $0.report(outcome, of: pass.decision, at: now, rules, chance: .random(in: 0...1))
         }
     }
 
-    /// The model's breaker, which it is given at its first call.
-    private func breaker(of model: Model) -> SharedBreaker {
-        if let breaker = model.breaker.load() { return breaker }
+    /// The one breaker of all models of this name at this provider.
+    func breaker(for model: Model) -> SharedBreaker {
         let name = Name(provider: model.provider.name, model: model.settings.upstream)
-        let breaker = breakers.withLock { table in
+        return breakers.withLock { table in
             let breaker = table[name] ?? SharedBreaker()
             table[name] = breaker
             return breaker
         }
-        return model.breaker.storeIfNil(breaker)
     }
 
     /// Whether a call would be refused.
     func isOpen(_ model: Model, at now: Instant) -> Bool {
-        guard case .open(let until) = breaker(of: model).state.withLock({ $0.state }) else { return false }
+        guard case .open(let until) = model.breaker.state.withLock({ $0.state }) else { return false }
         return now < until
     }
 
     /// How a model is doing, as the operator sees it.
     func json(of model: Model, at now: Instant) -> JSONObject {
-        let breaker = breaker(of: model).state.withLock { $0 }
+        let breaker = model.breaker.state.withLock { $0 }
         let (calls, failures) = breaker.counted(at: now)
         var json: JSONObject = [
             "name": .string(model.name), "state": "closed", "calls": .int(calls), "failures": .int(failures),

@@ -54,7 +54,7 @@ final class Retries: Sendable {
     // Guards the table; there are as many as the configuration has had providers.
     private let budgets = Mutex<[String: SharedRetryBudget]>([:])
 
-    func earn(at provider: Provider) { budget(of: provider).state.withLock { $0.earn() } }
+    func earn(at provider: Provider) { provider.retries.state.withLock { $0.earn() } }
 
     /// How long to wait before the same is asked once more; nil where it is not.
     ///
@@ -63,18 +63,16 @@ final class Retries: Sendable {
         guard number < provider.settings.retries, fault.permitsRetry else { return nil }
         let wish = fault.retryAfterMilliseconds.map { Duration.milliseconds($0) }
         guard let pause = RetryBudget.pause(before: number, wish: wish, chance: .random(in: 0...1)) else { return nil }
-        return budget(of: provider).state.withLock { $0.spend() } ? pause : nil
+        return provider.retries.state.withLock { $0.spend() } ? pause : nil
     }
 
-    /// The provider's budget, which it is given at its first call.
-    private func budget(of provider: Provider) -> SharedRetryBudget {
-        if let budget = provider.retries.load() { return budget }
-        let budget = budgets.withLock { table in
-            let budget = table[provider.name] ?? SharedRetryBudget()
-            table[provider.name] = budget
+    /// The one budget of all providers of this name.
+    func budget(ofProvider name: String) -> SharedRetryBudget {
+        budgets.withLock { table in
+            let budget = table[name] ?? SharedRetryBudget()
+            table[name] = budget
             return budget
         }
-        return provider.retries.storeIfNil(budget)
     }
 }
 

@@ -3,12 +3,8 @@
 package import JSON
 
 /// What the stages of an exchange must know of a body before anything is done with it, read from the index without a tree:
-/// who is asked, how, by whom, and how large it can become. Ask after the field table, which has checked the shapes.
+/// by whom it is asked, and how large it can become. Ask after the field table, which has checked the shapes.
 package struct RequestFacts: Equatable, Sendable {
-    package let model: String
-    package let isStreamed: Bool
-    /// Whether a streamed answer shows its usage.
-    package let showsUsage: Bool
     /// The end user, as the body names them.
     package let user: String?
     /// Most output tokens of one choice, if the client set a limit.
@@ -22,41 +18,47 @@ package struct RequestFacts: Equatable, Sendable {
     package let hasTools: Bool
 
     package init(_ document: JSONDocument, _ route: ModelRoute) {
-        let root = document.root
-        model = root["model"]?.string ?? ""
-        isStreamed = route != .embeddings && route != .countTokens && root["stream"]?.bool ?? false
-        showsUsage =
-            switch route {
-            case .chat, .completions: root["stream_options"]?["include_usage"]?.bool ?? false
-            default: true
-            }
+        self = document.read { view in RequestFacts(view, route) }
+    }
+
+    private init(_ view: JSONView, _ route: ModelRoute) {
+        let said = view.values(of: Self.saidNames, in: 0)
+        func place(_ index: Int) -> Int? { said[index] > 0 ? Int(said[index]) : nil }
+        func int(_ index: Int) -> Int? { place(index).flatMap { view.int($0) } }
+        func string(_ index: Int) -> String? { place(index).flatMap { view.string($0) } }
         user =
             route.isAnthropic
-            ? root["metadata"]?["user_id"]?.string : root["user"]?.string ?? root["safety_identifier"]?.string
+            ? place(5).flatMap { view.value(of: Self.userID, in: $0) }.flatMap { view.string($0) }
+            : string(0) ?? string(1)
         outputTokensMax =
             switch route {
             // Of two names for one thing the larger: which of them the provider reads is its own affair.
-            case .chat: [root["max_completion_tokens"]?.int, root["max_tokens"]?.int].compactMap(\.self).max()
-            case .completions, .messages: root["max_tokens"]?.int
-            case .responses: root["max_output_tokens"]?.int
+            case .chat: int(2).map { max($0, int(3) ?? $0) } ?? int(3)
+            case .completions, .messages: int(3)
+            case .responses: int(4)
             case .embeddings, .countTokens: 0
             }
         // Each prompt of a legacy completion has its own choices.
-        let prompts = route == .completions ? Self.prompts(root["prompt"]) : 1
-        let (product, isOverflowing) = max(root["n"]?.int ?? 1, 1).multipliedReportingOverflow(by: prompts)
+        let prompts = route == .completions ? place(7).map { Self.prompts(view, $0) } ?? 1 : 1
+        let (product, isOverflowing) = max(int(6) ?? 1, 1).multipliedReportingOverflow(by: prompts)
         choices = isOverflowing ? .max : product
+        let lists = view.values(of: Self.listNames, in: 0)
         var media = MediaCount()
-        for name in ["messages", "input", "system"] {
-            if let node = root[name] { media.add(node) }
-        }
+        for index in 0..<3 where lists[index] > 0 { media.add(view, Int(lists[index])) }
         self.media = media
-        inputBytes = document.bytes.count - media.bytes
-        hasTools = (root["tools"]?.count ?? 0) > 0
+        inputBytes = view.text.count - media.bytes
+        hasTools = lists[3] > 0 && view.count(of: Int(lists[3])) > 0
     }
 
-    private static func prompts(_ node: JSONNode?) -> Int {
-        guard let node, node.kind == .array, let first = node[0] else { return 1 }
-        return first.kind == .number ? 1 : max(node.count, 1)
+    private static let saidNames = MemberNames(
+        "user", "safety_identifier", "max_completion_tokens", "max_tokens", "max_output_tokens", "metadata", "n",
+        "prompt")
+    private static let listNames = MemberNames("messages", "input", "system", "tools")
+    private static let userID = JSONWord("user_id")
+
+    private static func prompts(_ view: JSONView, _ list: Int) -> Int {
+        guard view.kind(of: list) == .array, view.count(of: list) > 0 else { return 1 }
+        return view.kind(of: list + 1) == .number ? 1 : view.count(of: list)
     }
 }
 
@@ -71,43 +73,87 @@ package struct MediaCount: Equatable, Sendable {
     package init() {}
 
     /// Counts the media in a part of a body. Bounded by the depth of the document.
-    mutating func add(_ node: JSONNode) {
-        switch node.kind {
-        case .array: for element in node.elements { add(element) }
+    mutating func add(_ view: JSONView, _ place: Int) {
+        let end = view.end(of: place)
+        var next = place + 1
+        switch view.kind(of: place) {
+        case .array:
+            while next < end {
+                add(view, next)
+                next = view.end(of: next)
+            }
         case .object:
-            if !addPart(node) {
-                for member in node.members where member.value.kind == .array || member.value.kind == .object {
-                    add(member.value)
-                }
+            guard !addPart(view, place) else { return }
+            // A value stands behind its name.
+            while next < end {
+                add(view, next + 1)
+                next = view.end(of: next + 1)
             }
         default: break
         }
     }
 
     /// Whether the object is a part that holds media.
-    private mutating func addPart(_ node: JSONNode) -> Bool {
-        guard let type = node["type"]?.string else { return false }
-        switch type {
-        case "image_url", "video_url", "input_image":
+    private mutating func addPart(_ view: JSONView, _ part: Int) -> Bool {
+        guard let type = view.value(of: Words.type, in: part) else { return false }
+        func says(_ word: JSONWord) -> Bool { view.string(type, says: word) }
+        func value(_ name: JSONWord, within outer: JSONWord) -> Int? {
+            view.value(of: outer, in: part).flatMap { view.value(of: name, in: $0) }
+        }
+        // Text is what nearly all parts are.
+        if says(Words.text) { return false }
+        if says(Words.imageURL) || says(Words.videoURL) || says(Words.inputImage) {
             images += 1
-            bytes += (node[type]?["url"] ?? node["image_url"])?.range.count ?? 0
-        case "input_audio", "audio_url":
+            let name = says(Words.imageURL) ? Words.imageURL : says(Words.videoURL) ? Words.videoURL : Words.inputImage
+            addBytes(view, value(Words.url, within: name) ?? view.value(of: Words.imageURL, in: part))
+        } else if says(Words.inputAudio) || says(Words.audioURL) {
             sounds += 1
-            bytes += (node[type]?["data"] ?? node[type]?["url"])?.range.count ?? 0
-        case "file", "input_file":
+            let name = says(Words.inputAudio) ? Words.inputAudio : Words.audioURL
+            addBytes(view, value(Words.data, within: name) ?? value(Words.url, within: name))
+        } else if says(Words.file) || says(Words.inputFile) {
             documents += 1
-            bytes += (node["file"]?["file_data"] ?? node["file_data"] ?? node["file_url"])?.range.count ?? 0
-        case "image", "document":
-            guard let source = node["source"] else { return false }
+            addBytes(
+                view,
+                value(Words.fileData, within: Words.file) ?? view.value(of: Words.fileData, in: part)
+                    ?? view.value(of: Words.fileURL, in: part))
+        } else if says(Words.image) || says(Words.document) {
+            guard let source = view.value(of: Words.source, in: part) else { return false }
             // A document given as text or blocks is text, and counted as such.
-            if let kind = source["type"]?.string, kind == "text" || kind == "content" {
-                add(source)
+            if let kind = view.value(of: Words.type, in: source),
+                view.string(kind, says: Words.text) || view.string(kind, says: Words.content)
+            {
+                add(view, source)
                 return true
             }
-            if type == "image" { images += 1 } else { documents += 1 }
-            bytes += (source["data"] ?? source["url"])?.range.count ?? 0
-        default: return false
+            if says(Words.image) { images += 1 } else { documents += 1 }
+            addBytes(view, view.value(of: Words.data, in: source) ?? view.value(of: Words.url, in: source))
+        } else {
+            return false
         }
         return true
+    }
+
+    private mutating func addBytes(_ view: JSONView, _ place: Int?) {
+        if let place { bytes += view.range(of: place).count }
+    }
+
+    private enum Words {
+        static let type = JSONWord("type")
+        static let text = JSONWord("text")
+        static let content = JSONWord("content")
+        static let source = JSONWord("source")
+        static let data = JSONWord("data")
+        static let url = JSONWord("url")
+        static let image = JSONWord("image")
+        static let imageURL = JSONWord("image_url")
+        static let inputImage = JSONWord("input_image")
+        static let videoURL = JSONWord("video_url")
+        static let audioURL = JSONWord("audio_url")
+        static let inputAudio = JSONWord("input_audio")
+        static let file = JSONWord("file")
+        static let inputFile = JSONWord("input_file")
+        static let fileData = JSONWord("file_data")
+        static let fileURL = JSONWord("file_url")
+        static let document = JSONWord("document")
     }
 }

@@ -121,12 +121,12 @@ struct CallPlaces {
     private let places:
         (
             model: Int32, stream: Int32, streamOptions: Int32, store: Int32, completionTokensMax: Int32,
-            tokensMax: Int32
+            tokensMax: Int32, tools: Int32
         )
 
     init(_ view: borrowing JSONView) {
         let found = view.values(of: Self.names, in: 0)
-        places = (found[0], found[1], found[2], found[3], found[4], found[5])
+        places = (found[0], found[1], found[2], found[3], found[4], found[5], found[6])
     }
 
     var model: Int { Int(places.model) }
@@ -137,7 +137,8 @@ struct CallPlaces {
     var completionTokensMax: Int { Int(places.completionTokensMax) }
     /// `max_tokens`
     var tokensMax: Int { Int(places.tokensMax) }
+    var tools: Int { Int(places.tools) }
 
     private static let names = MemberNames(
-        "model", "stream", "stream_options", "store", "max_completion_tokens", "max_tokens")
+        "model", "stream", "stream_options", "store", "max_completion_tokens", "max_tokens", "tools")
 }

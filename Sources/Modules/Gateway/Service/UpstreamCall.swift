@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Bytes
 import Core
 import EventLoop
 import HTTP
@@ -62,15 +61,9 @@ struct UpstreamCall {
             fault.cause = "its key was not set: gatehouse provider set-key \(provider.settings.key?.name ?? "")"
             throw fault
         }
-        guard let key = provider.key else { return }
-        let isAdded = key.withBytes { key in
-            guard provider.kind != .anthropic else { return fields.append(Labels.apiKey, key) }
-            let value = [UInt8](capacity: 7 + key.count) { value in
-                for byte in "Bearer ".utf8 { value.append(byte) }
-                value.append(key)
-            }
-            return fields.append(Labels.authorization, value.span)
-        }
+        guard let credential = provider.credential else { return }
+        let label = provider.kind == .anthropic ? Labels.apiKey : Labels.authorization
+        let isAdded = credential.withBytes { fields.append(label, $0) }
         // Sending the request without its credential would be no better.
         guard isAdded else { throw Fault(.internal, "The provider's key is malformed.") }
     }

@@ -66,7 +66,7 @@ package enum NativeRequest {
         let count =
             text.count - place.count + model.nameText.count + usageMember.count + storeMember.count + mostMember.count
             + 20
-        return [UInt8](capacity: count) { body in
+        return [UInt8](room: count) { body in
             body.append(text.extracting(..<place.lowerBound))
             body.append(model.nameText.span)
             body.append(text.extracting(place.upperBound..<end))
