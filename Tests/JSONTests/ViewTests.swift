@@ -104,4 +104,20 @@ import Testing
             try JSONDocument.read(Array(#"{"a":1,"a":2}"#.utf8), limits: .request, strictness: .interoperable) { _ in }
         }
     }
+
+    @Test func `short numbers are the doubles that the standard library reads`() throws {
+        var random = SystemRandomNumberGenerator()
+        var texts = ["0", "-0", "0.1", "1.0", "0.7", "-273.15", "123456789012345", "0.000000000000001", "9007199254740993"]
+        for _ in 0..<20_000 {
+            let digits = String(UInt64.random(in: 0..<10_000_000_000_000_000, using: &random))
+            let places = Int.random(in: 0...digits.count, using: &random)
+            let text = "\(digits.dropLast(places).isEmpty ? "0" : digits.dropLast(places)).\(digits.suffix(places))"
+            texts.append((Bool.random() ? "-" : "") + (places == 0 ? digits : text))
+        }
+        for text in texts {
+            let document = try JSONDocument(parsing: Array(text.utf8))
+            let read = try #require(document.read { $0.double(0) })
+            #expect(read.bitPattern == Double(text)?.bitPattern, "\(text)")
+        }
+    }
 }

@@ -30,8 +30,37 @@ package struct JSONNumber: Hashable, Sendable {
 
     /// The nearest double of a number that the scanner has accepted; nil if it is beyond the range of one.
     static func double(_ bytes: Span<UInt8>) -> Double? {
-        Double(String(decoding: bytes)).flatMap { $0.isFinite ? $0 : nil }
+        if let double = short(bytes) { return double }
+        return Double(String(decoding: bytes)).flatMap { $0.isFinite ? $0 : nil }
     }
+
+    /// The nearest double of a number of few digits and without an exponent, as people write them: digits below 2^53 and a
+    /// power of ten up to 10^22 are both doubles, and their quotient is rounded once (Clinger, "How to Read Floating Point
+    /// Numbers Accurately", 1990). nil for any other.
+    private static func short(_ bytes: Span<UInt8>) -> Double? {
+        guard bytes.count <= 16 else { return nil }
+        var (digits, fraction, isFraction) = (0, 0, false)
+        let isNegative = bytes.count > 0 && bytes[0] == UInt8(ascii: "-")
+        for index in (isNegative ? 1 : 0)..<bytes.count {
+            let byte = bytes[index]
+            if byte == UInt8(ascii: ".") {
+                isFraction = true
+            } else if byte.isASCIIDigit {
+                // Fifteen digits at most, with the point.
+                digits = digits &* 10 &+ Int(byte &- 0x30)
+                if isFraction { fraction &+= 1 }
+            } else {
+                return nil
+            }
+        }
+        guard digits < 1 << 53, fraction < powersOfTen.count else { return nil }
+        let double = Double(digits) / powersOfTen[fraction]
+        return isNegative ? -double : double
+    }
+
+    private static let powersOfTen: [Double] = [
+        1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+    ]
 
     /// The number of an entry that is an integer; nil if it does not fit.
     static func int(_ bytes: Span<UInt8>) -> Int? {
