@@ -70,8 +70,7 @@ package struct Fields: Sendable {
 
     /// The value of the first field with this name. Bytes that are not UTF-8 appear as U+FFFD.
     package subscript(_ name: String) -> String? {
-        let entries = entries
-        return firstIndex(of: name, in: entries).map { text(entries[$0].value) }
+        withValue(of: name) { String(decoding: $0) }
     }
 
     /// The value of the first field with this name. Bytes that are not UTF-8 appear as U+FFFD.
@@ -95,7 +94,7 @@ package struct Fields: Sendable {
 
     /// True if there is a field with this name.
     package func contains(_ name: String) -> Bool {
-        firstIndex(of: name, in: entries) != nil
+        firstPlace(of: name) != nil
     }
 
     /// True if there is a field with this name.
@@ -126,14 +125,16 @@ package struct Fields: Sendable {
 
     /// The same.
     package func contains(token: StaticString, in name: FieldName) -> Bool {
-        if isWireForm ? name.isFraming : present & name.bit == 0 { return false }
-        let entries = entries
-        for index in entries.indices where entries[index].known == name && lists(entries[index], token) { return true }
-        return false
+        guard let first = firstPlace(of: name) else { return false }
+        if lists(first, token) { return true }
+        guard repeated & name.bit != 0 || isWireForm else { return false }
+        return entries.contains { $0.known == name && lists($0, token) }
     }
 
-    private func lists(_ entry: Entry, _ token: StaticString) -> Bool {
-        let value = storage.span.extracting(entry.value)
+    private func lists(_ entry: Entry, _ token: StaticString) -> Bool { lists(entry.value, token) }
+
+    private func lists(_ place: Range<Int>, _ token: StaticString) -> Bool {
+        let value = storage.span.extracting(place)
         var isFound = false
         value.forEachListElement { isFound = isFound || value.extracting($0).equalsIgnoringASCIICase(token) }
         return isFound
@@ -141,19 +142,12 @@ package struct Fields: Sendable {
 
     /// Lends the value's bytes of the first field with this name to `body`; nil without calling it if there is none.
     package func withValue<Result>(of name: String, _ body: (Span<UInt8>) -> Result) -> Result? {
-        let entries = entries
-        guard let index = firstIndex(of: name, in: entries) else { return nil }
-        return body(storage.span.extracting(entries[index].value))
+        firstPlace(of: name).map { body(storage.span.extracting($0)) }
     }
 
     /// Lends the value's bytes of the first field with this name to `body`; nil without calling it if there is none.
     package func withValue<Result>(of name: FieldName, _ body: (Span<UInt8>) -> Result) -> Result? {
-        if isWireForm ? name.isFraming : present & name.bit == 0 { return nil }
-        let entries = entries
-        for index in entries.indices where entries[index].known == name {
-            return body(storage.span.extracting(entries[index].value))
-        }
-        return nil
+        firstPlace(of: name).map { body(storage.span.extracting($0)) }
     }
 
     /// Adds a field at the end.
@@ -293,9 +287,20 @@ extension Fields {
 
     private func text(_ range: Range<Int>) -> String { String(decoding: storage.span.extracting(range)) }
 
-    private func firstIndex(of name: String, in entries: [Entry]) -> Int? {
+    /// Where the value of the first field with this name stands. The table is looked at where it is: handed on, it would be
+    /// counted as one holder more for each question.
+    private func firstPlace(of name: String) -> Range<Int>? {
         let hash = Self.hash(of: name)
-        for index in entries.indices where matches(entries[index], name, hash) { return index }
+        guard !isWireForm else { return entries.first { matches($0, name, hash) }?.value }
+        for index in table.indices where matches(table[index], name, hash) { return table[index].value }
+        return nil
+    }
+
+    private func firstPlace(of name: FieldName) -> Range<Int>? {
+        // In wire form there are no framing fields, which are what most questions are about.
+        guard !isWireForm else { return name.isFraming ? nil : entries.first { $0.known == name }?.value }
+        guard present & name.bit != 0 else { return nil }
+        for index in table.indices where table[index].known == name { return table[index].value }
         return nil
     }
 
