@@ -51,6 +51,13 @@ final class Appliance {
         }
     }
 
+    /// Says that this is the server of the process, from now to its end: what every request refers to is not counted any more.
+    func isForever() {
+        for loop in loops { Immortal.keep(loop) }
+        Immortal.keep(composition.stages)
+        for stage in composition.stages.members { Immortal.keep(stage) }
+    }
+
     /// The address of the TLS listener, with the port the kernel chose if 0 was asked for.
     var address: SocketAddress? { server.address }
     var redirectAddress: SocketAddress? { server.redirectAddress }

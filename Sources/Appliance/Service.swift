@@ -49,6 +49,7 @@ enum Service {
             sink.setLevel(composition.logging.level)
             sink.showAddresses(composition.logging.showsAddresses)
             appliance = try Appliance(starting: composition, inherited: inherited, log: log)
+            appliance.isForever()
         } catch let error as ConfigurationError {
             throw CommandFailure(error)
         } catch let error as StartFailure {

@@ -29,6 +29,7 @@
 #include "files.h"
 #include "host.h"
 #include "notify.h"
+#include "objects.h"
 
 // Behind _GNU_SOURCE; declared by hand so that the macro stays undefined.
 extern int accept4(int, struct sockaddr *, socklen_t *, int);

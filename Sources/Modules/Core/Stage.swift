@@ -134,6 +134,9 @@ package final class Stages: Sendable {
         charger = ordered.lazy.compactMap { $0 as? any ChargingStage }.first
     }
 
+    /// All of them, in order.
+    package var members: [any Stage] { ordered }
+
     /// Whether anybody wants to know what a call to a model may come to.
     var wantsFigures: Bool {
         recorder != nil || readers.contains { $0.wantsFigures }
