@@ -107,7 +107,7 @@ import Testing
 
     @Test func `short numbers are the doubles that the standard library reads`() throws {
         var random = SystemRandomNumberGenerator()
-        var texts = ["0", "-0", "0.1", "1.0", "0.7", "-273.15", "123456789012345", "0.000000000000001", "9007199254740993"]
+        var texts = ["0", "-0", "0.1", "0.7", "-273.15", "123456789012345", "0.000000000000001", "9007199254740993"]
         for _ in 0..<20_000 {
             let digits = String(UInt64.random(in: 0..<10_000_000_000_000_000, using: &random))
             let places = Int.random(in: 0...digits.count, using: &random)
