@@ -45,10 +45,16 @@ package struct ExchangeFigures: Sendable {
     /// worst case where it may have counted, and the worst cases of those who were asked before it; `nil` where nobody can
     /// have counted anything.
     package var settled: Settlement? {
+        Self.settled(tokens, cost, mayHaveUsed: mayHaveUsed, asked: asked ?? worstCase, lost: lost)
+    }
+
+    fileprivate static func settled(
+        _ tokens: Tokens?, _ cost: Int64?, mayHaveUsed: Bool, asked: WorstCase?, lost: WorstCase?
+    ) -> Settlement? {
         var used = lost
         if let tokens {
             used = WorstCase(input: tokens.input, output: tokens.output, cost: cost) + lost
-        } else if mayHaveUsed, let asked = asked ?? worstCase {
+        } else if mayHaveUsed, let asked {
             used = asked + lost
         }
         guard let used else { return nil }
@@ -124,6 +130,18 @@ package struct ExchangeFigures: Sendable {
             (self.images, self.sounds, self.documents) = (images, sounds, documents)
             self.hasTools = hasTools
         }
+    }
+}
+
+extension Exchange {
+    /// As its figures say, part by part: a copy of all of them counts a reference to each of their texts.
+    package var heldBack: ExchangeFigures.WorstCase? { figures.worstCase.map { $0 + figures.alternatives } }
+
+    /// The same.
+    package var settled: ExchangeFigures.Settlement? {
+        ExchangeFigures.settled(
+            figures.tokens, figures.cost, mayHaveUsed: figures.mayHaveUsed, asked: figures.asked ?? figures.worstCase,
+            lost: figures.lost)
     }
 }
 

@@ -72,6 +72,19 @@ extension [Limit] {
         return fullest
     }
 
+    /// What is left of one of them.
+    @inline(__always)
+    func standing(_ index: Int, of kind: SubjectKind, asking amount: Int, at now: Instant) -> Standing {
+        // In place: a copy of a window counts a reference to its list.
+        let limits = span
+        let rate = limits[index].rate
+        return Standing(
+            subject: kind, limiter: .rate(rate), limit: rate.limit,
+            remaining: Swift.max(0, rate.limit - limits[index].window.total),
+            resetAfter: limits[index].window.waitUntilIdle(at: now, rate),
+            nextAfter: limits[index].window.wait(for: amount, at: now, rate))
+    }
+
     /// What was counted over the same time stays counted.
     func taken(over rates: [Rate]) -> [Limit] {
         rates.map { rate in
@@ -224,7 +237,8 @@ final class Account: Counters, @unchecked Sendable {
     }
 
     private func refusals(in limits: [Limit], asking amount: Int, at now: Instant) -> [Standing] {
-        limits.filter { $0.window.total > $0.rate.limit - amount }.map { standing($0, asking: amount, at: now) }
+        limits.indices.filter { limits[$0].window.total > limits[$0].rate.limit - amount }
+            .map { limits.standing($0, of: subject.kind, asking: amount, at: now) }
     }
 
     // MARK: Counting
@@ -280,7 +294,11 @@ final class Account: Counters, @unchecked Sendable {
     func refusal(of amount: Meter.Sum, at date: UTCDate) -> Standing? {
         guard hasBudgets else { return nil }
         spent.known.advance(to: date)
-        return spent.known.fits(amount, into: rules.budgets) ? nil : worstRefusal(of: amount, at: date.time)
+        // SAFETY: `rules` is replaced under the same lock alone, and not in here.
+        let fits = unsafe Unmanaged.passUnretained(rules)._withUnsafeGuaranteedRef {
+            spent.known.fits(amount, into: $0.budgets)
+        }
+        return fits ? nil : worstRefusal(of: amount, at: date.time)
     }
 
     private func worstRefusal(of amount: Meter.Sum, at time: WallTime) -> Standing? {
@@ -306,8 +324,12 @@ final class Account: Counters, @unchecked Sendable {
     /// - Returns: `isNew` the first time in its day or month.
     @inline(__always)
     func warning(above percent: Int, at date: UTCDate) -> (standing: Standing, percent: Int, isNew: Bool)? {
-        guard hasBudgets, spent.known.isFuller(than: percent, rules.budgets) else { return nil }
-        return fullestBudget(above: percent, at: date)
+        guard hasBudgets else { return nil }
+        // SAFETY: `rules` is replaced under the same lock alone, and not in here.
+        let isFuller = unsafe Unmanaged.passUnretained(rules)._withUnsafeGuaranteedRef {
+            spent.known.isFuller(than: percent, $0.budgets)
+        }
+        return isFuller ? fullestBudget(above: percent, at: date) : nil
     }
 
     private func fullestBudget(
@@ -364,11 +386,17 @@ final class Account: Counters, @unchecked Sendable {
 
     // MARK: Telling
 
-    func requestStanding(_ index: Int, at now: Instant) -> Standing { standing(requests[index], asking: 1, at: now) }
+    func requestStanding(_ index: Int, at now: Instant) -> Standing {
+        requests.standing(index, of: subject.kind, asking: 1, at: now)
+    }
 
-    func tokenStanding(_ index: Int, at now: Instant) -> Standing { standing(tokens[index], asking: 1, at: now) }
+    func tokenStanding(_ index: Int, at now: Instant) -> Standing {
+        tokens.standing(index, of: subject.kind, asking: 1, at: now)
+    }
 
-    func unitStanding(_ index: Int, at now: Instant) -> Standing { standing(units[index], asking: 1, at: now) }
+    func unitStanding(_ index: Int, at now: Instant) -> Standing {
+        units.standing(index, of: subject.kind, asking: 1, at: now)
+    }
 
     /// Whether this is the first warning of its units within the time of the limit.
     func warnsOfUnits(_ index: Int, at now: Instant) -> Bool {
@@ -386,15 +414,9 @@ final class Account: Counters, @unchecked Sendable {
     /// What is left of every limit.
     func standings(at now: Instant) -> [Standing] {
         bring(to: now)
-        return limits.map { standing($0, asking: 1, at: now) } + (concurrentMax == .max ? [] : [concurrency])
-    }
-
-    private func standing(_ limit: Limit, asking units: Int, at now: Instant) -> Standing {
-        Standing(
-            subject: subject.kind, limiter: .rate(limit.rate), limit: limit.rate.limit,
-            remaining: max(0, limit.rate.limit - limit.window.total),
-            resetAfter: limit.window.waitUntilIdle(at: now, limit.rate),
-            nextAfter: limit.window.wait(for: units, at: now, limit.rate))
+        let limits = limits
+        return limits.indices.map { limits.standing($0, of: subject.kind, asking: 1, at: now) }
+            + (concurrentMax == .max ? [] : [concurrency])
     }
 
     /// Forgets what is too old in every window.

@@ -17,7 +17,7 @@ extension AccountTable {
     func tell(_ spending: Spending, isNew: Bool) {
         let sum = Meter.Sum(cost: spending.cost ?? 0, tokens: spending.tokens)
         let date = UTCDate(spending.time)
-        shard(of: spending.tenant).shard.withLock { shard in
+        shard(of: spending.tenant).withLock { shard in
             func tell(_ subject: Subject) {
                 shard.tell(subject, of: spending.tenant) { sums in
                     sums.told.spend(sum, at: date)
@@ -34,7 +34,7 @@ extension AccountTable {
     /// Counts what a crash has left open as spent, before the log tells so.
     func spend(_ intent: Spending) {
         let sum = Meter.Sum(cost: intent.cost ?? 0, tokens: intent.tokens)
-        shard(of: intent.tenant).shard.withLock { shard in
+        shard(of: intent.tenant).withLock { shard in
             for subject in subjects(of: intent) {
                 shard.change(spentBy: subject, of: intent.tenant) { $0.known.spend(sum, at: UTCDate(intent.time)) }
             }
@@ -55,7 +55,7 @@ extension AccountTable {
     /// What the log has told since the last call, of whom.
     func takeSpent() -> [LimiterTables.Spent] {
         shards.flatMap { locked in
-            locked.shard.withLock { shard in
+            locked.withLock { shard in
                 defer { shard.unwritten = [] }
                 return shard.unwritten.compactMap { subject -> LimiterTables.Spent? in
                     if let account = shard.accounts[subject] {
@@ -69,7 +69,7 @@ extension AccountTable {
     }
 
     func restore(_ spent: LimiterTables.Spent) {
-        shard(of: spent.tenant).shard.withLock { shard in
+        shard(of: spent.tenant).withLock { shard in
             shard.change(spentBy: spent.subject, of: spent.tenant) {
                 $0 = SpentSums(known: spent.meter, told: spent.meter)
             }
@@ -79,7 +79,7 @@ extension AccountTable {
     /// Forgets what people have spent whose month is over; where nobody has a budget for all time.
     func forgetPeople(before month: Int) {
         for locked in shards {
-            locked.shard.withLock { shard in
+            locked.withLock { shard in
                 shard.spent = shard.spent.filter { subject, spent in
                     subject.kind != .user || spent.sums.known.month >= month
                 }
@@ -90,7 +90,7 @@ extension AccountTable {
     /// What has been admitted lately, of everybody for whom something was counted since the last call.
     func takeWindows(at now: Instant, _ time: WallTime) -> [LimiterTables.Windows] {
         shards.flatMap { locked in
-            locked.shard.withLock { shard in
+            locked.withLock { shard in
                 shard.accounts.values.compactMap { account -> LimiterTables.Windows? in
                     guard account.isFresh, let tenant = account.tenant else { return nil }
                     account.isFresh = false
@@ -106,7 +106,7 @@ extension AccountTable {
         guard let entries = WindowCounts.decode(windows.counts) else { return }
         // A clock that went back makes nothing older.
         let pause = max(time - windows.savedAt, .zero)
-        shard(of: windows.tenant).shard.withLock {
+        shard(of: windows.tenant).withLock {
             $0.account(of: windows.subject, windows.tenant, book).restore(entries, after: pause, at: now)
         }
     }

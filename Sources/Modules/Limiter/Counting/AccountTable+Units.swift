@@ -47,19 +47,19 @@ extension AccountTable {
         let pair = payers.pair
         guard pair.tenant.tenant != nil else { return .full }
         let charge = Asked(units: units, warningPercent: warningPercent, toldPercent: percent, now: now)
-        return pair.shard.shard.withLock { shard in
+        return pair.shard.withLock { shard in
             let hold = UnitHold(pair, units)
             // Who has no limit needs no account: names cost nothing.
-            if let node = payers.node, book.limitsUnits(of: .node) {
-                guard shard.hasRoom(for: .node(node), at: now) else { return .full }
-                hold.node = shard.account(of: .node(node), pair.tenant.tenant, book)
-            }
-            if let user = payers.user, book.limitsUnits(of: .user) {
+            let node = book.limitsUnits(of: .node) ? payers.node : nil
+            let user = book.limitsUnits(of: .user) ? payers.user : nil
+            // For both at once: the search for room may forget whoever is idle.
+            guard shard.hasRoom(for: node, user, at: now) else { return .full }
+            if let node { hold.add(shard.account(of: .node(node), pair.tenant.tenant, book)) }
+            if let user {
                 if let known = payers.userAccount, !known.isForgotten {
-                    hold.user = known
+                    hold.add(known)
                 } else {
-                    guard shard.hasRoom(for: .user(user), at: now) else { return .full }
-                    hold.user = shard.account(of: .user(user), pair.tenant.tenant, book)
+                    hold.add(shard.account(of: .user(user), pair.tenant.tenant, book))
                 }
             }
             guard let address = payers.address, book.limitsUnits(of: .address) else { return self.charge(charge, hold) }
@@ -78,22 +78,21 @@ extension AccountTable {
         _ charge: Asked, _ hold: UnitHold, _ address: AddressBlock, _ known: Account?
     ) -> ChargeDecision {
         let locked = addressShards[Self.index(of: address)]
-        return locked.shard.withLock { shard in
+        return locked.withLock { shard in
             if let known, !known.isForgotten {
-                hold.address = known
+                hold.add(address: known, locked)
             } else {
                 guard shard.hasRoom(for: .address(address), at: charge.now) else { return .full }
-                hold.address = shard.account(of: .address(address), nil, book)
+                hold.add(address: shard.account(of: .address(address), nil, book), locked)
             }
-            hold.addressShard = locked
             return self.charge(charge, hold)
         }
     }
 
     private func charge(_ charge: Asked, _ hold: UnitHold) -> ChargeDecision {
         guard book.limitsUnits(of: .instance) else { return count(charge, hold) }
-        return whole.shard.withLock { shard in
-            hold.whole = shard.account(of: .instance, nil, book)
+        return whole.withLock { shard in
+            hold.add(whole: shard.account(of: .instance, nil, book))
             return count(charge, hold)
         }
     }
@@ -107,26 +106,22 @@ extension AccountTable {
             if !account.fits(units: units, at: now) { fits = false }
         }
         guard fits else { return Self.refusal(of: units, hold, at: now) }
-        var fullest: (account: Unmanaged<Account>, index: Int, share: Double)?
-        hold.hold { account in
+        var fullest: (account: Int, index: Int, share: Double)?
+        hold.hold { account, number in
             guard let own = account.countedFullest(units) else { return Place() }
             account.holds += 1
-            if unsafe own.share > fullest?.share ?? -1 {
-                // The hold has a reference to it, and is here for longer than this one.
-                unsafe fullest = (Unmanaged.passUnretained(account), own.index, own.share)
-            }
+            if own.share > fullest?.share ?? -1 { fullest = (number, own.index, own.share) }
             return own.place
         }
-        guard let fullest = unsafe fullest else { return .charged(nil, nil) }
-        let percent = unsafe Int(fullest.share * 100)
+        guard let fullest else { return .charged(nil, nil) }
+        let percent = Int(fullest.share * 100)
         guard percent >= charge.toldPercent else { return .charged(hold, nil) }
-        let account = unsafe fullest.account.takeUnretainedValue()
-        let index = unsafe fullest.index
-        return .charged(
-            hold,
+        let fullness = hold.with(fullest.account) { account in
             Fullness(
-                standing: account.unitStanding(index, at: now), percent: percent,
-                isNew: percent >= charge.warningPercent && account.warnsOfUnits(index, at: now)))
+                standing: account.unitStanding(fullest.index, at: now), percent: percent,
+                isNew: percent >= charge.warningPercent && account.warnsOfUnits(fullest.index, at: now))
+        }
+        return .charged(hold, fullness)
     }
 
     private static func refusal(of units: Int, _ hold: UnitHold, at now: Instant) -> ChargeDecision {
@@ -139,7 +134,7 @@ extension AccountTable {
 
     /// What is left of the whole server's units; counts nothing.
     func standings(ofWholeAt now: Instant) -> [Standing] {
-        whole.shard.withLock { shard in
+        whole.withLock { shard in
             let account = shard.account(of: .instance, nil, book)
             account.refresh(from: book)
             return account.standings(at: now)
@@ -150,7 +145,7 @@ extension AccountTable {
 
     /// What the whole server has charged lately; `nil` where nothing was since the last call.
     func takeWholeCounts(at now: Instant) -> [UInt8]? {
-        whole.shard.withLock { shard in
+        whole.withLock { shard in
             guard let account = shard.accounts[.instance], account.isFresh else { return nil }
             account.isFresh = false
             return WindowCounts.encode(account.limits, at: now)
@@ -159,6 +154,6 @@ extension AccountTable {
 
     func restoreWhole(_ counts: [UInt8], after pause: Duration, at now: Instant) {
         guard let entries = WindowCounts.decode(counts) else { return }
-        whole.shard.withLock { $0.account(of: .instance, nil, book).restore(entries, after: pause, at: now) }
+        whole.withLock { $0.account(of: .instance, nil, book).restore(entries, after: pause, at: now) }
     }
 }

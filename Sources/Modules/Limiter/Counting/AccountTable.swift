@@ -35,13 +35,16 @@ package final class AccountTable: Sendable {
 
     /// A key and its tenant where they stand, for a principal to keep, and for every hold: who has it needs no other reference.
     package final class Pair: Counters {
-        let table: AccountTable
-        let shard: Locked
+        /// Has the shards.
+        private let table: AccountTable
+        let shard: ShardReference
+        /// The whole server's.
+        let whole: ShardReference
         let key: Account
         let tenant: Account
 
-        fileprivate init(_ table: AccountTable, _ shard: Locked, key: Account, tenant: Account) {
-            (self.table, self.shard, self.key, self.tenant) = (table, shard, key, tenant)
+        fileprivate init(_ table: AccountTable, _ shard: ShardReference, key: Account, tenant: Account) {
+            (self.table, self.shard, whole, self.key, self.tenant) = (table, shard, table.whole, key, tenant)
         }
     }
 
@@ -64,10 +67,12 @@ package final class AccountTable: Sendable {
     }
 
     let book: RuleBook
-    let shards: [Locked]
-    let addressShards: [Locked]
+    let shards: [ShardReference]
+    let addressShards: [ShardReference]
     /// The whole server's, which has one account.
-    let whole = Locked(accountsMax: 1)
+    let whole: ShardReference
+    /// All of them, which these refer to.
+    private let kept: [Locked]
 
     /// - Parameter book: the rules that hold.
     package init(
@@ -75,8 +80,13 @@ package final class AccountTable: Sendable {
         addressesPerShardMax: Int = AccountTable.addressesPerShardMax
     ) {
         self.book = book
-        shards = (0..<Self.shardCount).map { _ in Locked(accountsMax: accountsPerShardMax) }
-        addressShards = (0..<Self.shardCount).map { _ in Locked(accountsMax: addressesPerShardMax) }
+        let ofTenants = (0..<Self.shardCount).map { _ in Locked(accountsMax: accountsPerShardMax) }
+        let ofAddresses = (0..<Self.shardCount).map { _ in Locked(accountsMax: addressesPerShardMax) }
+        let ofWhole = Locked(accountsMax: 1)
+        kept = ofTenants + ofAddresses + [ofWhole]
+        shards = ofTenants.map(ShardReference.init)
+        addressShards = ofAddresses.map(ShardReference.init)
+        whole = ShardReference(ofWhole)
     }
 
     // MARK: Requests
@@ -101,7 +111,7 @@ package final class AccountTable: Sendable {
     /// The accounts of a key and its tenant; `nil` where there is no room for them.
     package func pair(_ key: KeyID, of tenant: TenantID, at now: Instant) -> Pair? {
         let locked = shard(of: tenant)
-        return locked.shard.withLock { shard in
+        return locked.withLock { shard in
             guard shard.hasRoom(for: [.key(key), .tenant(tenant)], at: now) else { return nil }
             return Pair(
                 self, locked, key: shard.account(of: .key(key), tenant, book),
@@ -111,7 +121,7 @@ package final class AccountTable: Sendable {
 
     /// The same for accounts that were found before; `nil` where they count no more.
     func admit(_ pair: Pair, at now: Instant) -> Decision? {
-        pair.shard.shard.withLock { _ in
+        pair.shard.withLock { _ in
             let (key, tenant) = (pair.key, pair.tenant)
             guard !key.isForgotten, !tenant.isForgotten else { return nil }
             key.refresh(from: book)
@@ -130,7 +140,7 @@ package final class AccountTable: Sendable {
 
     /// A request that was admitted is over.
     package func leave(_ pair: Pair) {
-        pair.shard.shard.withLock { _ in
+        pair.shard.withLock { _ in
             pair.key.underWay -= 1
             pair.tenant.underWay -= 1
         }
@@ -181,8 +191,6 @@ package final class AccountTable: Sendable {
         }
 
         fileprivate var amount: Meter.Sum { Meter.Sum(cost: cost ?? 0, tokens: tokens) }
-
-        fileprivate var subjects: [Subject] { [node.map(Subject.node), user.map(Subject.user)].compactMap(\.self) }
     }
 
     /// A budget that is nearly spent.
@@ -209,15 +217,19 @@ package final class AccountTable: Sendable {
     /// Counts a call for its node and its end user, and its tokens for everybody whom they count for: all or nothing.
     package func admit(_ call: Call, of pair: Pair, at now: Instant) -> CallDecision {
         guard pair.tenant.tenant != nil else { return .full }
-        return pair.shard.shard.withLock { shard in
+        return pair.shard.withLock { shard in
             let hold = CallHold(pair, at: call.time)
             if call.node != nil || call.user != nil {
                 if let user = call.user, !shard.knows(.user(user)), shard.spent.count >= Self.sumsPerShardMax {
                     return .full
                 }
-                guard shard.hasRoom(for: call.subjects, at: now) else { return .full }
-                if let id = call.node { hold.node = shard.account(of: .node(id), pair.tenant.tenant, book) }
-                if let id = call.user { hold.user = shard.account(of: .user(id), pair.tenant.tenant, book) }
+                guard shard.hasRoom(for: call.node, call.user, at: now) else { return .full }
+                if let id = call.node { hold.add(shard.account(of: .node(id), pair.tenant.tenant, book)) }
+                if let id = call.user {
+                    let user = shard.account(of: .user(id), pair.tenant.tenant, book)
+                    hold.add(user)
+                    hold.user = user
+                }
             }
             return admit(call, hold, at: now)
         }
@@ -235,7 +247,7 @@ package final class AccountTable: Sendable {
             if account.hasBudgets || !account.tokens.isEmpty { counts = true }
         }
         guard fits else {
-            return .refused(Self.refusal(of: hold.accounts, counted: 2, tokens: call.tokens, at: now))
+            return .refused(Self.refusal(of: hold.list, counted: 2, tokens: call.tokens, at: now))
         }
         if call.cost == nil, hasMoney { return .unpriced }
         let (amount, date) = (call.amount, UTCDate(call.time))
@@ -257,26 +269,22 @@ package final class AccountTable: Sendable {
     private func count(
         _ call: Call, _ amount: Meter.Sum, _ hold: CallHold, _ date: UTCDate, at now: Instant
     ) -> CallDecision {
-        var tightest: (account: Unmanaged<Account>, index: Int, remaining: Int)?
+        var tightest: (account: Int, index: Int, remaining: Int)?
         var warning: Warning?
-        hold.hold(amount) { account in
+        hold.hold(amount) { account, number in
             let place = account.count(tokens: call.tokens)
             account.spent.known.hold(amount)
             account.holds += 1
-            if let own = account.tokens.tightest, unsafe own.remaining < tightest?.remaining ?? .max {
-                // The hold has a reference to it, and is here for longer than this one.
-                unsafe tightest = (Unmanaged.passUnretained(account), own.index, own.remaining)
+            if let own = account.tokens.tightest, own.remaining < tightest?.remaining ?? .max {
+                tightest = (number, own.index, own.remaining)
             }
             if let own = account.warning(above: Self.warningPercent, at: date), own.percent > warning?.percent ?? -1 {
                 warning = Warning(standing: own.standing, percent: own.percent, isNew: own.isNew)
             }
             return place
         }
-        var standing: Standing?
-        if let tightest = unsafe tightest {
-            standing = unsafe tightest.account._withUnsafeGuaranteedRef {
-                unsafe $0.tokenStanding(tightest.index, at: now)
-            }
+        let standing = tightest.map { tightest in
+            hold.with(tightest.account) { $0.tokenStanding(tightest.index, at: now) }
         }
         return .admitted(hold, tightest: standing, warning)
     }
@@ -291,7 +299,7 @@ package final class AccountTable: Sendable {
 
     /// - Parameter found: the account, for ``Payers``.
     func admit(_ address: AddressBlock, at now: Instant, _ found: inout Account?) -> Decision {
-        addressShards[Self.index(of: address)].shard.withLock { shard in
+        addressShards[Self.index(of: address)].withLock { shard in
             guard shard.hasRoom(for: .address(address), at: now) else { return .full }
             let account = shard.account(of: .address(address), nil, book)
             found = account
@@ -323,7 +331,7 @@ package final class AccountTable: Sendable {
     private func look(
         at subjects: [Subject], of tenant: TenantID, _ body: (Account) -> [Standing]
     ) -> [Standing] {
-        shard(of: tenant).shard.withLock { shard in
+        shard(of: tenant).withLock { shard in
             subjects.flatMap { subject in
                 // Nobody's account is made for being looked at.
                 let account =
@@ -339,12 +347,12 @@ package final class AccountTable: Sendable {
 
     /// How many accounts are held.
     package var count: Int {
-        (shards + addressShards).reduce(0) { $0 + $1.shard.withLock { $0.accounts.count } }
+        (shards + addressShards).reduce(0) { $0 + $1.withLock { $0.accounts.count } }
     }
 
     /// Forgets a tenant that is being deleted, with everything of it.
     func forget(_ tenant: TenantID) {
-        shard(of: tenant).shard.withLock { shard in
+        shard(of: tenant).withLock { shard in
             for (subject, account) in shard.accounts where account.tenant == tenant {
                 account.isForgotten = true
                 shard.accounts[subject] = nil
@@ -353,7 +361,7 @@ package final class AccountTable: Sendable {
         }
     }
 
-    func shard(of tenant: TenantID) -> Locked { shards[Self.index(of: tenant)] }
+    func shard(of tenant: TenantID) -> ShardReference { shards[Self.index(of: tenant)] }
 
     /// Hasher is seeded at start, so nobody outside can aim at one shard.
     static func index(of value: some Hashable) -> Int {
@@ -400,6 +408,13 @@ extension AccountTable.Shard {
     @inline(__always)
     mutating func hasRoom(for subject: Subject, at now: Instant) -> Bool {
         accounts.count < accountsMax || hasRoom(for: [subject], at: now)
+    }
+
+    /// The same for a node and a person, of whom there may be none.
+    @inline(__always)
+    mutating func hasRoom(for node: NodeID?, _ user: EndUser?, at now: Instant) -> Bool {
+        if accounts.count + 2 <= accountsMax { return true }
+        return hasRoom(for: [node.map(Subject.node), user.map(Subject.user)].compactMap(\.self), at: now)
     }
 
     private func fits(_ subjects: [Subject]) -> Bool {

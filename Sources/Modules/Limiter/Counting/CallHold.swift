@@ -11,36 +11,41 @@ extension AccountTable {
     /// ``hold(_:_:)``.
     package final class CallHold: Hold, @unchecked Sendable {
         // All of them behind the lock of the pair's shard, which guards what is not constant.
-        private let pair: Pair
-        var node: Account?
-        var user: Account?
-        private var places = (key: Place(), tenant: Place(), node: Place(), user: Place())
+        private var accounts: AccountList
         private var amount = Meter.Sum()
         private let time: WallTime
         private var isOpen = false
+        /// The person behind the key, where there is one.
+        var user: Account?
 
-        init(_ pair: Pair, at time: WallTime) { (self.pair, self.time) = (pair, time) }
+        init(_ pair: Pair, at time: WallTime) {
+            accounts = AccountList(pair)
+            self.time = time
+        }
 
-        var accounts: [Account] { [pair.key, pair.tenant] + [node, user].compactMap(\.self) }
+        /// Adds one whose request is counted with the call.
+        func add(_ account: Account) { accounts.append(account) }
+
+        /// All of them, for a refusal.
+        var list: [Account] {
+            var list: [Account] = []
+            accounts.forEach { account, _ in list.append(account) }
+            return list
+        }
 
         /// Goes through them in their order; the second argument tells whether its request was counted before.
         @inline(__always)
-        func forEach(_ body: (Account, Bool) -> Void) {
-            body(pair.key, true)
-            body(pair.tenant, true)
-            if let node { body(node, false) }
-            if let user { body(user, false) }
-        }
+        func forEach(_ body: (Account, Bool) -> Void) { accounts.forEach { body($0, $1 < 2) } }
 
         /// Holds back: `body` counts for each of them and says where.
         @inline(__always)
-        func hold(_ amount: Meter.Sum, _ body: (Account) -> Place) {
+        func hold(_ amount: Meter.Sum, _ body: (Account, Int) -> Place) {
             (self.amount, isOpen) = (amount, true)
-            places.key = body(pair.key)
-            places.tenant = body(pair.tenant)
-            if let node { places.node = body(node) }
-            if let user { places.user = body(user) }
+            accounts.count(body)
         }
+
+        @inline(__always)
+        func with<Result>(_ index: Int, _ body: (Account) -> Result) -> Result { accounts.with(index, body) }
 
         package func settle(_ used: ExchangeFigures.Settlement?) { settle(used, at: .now()) }
 
@@ -55,22 +60,16 @@ extension AccountTable {
         @inline(__always)
         private func settle(at time: WallTime, _ used: (Meter.Sum) -> Meter.Sum) {
             let date = UTCDate(time)
-            pair.shard.shard.withLock { _ in
+            accounts.pair.shard.withLock { _ in
                 guard isOpen else { return }
                 isOpen = false
-                let used = used(amount)
-                settle(pair.key, places.key, used, date)
-                settle(pair.tenant, places.tenant, used, date)
-                if let node { settle(node, places.node, used, date) }
-                if let user { settle(user, places.user, used, date) }
+                let (held, used) = (amount, used(amount))
+                accounts.forEachPlace(in: 0..<accounts.count) { account, place in
+                    account.holds -= 1
+                    account.correct(tokens: place, by: used.tokens - held.tokens)
+                    account.settle(held, used: used, at: date)
+                }
             }
-        }
-
-        @inline(__always)
-        private func settle(_ account: Account, _ place: Place, _ used: Meter.Sum, _ date: UTCDate) {
-            account.holds -= 1
-            account.correct(tokens: place, by: used.tokens - amount.tokens)
-            account.settle(amount, used: used, at: date)
         }
     }
 }

@@ -8,56 +8,53 @@ import Synchronization
 /// Made before it is known whether there is room, so that whoever pays need not be listed twice; it stands for nothing until
 /// ``hold(_:)``.
 package final class UnitHold: Charge, @unchecked Sendable {
-    // Behind the lock of the pair's shard.
-    private let pair: AccountTable.Pair
-    var node: Account?
-    var user: Account?
-    // Behind the lock of its own.
-    var address: Account?
-    var addressShard: AccountTable.Locked?
-    // Behind the lock of the whole server's.
-    var whole: Account?
-    /// Where it was counted for each; in no period for who has no limit.
-    private var places = Places()
+    // Those behind the lock of the pair's shard, then the address, then the whole server, each behind its own lock.
+    private var accounts: AccountList
+    private var addressShard: ShardReference?
+    private var hasWhole = false
     let units: Int
     // Under the lock of the pair's shard.
     private var isOpen = false
-    /// What its work was charged by, for a call or other work of an exchange.
-    var terms: (work: Work, terms: UnitTerms)?
+    /// What work of an exchange it is, and what that was charged by.
+    var work = Work.call
+    var terms: UnitTerms?
     /// How long the work has to wait. On the exchange's loop.
     var delay: Duration?
 
-    private struct Places {
-        var (key, tenant, node, user) = (Place(), Place(), Place(), Place())
-        var (address, whole) = (Place(), Place())
+    init(_ pair: AccountTable.Pair, _ units: Int) {
+        accounts = AccountList(pair)
+        self.units = units
     }
 
-    init(_ pair: AccountTable.Pair, _ units: Int) { (self.pair, self.units) = (pair, units) }
+    /// Adds one behind the lock of the pair's shard, before the others.
+    func add(_ account: Account) { accounts.append(account) }
+
+    func add(address account: Account, _ shard: ShardReference) {
+        accounts.append(account)
+        addressShard = shard
+    }
+
+    func add(whole account: Account) {
+        accounts.append(account)
+        hasWhole = true
+    }
 
     /// Goes through all of them in the order of their locks.
     @inline(__always)
-    func forEach(_ body: (Account) -> Void) {
-        body(pair.key)
-        body(pair.tenant)
-        if let node { body(node) }
-        if let user { body(user) }
-        if let address { body(address) }
-        if let whole { body(whole) }
-    }
+    func forEach(_ body: (Account) -> Void) { accounts.forEach { account, _ in body(account) } }
 
-    /// From here on it stands for what was charged: `body` counts for each of them and says where.
     @inline(__always)
-    func hold(_ body: (Account) -> Place) {
+    func with<Result>(_ index: Int, _ body: (Account) -> Result) -> Result { accounts.with(index, body) }
+
+    /// From here on it stands for what was charged: `body` counts for each of them and says where; in no period for who has no
+    /// limit.
+    @inline(__always)
+    func hold(_ body: (Account, Int) -> Place) {
         isOpen = true
-        places.key = body(pair.key)
-        places.tenant = body(pair.tenant)
-        if let node { places.node = body(node) }
-        if let user { places.user = body(user) }
-        if let address { places.address = body(address) }
-        if let whole { places.whole = body(whole) }
+        accounts.count(body)
     }
 
-    var isCall: Bool { terms?.work == .call || terms?.work == .embedding }
+    var isCall: Bool { work == .call || work == .embedding }
 
     /// Puts what the work cost in the place of what was charged. The first call decides.
     ///
@@ -65,41 +62,40 @@ package final class UnitHold: Charge, @unchecked Sendable {
     @discardableResult
     package func settle(units used: Int) -> Bool {
         let change = used - units
-        let isFirst = pair.shard.shard.withLock { _ in
+        let wholePlace = accounts.count - (hasWhole ? 1 : 0)
+        let addressPlace = wholePlace - (addressShard == nil ? 0 : 1)
+        let isFirst = accounts.pair.shard.withLock { _ in
             guard isOpen else { return false }
             isOpen = false
-            Self.settle(pair.key, places.key, by: change)
-            Self.settle(pair.tenant, places.tenant, by: change)
-            if let node { Self.settle(node, places.node, by: change) }
-            if let user { Self.settle(user, places.user, by: change) }
+            settle(0..<addressPlace, by: change)
             return true
         }
         guard isFirst else { return false }
-        if let address, let addressShard {
-            addressShard.shard.withLock { _ in Self.settle(address, places.address, by: change) }
-        }
-        if let whole {
-            pair.table.whole.shard.withLock { _ in Self.settle(whole, places.whole, by: change) }
-        }
+        if let addressShard { addressShard.withLock { _ in settle(addressPlace..<wholePlace, by: change) } }
+        if hasWhole { accounts.pair.whole.withLock { _ in settle(wholePlace..<accounts.count, by: change) } }
         return true
     }
 
     @inline(__always)
-    private static func settle(_ account: Account, _ place: Place, by change: Int) {
-        guard !place.periods.isEmpty else { return }
-        account.holds -= 1
-        account.correct(units: place, by: change)
+    private func settle(_ range: Range<Int>, by change: Int) {
+        accounts.forEachPlace(in: range) { account, place in
+            guard !place.periods.isEmpty else { return }
+            account.holds -= 1
+            account.correct(units: place, by: change)
+        }
     }
 
     package func settle(_ amount: Int) {
-        guard let (work, terms) = terms else { return }
-        charge(terms.settings.weights.units(work, amount))
+        if let terms { charge(terms.settings.weights.units(work, amount), terms) }
     }
 
-    package func cancel() { charge(0) }
+    package func cancel() {
+        if let terms { charge(0, terms) }
+    }
 
-    private func charge(_ used: Int) {
-        if settle(units: used), let (work, terms) = terms { terms.figures.count(work, used - units) }
+    @inline(__always)
+    private func charge(_ used: Int, _ terms: UnitTerms) {
+        if settle(units: used) { terms.figures.count(work, used - units) }
     }
 
     // What nobody has settled stands.

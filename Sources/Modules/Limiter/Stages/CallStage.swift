@@ -29,7 +29,7 @@ final class CallStage: PromptStage, FiguresStage {
 
     func enterNow(_ exchange: Exchange) throws(Failure) -> Bool {
         guard wantsFigures, let pair = exchange.counters as? AccountTable.Pair else { return true }
-        guard let worst = exchange.figures.heldBack else { return true }
+        guard let worst = exchange.heldBack else { return true }
         var user: EndUser?
         if let name = exchange.figures.endUser, let tenant = pair.tenant.tenant {
             guard let digests = people() else { throw .nobodyKnown }
@@ -43,7 +43,7 @@ final class CallStage: PromptStage, FiguresStage {
     }
 
     func enter(_ exchange: Exchange) async throws(Failure) {
-        guard let pair = exchange.counters as? AccountTable.Pair, let worst = exchange.figures.heldBack,
+        guard let pair = exchange.counters as? AccountTable.Pair, let worst = exchange.heldBack,
             let name = exchange.figures.endUser, let tenant = pair.tenant.tenant
         else { return }
         guard let digests = people() else { throw .nobodyKnown }
@@ -103,7 +103,7 @@ final class CallStage: PromptStage, FiguresStage {
     func leave(_ exchange: Exchange, _ outcome: Outcome) {
         // What has left the house and is not written down stands at its worst case.
         guard exchange.isWrittenDown || exchange.intent == nil else { return }
-        exchange.reservation.take()?.settle(exchange.figures.settled)
+        exchange.reservation.take()?.settle(exchange.settled)
     }
 }
 

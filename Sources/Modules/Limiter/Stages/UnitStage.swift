@@ -39,22 +39,19 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
     // MARK: Calls to models
 
     func enterNow(_ exchange: Exchange) throws(Failure) -> Bool {
-        guard wantsFigures, let tokens = exchange.figures.heldBack?.tokens else { return true }
+        guard wantsFigures, let tokens = exchange.heldBack?.tokens else { return true }
         // Asked again: it has been charged, and has to wait.
         guard exchange.charge == nil else { return false }
-        guard let payers = payers(exchange) else { return true }
-        switch payers {
-        case .unknown: return false
-        case .known(let payers):
-            let charge = try charge(exchange.work, tokens, payers, exchange)
-            guard let charge else { return true }
-            exchange.charge = charge
-            return charge.delay == nil
-        }
+        guard let pair = exchange.counters as? AccountTable.Pair else { return true }
+        var payers = AccountTable.Payers(pair: pair)
+        guard findNow(&payers, exchange) else { return false }
+        guard let charge = try charge(exchange.work, tokens, payers, exchange) else { return true }
+        exchange.charge = charge
+        return charge.delay == nil
     }
 
     func enter(_ exchange: Exchange) async throws(Failure) {
-        guard wantsFigures, let tokens = exchange.figures.heldBack?.tokens else { return }
+        guard wantsFigures, let tokens = exchange.heldBack?.tokens else { return }
         // One that only has to wait has been charged already.
         var charge = exchange.charge as? UnitHold
         if charge == nil, let payers = await knownPayers(exchange) {
@@ -81,7 +78,7 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
             // Refused behind this stage: nothing of it was begun.
             charge.cancel()
         } else if charge.isCall, exchange.isWrittenDown || exchange.intent == nil {
-            let tokens = exchange.figures.settled?.tokens
+            let tokens = exchange.settled?.tokens
             let (sum, isTooMany) = (tokens?.input ?? 0).addingReportingOverflow(tokens?.output ?? 0)
             charge.settle(isTooMany ? .max : sum)
         }
@@ -99,47 +96,38 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
 
     // MARK: Charging
 
-    private enum Found {
-        case known(AccountTable.Payers)
-        /// The person's name must be looked up first.
-        case unknown
+    /// Finds out for whom it is charged beside key and tenant.
+    ///
+    /// - Returns: false where the person's name must be looked up first.
+    private func findNow(_ payers: inout AccountTable.Payers, _ exchange: Exchange) -> Bool {
+        payers.node = exchange.node.map(NodeID.init)
+        payers.address = exchange.request.peer.block
+        payers.addressAccount = exchange.addressCounters as? Account
+        guard table.book.limitsUnits(of: .user), let name = name(exchange), let people else { return true }
+        if let account = exchange.userCounters as? Account, case .user(let user) = account.subject {
+            (payers.user, payers.userAccount) = (user, account)
+            return true
+        }
+        guard let tenant = payers.pair.tenant.tenant else { return true }
+        guard let digest = people.knownDigest(ofEndUser: name, of: tenant) else { return false }
+        payers.user = EndUser(digest: digest)
+        return true
     }
 
     /// For whom it is charged; `nil` for somebody who is not counted.
-    private func payers(_ exchange: Exchange) -> Found? {
-        guard let pair = exchange.counters as? AccountTable.Pair else { return nil }
-        var payers = AccountTable.Payers(
-            pair: pair, node: exchange.node.map(NodeID.init), address: exchange.request.peer.block)
-        payers.addressAccount = exchange.addressCounters as? Account
-        guard table.book.limitsUnits(of: .user), let name = name(exchange), let tenant = pair.tenant.tenant,
-            let people
-        else { return .known(payers) }
-        if let account = exchange.userCounters as? Account, case .user(let user) = account.subject {
-            (payers.user, payers.userAccount) = (user, account)
-            return .known(payers)
-        }
-        guard let digest = people.knownDigest(ofEndUser: name, of: tenant) else { return .unknown }
-        payers.user = EndUser(digest: digest)
-        return .known(payers)
-    }
-
     private func knownPayers(_ exchange: Exchange) async -> AccountTable.Payers? {
-        switch payers(exchange) {
-        case nil: return nil
-        case .known(let payers): return payers
-        case .unknown:
-            guard let pair = exchange.counters as? AccountTable.Pair, let name = name(exchange),
-                let tenant = pair.tenant.tenant, let people
-            else { return nil }
-            let digest = await people.digest(ofEndUser: name, of: tenant)
-            return AccountTable.Payers(
-                pair: pair, node: exchange.node.map(NodeID.init), user: EndUser(digest: digest),
-                address: exchange.request.peer.block)
-        }
+        guard let pair = exchange.counters as? AccountTable.Pair else { return nil }
+        var payers = AccountTable.Payers(pair: pair)
+        guard !findNow(&payers, exchange) else { return payers }
+        guard let name = name(exchange), let tenant = pair.tenant.tenant, let people else { return nil }
+        payers.user = EndUser(digest: await people.digest(ofEndUser: name, of: tenant))
+        return payers
     }
 
     private func name(_ exchange: Exchange) -> String? {
-        exchange.figures.endUser ?? exchange.request.head.fields["x-end-user"]
+        // Of a call the field was read with its body.
+        if exchange.figures.endUser != nil || exchange.figures.worstCase != nil { return exchange.figures.endUser }
+        return exchange.request.head.fields["x-end-user"]
     }
 
     /// - Throws: `abuse_budget_exceeded`.
@@ -157,7 +145,7 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
         case .charged(let hold, let fullness):
             guard let hold else { return nil }
             figures.count(work, units)
-            hold.terms = (work, terms)
+            (hold.work, hold.terms) = (work, terms)
             guard let fullness else { return hold }
             if fullness.percent >= settings.warningPercent { warn(exchange, fullness, payers) }
             hold.delay = settings.delay(used: fullness.used, of: fullness.standing.limit)
