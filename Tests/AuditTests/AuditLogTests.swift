@@ -2,6 +2,7 @@
 
 import Core
 import Crypto
+import EventLoop
 import Glibc
 import Platform
 import SQLite
@@ -104,6 +105,126 @@ import Testing
         #expect(eventually { (try? live.write(LiveLog.intent("req_later"), .intent).get()) != nil })
         live.stop()
         #expect(try live.unsettled() == ["req_first", "req_later"])
+    }
+
+    /// Whoever only sends, as the log sees them.
+    private final class Sender: RecordOwner, @unchecked Sendable {
+        var intent: Int?
+        var isCutOff = false
+
+        func take(intent: Int) { self.intent = intent }
+        func cutOff() { isCutOff = true }
+    }
+
+    /// Waits until the log's thread has given the pen away, which it takes now and then.
+    ///
+    /// - Returns: whether something can be held in this turn.
+    @discardableResult
+    private static func mayHold(_ desk: AuditDesk) async -> Bool {
+        for _ in 0..<500 {
+            if desk.mayHold() { return true }
+            await desk.loop.sleep(.milliseconds(2))
+        }
+        return false
+    }
+
+    @Test func `what is due stands in the log before anything leaves, all of a turn with one call`() throws {
+        let live = try LiveLog()
+        let (log, disk) = (try #require(live.log), live.disk)
+        try onLoop { loop in
+            let desk = log.desk(of: loop)
+            let senders = (0..<16).map { _ in Sender() }
+            try #require(await Self.mayHold(desk))
+            let before = disk.faults.withLock { $0.writesByLoops }
+            for (number, sender) in senders.enumerated() {
+                desk.hold(LiveLog.intent("req_\(number)"), .intent, of: sender)
+            }
+            #expect(senders.allSatisfy { $0.intent == nil })
+            loop.settleDues()
+            #expect(disk.faults.withLock { $0.writesByLoops } == before + 1)
+            let first = try #require(senders[0].intent)
+            #expect(senders.map(\.intent) == (0..<16).map { first + $0 })
+            // And at the end of the turn by itself, beside what is waited for.
+            try #require(await Self.mayHold(desk))
+            for (number, sender) in senders.enumerated().dropFirst() {
+                desk.hold(LiveLog.outcome("req_\(number)", of: first + number), .outcome, of: sender)
+            }
+            _ = try await desk.write(LiveLog.outcome("req_0", of: first), .outcome)
+            await loop.yield()
+            #expect(senders.allSatisfy { !$0.isCutOff })
+        }
+        live.stop()
+        #expect(try live.unsettled().isEmpty)
+        #expect(LogVerifier(directory: live.files).verify(key: live.key).isSound)
+    }
+
+    @Test(arguments: [false, true])
+    func `what is due and cannot be written cuts off whose it is, and an end is written later`(_ tears: Bool) throws {
+        let live = try LiveLog()
+        let (log, disk) = (try #require(live.log), live.disk)
+        let lasting = Sender()
+        try onLoop { loop in
+            let desk = log.desk(of: loop)
+            try #require(await Self.mayHold(desk))
+            desk.hold(LiveLog.intent("req_lasting"), .intent, of: lasting)
+            loop.settleDues()
+            let intent = try #require(lasting.intent)
+            let begun = Sender()
+            try #require(await Self.mayHold(desk))
+            disk.faults.withLock { ($0.write, $0.tearsWrites) = (Errno(EIO), tears) }
+            desk.hold(LiveLog.intent("req_lost"), .intent, of: begun)
+            desk.hold(LiveLog.outcome("req_lasting", of: intent), .outcome, of: lasting)
+            loop.settleDues()
+            #expect(begun.isCutOff && begun.intent == nil && lasting.isCutOff)
+            #expect(!desk.mayHold(), "a log in trouble promises nothing")
+        }
+        disk.faults.withLock { $0.write = nil }
+        #expect(eventually { (try? live.write(LiveLog.intent("req_after"), .intent).get()) != nil })
+        live.stop()
+        // What was cut off before it began is not in the log; what was cut off at its end is, once.
+        #expect(try live.unsettled() == ["req_after"])
+        #expect(!(try live.records().contains { $0.text(.requestID) == "req_lost" }))
+        #expect(LogVerifier(directory: live.files).verify(key: live.key).isSound)
+    }
+
+    @Test func `the log's thread waits for what a loop was promised`() throws {
+        let live = try LiveLog()
+        let (log, disk) = (try #require(live.log), live.disk)
+        let sender = Sender()
+        try onLoop { loop in
+            let desk = log.desk(of: loop)
+            try #require(await Self.mayHold(desk))
+            // A turn in which the thread wants the pen.
+            let before = disk.faults.withLock { $0.writesByOthers }
+            log.note(.house("test"))
+            usleep(100_000)
+            #expect(disk.faults.withLock { $0.writesByOthers } == before)
+            desk.hold(LiveLog.intent("req_1"), .intent, of: sender)
+        }
+        #expect(eventually { (try? live.records().contains { $0.text(.action) == "test" }) ?? false })
+        live.stop()
+        #expect(sender.intent != nil && !sender.isCutOff)
+        #expect(try live.unsettled() == ["req_1"])
+    }
+
+    @Test func `a promise is kept, also where a segment is full`() throws {
+        let live = try LiveLog()
+        let log = try #require(live.log)
+        let count = try onLoop { loop in
+            let desk = log.desk(of: loop)
+            var senders: [Sender] = []
+            // Until nothing is promised any more: nobody asks for another segment.
+            while await Self.mayHold(desk) {
+                senders.append(Sender())
+                desk.hold(LiveLog.intent("req_\(senders.count)"), .intent, of: senders[senders.count - 1])
+            }
+            await loop.yield()
+            #expect(senders.allSatisfy { !$0.isCutOff && $0.intent != nil })
+            return senders.count
+        }
+        #expect(count > 50 && count < 512 << 10 / SegmentSeal.overheadByteCount)
+        live.stop()
+        #expect(try live.unsettled().count == count)
     }
 
     @Test(arguments: AuditOffice.Sync.allCases)

@@ -201,15 +201,19 @@ struct CallerHeadTests {
         var heads = CallerHeads()
         var kept: [[UInt8]: Int] = [:]
         var found = 0
+        // One object of each, as keys have them.
+        let principals = (0..<16).map { number in
+            Principal(
+                kind: .key(KeyID("key_\(number >> 1 & 3)"), prefix: "gh-\(number & 1)"),
+                tenant: TenantID("ten_\(number >> 3)"), scopes: Scopes())
+        }
         for number in 0..<5000 {
             // So alike that many of them fall into one place.
             let (tenant, key, prefix) = (random.below(2), random.below(4), random.below(2))
             let address: IPAddress =
                 random.below(2) == 0
                 ? .v4(UInt32(random.below(9))) : .v6(high: UInt64(random.below(3)), low: UInt64(random.below(3)))
-            let principal = Principal(
-                kind: .key(KeyID("key_\(key)"), prefix: "gh-\(prefix)"), tenant: TenantID("ten_\(tenant)"),
-                scopes: Scopes())
+            let principal = principals[tenant << 3 | key << 1 | prefix]
             let name = Array("\(tenant) \(key) \(prefix) \(address)".utf8)
             if let head = heads.head(of: principal, at: address) {
                 found += 1
@@ -218,6 +222,9 @@ struct CallerHeadTests {
                 heads.keep(name, of: principal, at: address)
                 kept[name] = number
                 #expect(heads.head(of: principal, at: address) == name)
+                // Whatever is another object may be another caller.
+                let other = Principal(kind: principal.kind, tenant: principal.tenant, scopes: Scopes())
+                #expect(heads.head(of: other, at: address) == nil)
             }
         }
         #expect(found > 100)

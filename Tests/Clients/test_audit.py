@@ -4,6 +4,8 @@ and damaged files, and that somebody else's program can check it."""
 
 import base64
 import collections
+import concurrent.futures
+import contextlib
 import json
 import os
 import random
@@ -314,6 +316,105 @@ def test_on_a_full_disk_nothing_is_asked_and_space_is_noticed(make_gateway, upst
     check(export(server), [])
 
 
+def preloaded(folder, source):
+    """A library that is put before the C library, and the file that switches its faults on."""
+    (folder / "fault.c").write_text(source)
+    command = ["cc", "-shared", "-fPIC", "-o", str(folder / "fault.so"), str(folder / "fault.c")]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("there is no C compiler here")
+    fault = folder / "fault"
+    return {"LD_PRELOAD": str(folder / "fault.so"), "FAULT_FILE": str(fault)}, fault
+
+
+REFUSAL = r"""
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// The disk takes nothing of the audit log, while a file of that name exists.
+ssize_t pwrite(int file, const void *bytes, size_t count, off_t offset) {
+    char name[64], path[4096];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", file);
+    ssize_t length = readlink(name, path, sizeof path - 1);
+    path[length < 0 ? 0 : length] = 0;
+    if (strstr(path, "/audit/") && access(getenv("FAULT_FILE"), F_OK) == 0) {
+        errno = EIO;
+        return -1;
+    }
+    return syscall(SYS_pwrite64, file, bytes, count, offset);
+}
+
+ssize_t pwrite64(int file, const void *bytes, size_t count, off_t offset) { return pwrite(file, bytes, count, offset); }
+"""
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_what_cannot_be_written_down_never_leaves(make_gateway, upstream, tmp_path, streams):
+    """Records are written at the end of a loop's turn, before anything leaves: where that fails, nothing does."""
+    environment, fault = preloaded(tmp_path, REFUSAL)
+    server = make_gateway({"http": {"loops": 1}})
+    server.environment |= environment
+    asked = body("hello", stream=True) if streams else body("hello")
+
+    def ask(http):
+        """The answer's id if it came whole, or its status; None where the connection was cut."""
+        try:
+            answer = http.post(CHAT, json=asked)
+        except httpx2.TransportError:
+            return None
+        if answer.status_code != 200:
+            assert answer.status_code == 503 and answer.json()["error"]["code"] == "audit_unavailable", answer.text
+            return 503
+        return answer.headers["x-request-id"]
+
+    def recover(http):
+        fault.unlink()
+        for _ in range(100):
+            found = ask(http)
+            if isinstance(found, str):
+                return found
+            time.sleep(0.1)
+        raise AssertionError("a disk that works again was not noticed")
+
+    async def failing(exchange):
+        """The disk breaks while the provider works: the intent is written, the outcome cannot be."""
+        fault.touch()
+        await mock_behaviours.default(exchange)
+
+    whole = []
+    with server:
+        key = server.create_key("load", SCOPES).key
+        with contextlib.ExitStack() as stack, concurrent.futures.ThreadPoolExecutor(12) as pool:
+            clients = [stack.enter_context(client(server, key)) for _ in range(12)]
+            whole += pool.map(ask, clients)
+            assert all(isinstance(found, str) for found in whole)
+            for _ in range(5):
+                upstream.clear()
+                fault.touch()
+                found = list(pool.map(ask, clients))
+                assert not any(isinstance(one, str) for one in found) and not upstream.requests, found
+                whole.append(recover(clients[0]))
+                whole += pool.map(ask, clients)
+                with upstream.behave(failing):
+                    found = list(pool.map(ask, clients))
+                assert not any(isinstance(one, str) for one in found), found
+                whole.append(recover(clients[0]))
+    records = by_request(export(server))
+    for request in whole:
+        assert sorted(record["kind"] for record in records[request]) == ["intent", "outcome"], request
+    for request, found in records.items():
+        kinds = sorted(record["kind"] for record in found)
+        assert kinds in (["intent", "outcome"], ["refusal"], ["act", "intent"]), (request, found)
+    report = json.loads(server.command("audit", "verify", "--json").stdout)
+    assert report["ok"]
+
+
 FAULT = r"""
 #define _GNU_SOURCE
 #include <errno.h>
@@ -340,15 +441,9 @@ int fdatasync(int file) {
 
 @pytest.mark.parametrize("sync", ["interval", "always"])
 def test_a_disk_that_keeps_nothing_poisons_the_segment(make_gateway, upstream, tmp_path, sync):
-    (tmp_path / "fault.c").write_text(FAULT)
-    library, fault = tmp_path / "fault.so", tmp_path / "fault"
-    try:
-        command = ["cc", "-shared", "-fPIC", "-o", str(library), str(tmp_path / "fault.c")]
-        subprocess.run(command, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("there is no C compiler here")
+    environment, fault = preloaded(tmp_path, FAULT)
     server = make_gateway({"audit": {"sync": sync}})
-    server.environment |= {"LD_PRELOAD": str(library), "FAULT_FILE": str(fault)}
+    server.environment |= environment
     whole = []
     with server:
         key = server.create_key("load", SCOPES).key

@@ -79,6 +79,62 @@ struct SocketTests {
         }
     }
 
+    @Test(arguments: ["held", "past its bound", "at once", "behind what is held", "closed"])
+    func `what is due is done before anything leaves, and can keep it back`(_ way: String) throws {
+        for keepsBack in [false, true] {
+            try onLoop { loop in
+                let (first, second) = try Socket.pair(on: loop)
+                await loop.yield()
+                let isDone = Flag()
+                loop.postBeforeLeaving {
+                    isDone.isSet = true
+                    // Nothing has come to the other end.
+                    let text = try? second.tryText()
+                    #expect(text == .some(nil))
+                    if keepsBack { first.abort(.cancelled) }
+                }
+                let text = String(repeating: "x", count: way == "past its bound" ? EventLoopLimits.heldBytesMax + 1 : 9)
+                switch way {
+                case "held": #expect(try first.hold(text))
+                case "past its bound":
+                    #expect(try !first.hold(text))
+                    try? await first.write(Array(text.utf8))
+                case "at once": try? await first.write(Array(text.utf8))
+                case "behind what is held":
+                    #expect(try first.hold("y"))
+                    try? await first.write(Array(text.utf8))
+                default:
+                    #expect(try first.hold(text))
+                    first.close()
+                }
+                #expect(isDone.isSet == (way != "held"))
+                await loop.yield()
+                #expect(isDone.isSet)
+                var received = 0
+                while let bytes = try? await second.read(upTo: 65_536), !bytes.isEmpty {
+                    received += bytes.count
+                    if received >= text.utf8.count { break }
+                }
+                #expect(keepsBack ? received == 0 : received >= text.utf8.count)
+            }
+        }
+    }
+
+    @Test func `what is due is done before a connection is asked for`() throws {
+        try onLoop { loop in
+            let isDone = Flag()
+            let cancellation = Cancellation(on: loop)
+            loop.postBeforeLeaving {
+                isDone.isSet = true
+                cancellation.fire()
+            }
+            await #expect(throws: IOFailure.cancelled) {
+                try await Socket.connect(to: loopback, on: loop, cancellation: cancellation)
+            }
+            #expect(isDone.isSet)
+        }
+    }
+
     @Test func `what is held for a peer who does not read is bounded, and nothing of it is lost`() throws {
         try onLoop { loop in
             let (first, second) = try Socket.pair(on: loop)

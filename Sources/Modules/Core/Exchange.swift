@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import EventLoop
 package import HTTP
 package import Platform
 
@@ -15,6 +16,9 @@ package final class Exchange: @unchecked Sendable {
     package let parameters: PathParameters
     /// `req_` and a ULID; on every answer and every record about this exchange.
     package private(set) lazy var id = answer.requestID.text
+
+    /// Lends the characters of ``id``, without making a text of them.
+    package func withID<Result>(_ body: (Span<UInt8>) -> Result) -> Result { answer.requestID.withSpan(body) }
 
     /// When it came in: the time of day for whatever is done about it. One reading of the clock will do for a request.
     package var time: WallTime { answer.time }
@@ -37,8 +41,15 @@ package final class Exchange: @unchecked Sendable {
     package var endUserDigest: [UInt8]?
     /// The place of its intent in the audit log, once that is written.
     package var intent: Int?
+    /// Whether its intent is being written, before anything leaves.
+    package var isIntentDue = false
+    /// Whether it goes on as soon as its records are certain to be written before anything leaves by a socket of its loop. Set
+    /// by a handler that does nothing but send and receive from its record on; any other is kept waiting for it.
+    package var onlySends = false
     /// What its intent says of who and what, for its outcome, which says the same; the recorder's alone.
     package var intentHead = ArraySlice<UInt8>()
+    /// Where the recorder has written its intent; the recorder's alone.
+    package var recordPlace: AnyObject?
     /// Why it was refused or failed, and at which step; once that is so.
     package internal(set) var failure: (cause: Failure, step: String)?
     /// Where it is counted as under way, for the limiter.
@@ -118,6 +129,13 @@ package final class Exchange: @unchecked Sendable {
 
     /// Whether anybody wants to know what its work comes to: figures that take work need not be made for nobody.
     package var wantsFigures: Bool { stages.wantsFigures }
+
+    /// Breaks off what it is doing, with whatever was to leave and has not: a record of it could not be written.
+    package func cutOff() {
+        isIntentDue = false
+        request.cancellation.fire()
+        response.abort()
+    }
 
     func judged(_ failure: Failure) -> Failure { stages.judged(failure, of: self) }
 

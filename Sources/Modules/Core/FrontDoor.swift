@@ -228,7 +228,7 @@ extension Exchange {
     /// The step of the journey it has come to, for the record of a failure there.
     fileprivate var step: String {
         if let refusedAt { return "\(refusedAt)" }
-        if intent != nil { return "perform" }
+        if intent != nil || isIntentDue { return "perform" }
         if case .public = route.guard { return "validate" }
         do throws(Failure) { try GuardCheck.enforce(route.guard, on: principal) } catch { return "guard" }
         return "validate"

@@ -11,16 +11,12 @@ package protocol RecordStage: PromptStage {
     /// - Throws: `audit_unavailable`: then the answer must not leave whole.
     func conclude(_ exchange: Exchange, _ outcome: Outcome) async throws(Failure)
 
-    /// `conclude` where nobody has to wait; false where it has to be called.
+    /// `conclude` where nobody has to wait: there is nothing to write, or it is written before anything leaves. False where
+    /// `conclude` has to be called.
     func concludeNow(_ exchange: Exchange, _ outcome: Outcome) -> Bool
 
     /// Notes a refusal at a door, before any route was found.
     func note(_ code: ErrorCode, requestID: String, peer: Peer)
-}
-
-extension RecordStage {
-    /// Records of a turn are written together, so each waits for its end.
-    package func enterNow(_ exchange: Exchange) throws(Failure) -> Bool { false }
 }
 
 extension Exchange {

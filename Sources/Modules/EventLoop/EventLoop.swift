@@ -43,6 +43,8 @@ import Synchronization
     private var nextTurn: [Work] = []
     /// What stands behind all that the turn does, and before what leaves at its end.
     private var ending: [Work] = []
+    /// What must be done before anything leaves.
+    private var dues: [() -> Void] = []
     /// Sockets that hold what leaves at the end of the turn.
     private var holders: [Socket] = []
     /// Empty arrays whose room the sockets that hold something use in turn.
@@ -144,6 +146,21 @@ import Synchronization
         checkThread()
         ending.append(.body(body))
     }
+
+    /// Runs `body` before anything more leaves by a socket of this loop: at the end of the turn, or as soon as a socket has
+    /// to send or to connect. For what must stand written before that which sockets hold is let go. It waits for nothing, and
+    /// sends nothing itself. On the loop.
+    package func postBeforeLeaving(_ body: @escaping () -> Void) {
+        checkThread()
+        dues.append(body)
+    }
+
+    /// Does what must be done before anything leaves, where something is about to. Sockets call this; so does whoever lets
+    /// something leave in another way. On the loop.
+    @inline(__always)
+    package func settleDues() { if !dues.isEmpty { runDues() } }
+
+    private func runDues() { while let body = dues.popLast() { body() } }
 
     /// Starts a task that runs on the loop and stays there. Any thread.
     package func spawn(_ body: @escaping @Sendable () async -> Void) {
@@ -296,12 +313,14 @@ extension EventLoop {
 
     /// True when nothing is left to run.
     private var isAtRest: Bool {
-        ready.isEmpty && beginning.isEmpty && nextTurn.isEmpty && ending.isEmpty && holders.isEmpty
+        ready.isEmpty && beginning.isEmpty && nextTurn.isEmpty && ending.isEmpty && dues.isEmpty
+            && holders.isEmpty
     }
 
     /// Sends what was written in the turn: answers and requests that leave one after the other wake the process at the
     /// other end once, and not once each.
     private func flushHolders() {
+        settleDues()
         // The last first: what it needs is still at hand.
         while let socket = holders.popLast() { socket.flush() }
     }

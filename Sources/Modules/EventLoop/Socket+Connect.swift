@@ -9,6 +9,7 @@ extension Socket {
     package static func connect(
         to address: SocketAddress, on loop: EventLoop, deadline: Instant? = nil, cancellation: Cancellation? = nil
     ) async throws(IOFailure) -> Socket {
+        loop.settleDues()
         if cancellation?.isFired == true { throw .cancelled }
         let socket: Socket
         do throws(Errno) {

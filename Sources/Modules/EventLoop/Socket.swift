@@ -183,6 +183,7 @@ extension Socket {
     /// Writes what fits.
     /// - Returns: the number of bytes taken, nil when there is no room yet.
     package func tryWrite(_ bytes: UnsafeRawBufferPointer) throws(IOFailure) -> Int? {
+        loop.settleDues()
         let number = try open()
         guard unsafe !bytes.isEmpty else { return 0 }
         guard try sendHeld(), readiness.mayWrite else { return nil }
@@ -198,6 +199,7 @@ extension Socket {
     ) throws(IOFailure) -> Int? {
         if unsafe first.isEmpty { return try unsafe tryWrite(second) }
         if unsafe second.isEmpty { return try unsafe tryWrite(first) }
+        loop.settleDues()
         let number = try open()
         guard try sendHeld(), readiness.mayWrite else { return nil }
         // SAFETY: the kernel only reads through the pointers, during the call, as far as the counts say.
@@ -228,6 +230,8 @@ extension Socket {
     /// - Returns: true when nothing is held any more; false when the kernel has no room for the rest.
     package func sendHeld() throws(IOFailure) -> Bool {
         guard !held.isEmpty else { return true }
+        // Which may have been the end of this socket.
+        loop.settleDues()
         let number = try open()
         guard readiness.mayWrite else { return false }
         let count = unsafe held.withUnsafeBytes { bytes in

@@ -258,6 +258,8 @@ package final class Gateway: Module, PriceBook {
             if first !== model { rest.removeAll { $0 === model } }
         }
         if exchange.wantsFigures { exchange.note(worstOf: call, attempt.model, rest) }
+        // The built-in model answers at once, and its outcome says where its intent stands.
+        exchange.onlySends = attempt.model.provider.kind != .builtin
         if try !exchange.advanceNow(through: .record) { try await exchange.advance(through: .record) }
         do throws(Fault) {
             return try await perform(attempt)

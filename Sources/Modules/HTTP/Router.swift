@@ -17,6 +17,8 @@ package struct PathParameters: Sendable, Equatable {
 
     private let values: [(name: String, value: String)]
 
+    package var isEmpty: Bool { values.isEmpty }
+
     init(_ values: [(name: String, value: String)]) {
         self.values = values
     }

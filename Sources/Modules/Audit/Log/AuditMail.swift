@@ -79,13 +79,33 @@ final class AuditMail: Sendable {
     }
 }
 
+/// Whose records are written before anything leaves.
+protocol RecordOwner: AnyObject {
+    /// The intent stands in the log, at this place.
+    func take(intent: Int)
+    /// A record could not be written: nothing that has not left may leave.
+    func cutOff()
+}
+
 /// Where a loop's entries are collected within a turn. Confined to its loop.
+///
+/// Whoever only sends does not wait for its records: they are due (``hold(_:_:of:)``), and the loop writes them before anything
+/// that its sockets hold leaves. Where that fails, what they hold for those whose records these are is dropped. All others
+/// wait (``write(_:_:)``).
 final class AuditDesk: @unchecked Sendable {
+    /// Entries for which room is asked for at once.
+    private static let promiseCount = 16
+
     let loop: EventLoop
     private let pen: LogPen
     private let mail: AuditMail
     private var entries = AuditEntries()
     private var writers: [Waiting] = []
+    /// Entries that are due, and whose they are.
+    private var due = AuditEntries()
+    private var owners: [any RecordOwner] = []
+    /// Entries of this turn that the pen has promised to take.
+    private var promised = 0
     /// How intents of this loop begin.
     var callers = CallerHeads()
 
@@ -113,6 +133,48 @@ final class AuditDesk: @unchecked Sendable {
             writers.append(unsafe Waiting(continuation))
         }
         return try result.get()
+    }
+
+    /// Whether an entry can be held: then it is certain that there is room for it.
+    func mayHold() -> Bool {
+        guard due.count == promised else { return true }
+        guard pen.promise(Self.promiseCount) else { return false }
+        if promised == 0 { loop.postBeforeLeaving { self.settle() } }
+        promised += Self.promiseCount
+        return true
+    }
+
+    /// Has an intent or an outcome written before anything leaves.
+    ///
+    /// - Precondition: ``mayHold()`` has just said so.
+    func hold(_ entry: borrowing AuditEntry, _ claim: LogWriter.Claim, of owner: any RecordOwner) {
+        precondition(due.count < promised, "there is room for what is held")
+        due.append(entry, claim)
+        owners.append(owner)
+    }
+
+    /// Writes what is due.
+    func settle() {
+        guard promised > 0 else { return }
+        let count = promised
+        promised = 0
+        guard let first = pen.writePromised(due, of: count) else { return giveUp() }
+        for index in owners.indices where due.marks[index].claim == .intent {
+            owners[index].take(intent: first + index)
+        }
+        due.removeAll()
+        owners.removeAll(keepingCapacity: true)
+    }
+
+    /// What is due could not be written: what was not begun is not begun, and an end that nobody hears of now is told to the
+    /// log's thread, which writes it as soon as it can.
+    private func giveUp() {
+        let (entries, owners) = (due.items, owners)
+        due.removeAll()
+        self.owners.removeAll()
+        let ends = entries.filter { $0.claim == .outcome }
+        if !ends.isEmpty { try? mail.post(ends.map { AuditMail.Entry(item: $0, answer: nil) }) }
+        for owner in owners { owner.cutOff() }
     }
 
     /// Nobody who goes on here runs before this returns: they are the loop's next work.

@@ -23,6 +23,8 @@ final class LogPen: @unchecked Sendable {
         var isOpen = false
         /// Whether the thread knows that something waits to be flushed.
         var isFlushExpected = false
+        /// Entries for which there is room, and which loops write before their turn is over.
+        var promised = 0
         var slow = 0
         var slowUntil = Instant(nanoseconds: 0)
     }
@@ -50,26 +52,67 @@ final class LogPen: @unchecked Sendable {
     func writeNow(_ entries: AuditEntries) -> Int? {
         var isFirst = false
         let sequence = gate.withLock { gate -> Int? in
-            guard gate.isOpen else { return nil }
-            let begun = Instant.now()
-            guard begun >= gate.slowUntil, let sequence = writer.appendNow(entries, generation: generation) else {
-                return nil
-            }
-            let ended = Instant.now()
-            gate.slow = ended - begun > Self.patience ? gate.slow + 1 : 0
-            if gate.slow >= Self.slowMax { (gate.slow, gate.slowUntil) = (0, ended + Self.pause) }
-            isFirst = !gate.isFlushExpected
-            gate.isFlushExpected = true
-            return sequence
+            // What others were promised is theirs.
+            guard gate.isOpen, Instant.now() >= gate.slowUntil,
+                gate.promised == 0 || writer.hasRoom(for: gate.promised + entries.count)
+            else { return nil }
+            return write(entries, &gate, &isFirst)
         }
         if isFirst { onFirst() }
         return sequence
     }
 
+    /// Promises that so many entries can be written in this turn of a loop. The thread waits for them where it wants the pen:
+    /// ``writePromised(_:of:)`` must follow before the turn is over.
+    ///
+    /// - Returns: false where nothing is promised.
+    func promise(_ count: Int) -> Bool {
+        gate.withLock { gate in
+            guard gate.isOpen, writer.hasRoom(for: gate.promised + count),
+                gate.slowUntil.nanoseconds == 0 || Instant.now() >= gate.slowUntil
+            else { return false }
+            gate.promised += count
+            return true
+        }
+    }
+
+    /// Writes entries for which there is a promise.
+    ///
+    /// - Parameter count: of entries that were promised, no fewer than these.
+    /// - Returns: the sequence of the first; nil where nothing of them is written.
+    func writePromised(_ entries: AuditEntries, of count: Int) -> Int? {
+        var (isFirst, isWanted) = (false, false)
+        let sequence = gate.withLock { gate -> Int? in
+            gate.promised -= count
+            isWanted = !gate.isOpen && gate.promised == 0
+            guard !entries.isEmpty else { return nil }
+            return write(entries, &gate, &isFirst)
+        }
+        if isWanted { gate.signal() }
+        if isFirst { onFirst() }
+        return sequence
+    }
+
+    private func write(_ entries: AuditEntries, _ gate: inout Gate, _ isFirst: inout Bool) -> Int? {
+        let begun = Instant.now()
+        guard let sequence = writer.appendNow(entries, generation: generation) else { return nil }
+        let ended = Instant.now()
+        gate.slow = ended - begun > Self.patience ? gate.slow + 1 : 0
+        if gate.slow >= Self.slowMax { (gate.slow, gate.slowUntil) = (0, ended + Self.pause) }
+        isFirst = !gate.isFlushExpected
+        gate.isFlushExpected = true
+        return sequence
+    }
+
     // MARK: The log's thread
 
-    /// Waits until no loop writes, and lets none from then on.
-    func take() { gate.withLock { $0.isOpen = false } }
+    /// Lets no loop write, and waits for those that were promised that they may.
+    func take() {
+        gate.wait { gate -> Void? in
+            gate.isOpen = false
+            return gate.promised == 0 ? () : nil
+        }
+    }
 
     /// Lets loops write.
     ///

@@ -72,8 +72,9 @@ final class SpendingProjection: AuditProjection, @unchecked Sendable {
         }
     }
 
-    /// Outcomes that count for the same, in the same day: they may be told as one.
-    private struct Sum {
+    /// Outcomes that count for the same, in the same day: they may be told as one. An object, so that looking through them copies
+    /// nothing.
+    private final class Sum {
         private static let subject = FieldSet(.tenant, .actorKind, .actorID, .endUser, .node)
 
         private let first: Spending
@@ -93,11 +94,13 @@ final class SpendingProjection: AuditProjection, @unchecked Sendable {
         private static func day(_ time: WallTime) -> Int64 { time.seconds / 86_400 }
 
         func isAlike(_ place: AuditRecord.Place, _ figures: Figures, _ fields: Span<UInt8>) -> Bool {
-            first.isHeld == figures.isHeld && (cost == nil) == (figures.cost == nil) && day == Self.day(place.time)
-                && fields.hasFields(Self.subject, self.fields.span)
+            let own = self.fields
+            return first.isHeld == figures.isHeld && (cost == nil) == (figures.cost == nil)
+                && day == Self.day(place.time)
+                && fields.hasFields(Self.subject, own.span)
         }
 
-        mutating func add(_ place: AuditRecord.Place, _ figures: Figures) {
+        func add(_ place: AuditRecord.Place, _ figures: Figures) {
             (sequence, time) = (place.sequence, place.time)
             tokens = tokens.addingClamped(figures.tokens)
             if let other = figures.cost { cost = cost?.addingClamped(other) }

@@ -51,9 +51,9 @@ struct AuditEntry: Equatable, Sendable {
     /// - Parameters:
     ///   - head: whole fields of that entry, from its first on.
     ///   - field: none of them has a higher number.
-    init(_ kind: AuditKind, head: ArraySlice<UInt8>, upTo field: AuditField) {
+    init(_ kind: AuditKind, head: Span<UInt8>, upTo field: AuditField) {
         self.init(kind)
-        bytes.append(contentsOf: head)
+        bytes.append(addingCapacity: head.count) { $0.append(head) }
         last = field.rawValue
     }
 
@@ -82,6 +82,9 @@ struct AuditEntry: Equatable, Sendable {
         }
         set(field, text.utf8.span.extracting(first: count))
     }
+
+    /// Adds a text of no more than 255 characters, ASCII.
+    mutating func set(_ field: AuditField, characters: Span<UInt8>) { set(field, characters) }
 
     /// Adds a number; nothing where there is none. Negative ones count as 0.
     mutating func set(_ field: AuditField, _ number: Int?) {

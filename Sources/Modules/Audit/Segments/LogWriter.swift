@@ -126,6 +126,13 @@ struct LogWriter {
         return try? write(entries, all, generation)
     }
 
+    /// Whether ``appendNow(_:generation:)`` has room for so many entries, whatever they are.
+    func hasRoom(for count: Int) -> Bool {
+        guard let segment, !isPoisoned, unflushedCount + count < Self.unflushedMax else { return false }
+        let each = SegmentSeal.frameBytesMax + Self.outcomeReserveBytes
+        return segment.free >= each * count + Self.outcomeReserveBytes * end.outcomesOwed + Self.actReserveBytes
+    }
+
     /// Writes entries in their order.
     ///
     /// - Returns: for each the sequence it has, or why it has none. One that has a sequence is in the kernel's hands.

@@ -11,9 +11,9 @@ extension AuditEntry {
     ///
     /// - Parameter caller: how it begins, from ``caller(_:_:_:)``.
     static func intent(
-        _ exchange: Exchange, _ subject: RecordSubject, _ digester: Digester, caller: [UInt8]
+        _ exchange: Exchange, _ subject: RecordSubject, _ digester: Digester, caller: borrowing [UInt8]
     ) -> AuditEntry {
-        var entry = AuditEntry(.intent, head: caller[...], upTo: .address)
+        var entry = AuditEntry(.intent, head: caller.span, upTo: .address)
         entry.set(.endUser, digest: exchange.endUserDigest ?? exchange.figures.endUser.map(digester.endUser))
         entry.set(what: exchange, subject, digester)
         if let act = exchange.act {
@@ -42,7 +42,7 @@ extension AuditEntry {
 
     /// How a call ended that has an intent. Who called and what for stands there already.
     static func outcome(_ exchange: Exchange, of intent: Int, _ outcome: Outcome, at now: Instant) -> AuditEntry {
-        var entry = AuditEntry(.outcome, head: exchange.intentHead, upTo: .model)
+        var entry = AuditEntry(.outcome, head: exchange.intentHead.span, upTo: .model)
         entry.set(provider: exchange)
         entry.set(used: exchange)
         entry.set(end: exchange, outcome, at: now)
@@ -147,7 +147,7 @@ extension AuditEntry {
         case .erasable(let id): set(.objectDigest, digest: digester.digest("object", id))
         case nil: break
         }
-        set(.requestID, exchange.id)
+        exchange.withID { set(.requestID, characters: $0) }
     }
 
     private mutating func set(call exchange: Exchange) {

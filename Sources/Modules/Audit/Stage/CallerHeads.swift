@@ -8,36 +8,36 @@ import Platform
 struct CallerHeads {
     private static let placesMax = 64
 
-    private struct Head {
-        let tenant: TenantID
-        let key: KeyID
-        let prefix: String
+    /// An object, so that looking at one copies nothing.
+    private final class Head {
+        /// Kept, so that no other takes its place in memory while it is told by that.
+        let principal: Principal
         let address: IPAddress
         let bytes: [UInt8]
+
+        init(_ principal: Principal, _ address: IPAddress, _ bytes: [UInt8]) {
+            (self.principal, self.address, self.bytes) = (principal, address, bytes)
+        }
     }
 
     private var heads: [Head?] = []
 
-    /// The fields up to the address, if these called lately.
+    /// The fields up to the address, if these called lately. What a key calls with is one object until something of it changes.
     func head(of principal: Principal, at address: IPAddress) -> [UInt8]? {
-        guard case .key(let key, let prefix) = principal.kind, !heads.isEmpty,
-            let head = heads[Self.place(of: key, address)], head.key == key, head.address == address,
-            head.prefix == prefix, head.tenant == principal.tenant
+        guard !heads.isEmpty, let head = heads[Self.place(of: principal, address)], head.principal === principal,
+            head.address == address
         else { return nil }
         return head.bytes
     }
 
     mutating func keep(_ bytes: [UInt8], of principal: Principal, at address: IPAddress) {
-        guard case .key(let key, let prefix) = principal.kind, let tenant = principal.tenant else { return }
+        guard case .key = principal.kind, principal.tenant != nil else { return }
         if heads.isEmpty { heads = Array(repeating: nil, count: Self.placesMax) }
-        heads[Self.place(of: key, address)] = Head(
-            tenant: tenant, key: key, prefix: prefix, address: address, bytes: bytes)
+        heads[Self.place(of: principal, address)] = Head(principal, address, bytes)
     }
 
-    private static func place(of key: KeyID, _ address: IPAddress) -> Int {
-        // Ids end in what tells them apart.
-        var word: UInt64 = 0
-        for byte in key.text.utf8.suffix(4) { word = word << 8 | UInt64(byte) }
+    private static func place(of principal: Principal, _ address: IPAddress) -> Int {
+        var word = UInt64(UInt(bitPattern: ObjectIdentifier(principal))) >> 4
         switch address {
         case .v4(let number): word ^= UInt64(number) << 16
         case .v6(let high, let low): word ^= high ^ low

@@ -20,6 +20,8 @@ struct RecordSubject: Sendable {
     init(of exchange: Exchange, _ directory: any TenantDirectory) {
         tenant = exchange.principal?.tenant
         let parameters = exchange.parameters
+        // Most calls have neither.
+        if parameters.isEmpty, exchange.act == nil { return }
         if let id = parameters["id"] ?? parameters["number"] ?? parameters["name"] ?? parameters["tenant"] {
             object = Self.object(id, exchange.route)
         }

@@ -34,6 +34,21 @@ final class RecordingStage: RecordStage {
 
     var position: StagePosition { .record }
 
+    func enterNow(_ exchange: Exchange) throws(Failure) -> Bool {
+        guard exchange.onlySends, exchange.act == nil, let desk = desk(),
+            let digester = desk.digests.cached(exchange.principal?.tenant)
+        else { return false }
+        let place = desk.log.desk(of: exchange.request.loop)
+        guard place.mayHold() else { return false }
+        let subject = RecordSubject(of: exchange, directory)
+        let entry = AuditEntry.intent(
+            exchange, subject, digester, caller: Self.caller(exchange, subject, digester, place))
+        exchange.isIntentDue = true
+        exchange.recordPlace = place
+        place.hold(entry, .intent, of: exchange)
+        return true
+    }
+
     func enter(_ exchange: Exchange) async throws(Failure) {
         guard let desk = desk() else { throw Self.unavailable(nil) }
         let subject = RecordSubject(of: exchange, directory)
@@ -68,7 +83,14 @@ final class RecordingStage: RecordStage {
     }
 
     func concludeNow(_ exchange: Exchange, _ outcome: Outcome) -> Bool {
-        guard exchange.intent == nil else { return false }
+        let place = exchange.recordPlace as? AuditDesk
+        if exchange.isIntentDue { place?.settle() }
+        if let intent = exchange.intent {
+            guard let place, place.mayHold() else { return false }
+            exchange.response.isRevocable = true
+            place.hold(AuditEntry.outcome(exchange, of: intent, outcome, at: .now()), .outcome, of: exchange)
+            return true
+        }
         // What is only read, and was answered, is no act of anybody.
         guard case .failed(let code) = outcome, let desk = desk() else { return true }
         // It was this very log that refused.
@@ -122,5 +144,12 @@ final class RecordingStage: RecordStage {
             .auditUnavailable, "this cannot be recorded, so it is not done; try again",
             cause: cause.map { "\($0)" } ?? "the audit log is not open"
         ).retrying(after: .seconds(1))
+    }
+}
+
+extension Exchange: RecordOwner {
+    func take(intent: Int) {
+        self.intent = intent
+        isIntentDue = false
     }
 }

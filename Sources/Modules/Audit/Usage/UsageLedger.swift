@@ -41,7 +41,8 @@ final class UsageLedger: AuditProjection {
     /// Cells that are looked for first; a search among more would cost more than it spares.
     private static let recentMax = 8
 
-    private struct Recent {
+    /// An object, so that looking through them copies nothing.
+    private final class Recent {
         let tenant: TenantID
         let cell: UsageCell
         /// ``UsageFact/cellFields`` of its records.
@@ -50,10 +51,15 @@ final class UsageLedger: AuditProjection {
         let first: Int
         var sums = UsageSums()
 
+        init(tenant: TenantID, cell: UsageCell, fields: [UInt8], first: Int) {
+            (self.tenant, self.cell, self.fields, self.first) = (tenant, cell, fields, first)
+        }
+
         /// Whether a record is of this cell. Records that look alike are; one that does not may be all the same.
         func holds(_ time: WallTime, _ fields: Span<UInt8>) -> Bool {
-            cell.start <= time.seconds && time.seconds - cell.start < Int64(UsageCell.Span.hour.rawValue)
-                && fields.hasFields(UsageFact.cellFields, self.fields.span)
+            let own = self.fields
+            return cell.start <= time.seconds && time.seconds - cell.start < Int64(UsageCell.Span.hour.rawValue)
+                && fields.hasFields(UsageFact.cellFields, own.span)
         }
     }
 
@@ -97,11 +103,11 @@ final class UsageLedger: AuditProjection {
         /// - Parameter fields: of its record.
         mutating func count(_ fact: UsageFact, _ fields: Span<UInt8>) {
             if recent.count == UsageLedger.recentMax { settle() }
-            recent.append(
-                Recent(
-                    tenant: fact.tenant, cell: fact.cell, fields: fields.fields(UsageFact.cellFields),
-                    first: fact.sequence))
-            fact.add(to: &recent[recent.count - 1].sums)
+            let new = Recent(
+                tenant: fact.tenant, cell: fact.cell, fields: fields.fields(UsageFact.cellFields),
+                first: fact.sequence)
+            fact.add(to: &new.sums)
+            recent.append(new)
         }
 
         /// Adds what is recent to its cells.

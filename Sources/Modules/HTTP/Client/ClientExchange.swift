@@ -196,6 +196,9 @@ extension ClientExchange {
     }
 
     private func connect(before deadline: Instant) async throws(ClientFailure) -> Transport {
+        // The name that is asked for leaves by a thread of its own.
+        loop.settleDues()
+        if let failure { throw failure }
         do throws(ClientFailure) {
             return try await client.connector.connect(request.key, deadline: deadline, stop: stopper())
         } catch {

@@ -26,6 +26,9 @@ package final class ResponseWriter {
     /// True to close the connection behind this answer. Set it before the answer begins.
     package var closesConnection = false
 
+    /// True while what was written may have to be held back yet: `abort` then works also behind the end of the answer.
+    package var isRevocable = false
+
     init(to head: RequestHead, on connection: ServerConnection) {
         method = head.method
         version = head.version
@@ -139,7 +142,7 @@ package final class ResponseWriter {
     }
 
     func detach() {
-        connection = nil
+        if !isRevocable || !hasBegun { connection = nil }
     }
 
     private func take() throws(IOFailure) -> ServerConnection {
