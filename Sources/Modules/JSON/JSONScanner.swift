@@ -16,7 +16,10 @@ enum JSONScanner {
         guard bytes.count <= limits.bytesMax else { throw JSONError(.tooLarge, at: limits.bytesMax) }
         // A chat has a value for every ten bytes or so and the index then fits at once; a dense text makes it grow, by
         // doubling. Large texts are large strings, so the reserve stops at 1 MiB.
-        var tape = JSONTape(capacity: min(bytes.count / 8 + 16, 1 << 16), countMax: limits.valuesMax)
+        // Of small texts nearly all have few values: room for these is a block that the thread's own store of memory has, and
+        // where it is not enough it is doubled.
+        let capacity = bytes.count < 4096 ? min(bytes.count / 8 + 16, 64) : min(bytes.count / 8 + 16, 1 << 16)
+        var tape = JSONTape(capacity: capacity, countMax: limits.valuesMax)
         try scan(bytes, limits, strictness, into: &tape)
         return tape
     }
