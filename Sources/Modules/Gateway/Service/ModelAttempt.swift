@@ -231,11 +231,12 @@ final class ModelAttempt {
 
     /// Sets the fields of the answer; before its head leaves. A streamed answer's price is not known then.
     func note(_ usage: TokenUsage?, _ overhead: Duration) {
-        call.exchange.answerFields.append(Labels.overhead, overhead.milliseconds)
-        call.exchange.answerFields.append(contentsOf: model.answerFields)
-        if let usage { call.exchange.note(usage, of: model) }
-        if usage != nil, let cost = call.exchange.figures.cost, !call.isStreamed {
-            NanoDollarDigits(cost).withSpan { _ = call.exchange.answerFields.append(Labels.cost, $0) }
+        let exchange = call.exchange
+        exchange.answerFields.append(Labels.overhead, overhead.milliseconds)
+        exchange.answerFields.append(contentsOf: model.answerFields)
+        if let usage { exchange.note(usage, of: model) }
+        if usage != nil, let cost = exchange.figures.cost, !call.isStreamed {
+            NanoDollarDigits(cost).withSpan { _ = exchange.answerFields.append(Labels.cost, $0) }
         }
     }
 

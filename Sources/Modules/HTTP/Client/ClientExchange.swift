@@ -36,6 +36,7 @@ final class ClientExchange: @unchecked Sendable {
     }
 
     private let client: HTTPClient
+    private let loop: EventLoop
     private let request: ClientRequest
 
     /// Wakes whoever waits for a slot, a name or a connection; nil while nobody had to.
@@ -57,10 +58,9 @@ final class ClientExchange: @unchecked Sendable {
     /// True once the slot is given back and nothing can happen any more.
     private var hasEnded = false
 
-    private var loop: EventLoop { client.loop }
-
     init(_ request: consuming ClientRequest, on client: HTTPClient) {
         self.client = client
+        loop = client.loop
         let limits = request.limits
         totalDeadline = client.loop.now + limits.total
         reader = ResponseReader(answering: request.method, client.limits.head, bodyBytesMax: limits.bodyBytesMax)
@@ -220,8 +220,7 @@ extension ClientExchange {
         hasEnded = true
         // The timer's body holds this exchange: kept, it would hold itself for good.
         totalTimer.take()?.cancel()
-        if let (cancellation, token) = callersCancellation { cancellation.remove(token) }
-        callersCancellation = nil
+        if let (cancellation, token) = callersCancellation.take() { cancellation.remove(token) }
         let transport = transport.take()
         if idleTimeout == nil { transport?.abort(.cancelled) }
         if let slot = slot.take() {

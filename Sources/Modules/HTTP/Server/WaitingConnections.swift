@@ -24,11 +24,20 @@ struct WaitingConnections {
     /// A connection in a list, which is not held by it: each moves twice a request, and would be counted eight times.
     @safe fileprivate struct Link {
         // SAFETY: the server holds every connection that is in a list, and takes it out before it lets go of it.
-        unowned(unsafe) private var unheld: ServerConnection?
+        private var unheld: Unmanaged<ServerConnection>?
 
-        var connection: ServerConnection? {
-            get { unsafe unheld }
-            set { unsafe unheld = newValue }
+        /// To none.
+        init() { unsafe unheld = nil }
+
+        init(_ connection: ServerConnection) { unsafe unheld = .passUnretained(connection) }
+
+        var connection: ServerConnection? { unsafe unheld?.takeUnretainedValue() }
+
+        var isEmpty: Bool { unsafe unheld == nil }
+
+        /// Changes the connection's place, if there is one.
+        func change(_ body: (inout Place) -> Void) {
+            unsafe unheld?._withUnsafeGuaranteedRef { body(&$0.place) }
         }
     }
 
@@ -69,16 +78,17 @@ struct WaitingConnections {
     }
 
     private static func append(_ connection: ServerConnection, to list: inout List) {
+        let link = Link(connection)
         connection.place.older = list.newest
-        list.newest.connection?.place.newer.connection = connection
-        list.newest.connection = connection
-        if list.oldest.connection == nil { list.oldest.connection = connection }
+        list.newest.change { $0.newer = link }
+        list.newest = link
+        if list.oldest.isEmpty { list.oldest = link }
     }
 
     private static func remove(_ connection: ServerConnection, from list: inout List) {
         let (older, newer) = (connection.place.older, connection.place.newer)
-        if let older = older.connection { older.place.newer = newer } else { list.oldest = newer }
-        if let newer = newer.connection { newer.place.older = older } else { list.newest = older }
+        if older.isEmpty { list.oldest = newer } else { older.change { $0.newer = newer } }
+        if newer.isEmpty { list.newest = older } else { newer.change { $0.older = older } }
         connection.place.older = Link()
         connection.place.newer = Link()
     }
