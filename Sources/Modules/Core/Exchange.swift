@@ -80,7 +80,7 @@ package final class Exchange: @unchecked Sendable {
     var refusedAt: StagePosition?
     /// Whether its end has been written down, or nobody wants it.
     var isConcluded = false
-    /// Whether that has been done: what is made of the records knows of it.
+    /// Whether that has been done, or is done before anything leaves: what is made of the records knows of it.
     package internal(set) var isWrittenDown = false
     private let stages: Stages
 

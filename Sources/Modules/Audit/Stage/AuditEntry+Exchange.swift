@@ -42,7 +42,8 @@ extension AuditEntry {
 
     /// How a call ended that has an intent. Who called and what for stands there already.
     static func outcome(_ exchange: Exchange, of intent: Int, _ outcome: Outcome, at now: Instant) -> AuditEntry {
-        var entry = AuditEntry(.outcome, head: exchange.intentHead.span, upTo: .model)
+        let head = exchange.intentHead
+        var entry = AuditEntry(.outcome, head: head.span, upTo: .model)
         entry.set(provider: exchange)
         entry.set(used: exchange)
         entry.set(end: exchange, outcome, at: now)
