@@ -43,7 +43,8 @@ extension [Limit] {
     mutating func correct(_ place: Place, by amount: Int) {
         var limits = mutableSpan
         for index in 0..<limits.count where place.periods.contains(limits[index].rate.period) {
-            limits[index].window.correct(limits[index].rate.granule(at: place.time), by: amount)
+            let granule = limits[index].window.granule(at: place.time, limits[index].rate)
+            limits[index].window.correct(granule, by: amount)
         }
     }
 

@@ -44,22 +44,21 @@ extension AccountTable {
     package func charge(
         _ units: Int, _ payers: Payers, warningPercent: Int = 80, tellingFrom percent: Int = 0, at now: Instant
     ) -> ChargeDecision {
-        let pair = payers.pair
-        guard pair.tenant.tenant != nil else { return .full }
+        guard payers.pair.tenant.tenant != nil else { return .full }
         let charge = Asked(units: units, warningPercent: warningPercent, toldPercent: percent, now: now)
-        return pair.shard.withLock { shard in
-            let hold = UnitHold(pair, units)
+        return payers.pair.shard.withLock { shard in
+            let hold = UnitHold(payers.pair, units)
             // Who has no limit needs no account: names cost nothing.
             let node = book.limitsUnits(of: .node) ? payers.node : nil
             let user = book.limitsUnits(of: .user) ? payers.user : nil
             // For both at once: the search for room may forget whoever is idle.
             guard shard.hasRoom(for: node, user, at: now) else { return .full }
-            if let node { hold.add(shard.account(of: .node(node), pair.tenant.tenant, book)) }
+            if let node { hold.add(shard.account(of: .node(node), payers.pair.tenant.tenant, book)) }
             if let user {
                 if let known = payers.userAccount, !known.isForgotten {
                     hold.add(known)
                 } else {
-                    hold.add(shard.account(of: .user(user), pair.tenant.tenant, book))
+                    hold.add(shard.account(of: .user(user), payers.pair.tenant.tenant, book))
                 }
             }
             guard let address = payers.address, book.limitsUnits(of: .address) else { return self.charge(charge, hold) }

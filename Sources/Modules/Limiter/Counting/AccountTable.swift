@@ -95,11 +95,13 @@ package final class AccountTable: Sendable {
     ///
     /// - Parameter pair: where it is counted as under way; ``leave(_:)`` must follow.
     package func admit(_ principal: Principal, at now: Instant, _ pair: inout Pair?) -> Decision? {
-        let known = principal.counters.withLock { $0 as? Pair }
-        if let known, let decision = admit(known, at: now) {
-            if case .admitted = decision { pair = known }
+        pair = principal.counters.withLock { $0 as? Pair }
+        if let known = pair, let decision = admit(known, at: now) {
+            if case .admitted = decision { return decision }
+            pair = nil
             return decision
         }
+        pair = nil
         guard let key = principal.accountID, let tenant = principal.tenant else { return nil }
         guard let found = self.pair(key, of: tenant, at: now) else { return .full }
         principal.counters.withLock { $0 = found }

@@ -97,15 +97,23 @@ struct RollingWindow: Sendable {
         return newest
     }
 
+    /// The granule at a time: mostly the newest, for which no time need be divided.
+    @inline(__always)
+    func granule(at time: Instant, _ rate: Rate) -> UInt64 {
+        time < end && end.nanoseconds - time.nanoseconds <= rate.granuleNanoseconds ? newest : rate.granule(at: time)
+    }
+
     /// Puts right what was counted in a granule, once it is known better. Nothing happens where that is forgotten.
+    @inline(__always)
     mutating func correct(_ granule: UInt64, by units: Int) {
-        if granule == newest {
-            guard isBegun else { return }
-            let change = max(units, -current)
-            current += change
-            total += change
-            return
-        }
+        guard granule == newest else { return correctOld(granule, by: units) }
+        guard isBegun else { return }
+        let change = max(units, -current)
+        current += change
+        total += change
+    }
+
+    private mutating func correctOld(_ granule: UInt64, by units: Int) {
         var place = slots.count
         while place > Int(first) {
             place -= 1

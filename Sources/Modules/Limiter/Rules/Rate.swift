@@ -30,7 +30,7 @@ struct Rate: Sendable, Equatable {
     let unit: Unit
     let period: Period
     /// Nanoseconds of one granule, rounded up so that the granules cover the window.
-    private let granuleNanoseconds: UInt64
+    let granuleNanoseconds: UInt64
 
     /// The most that a limit can be.
     static let limitMax = 1_000_000_000_000

@@ -31,12 +31,12 @@ final class AdmitStage: ImmediateStage, JudgingStage {
         if table.book.limitsAddresses, let address = exchange.request.peer.block {
             var account: Account?
             let decision = table.admit(address, at: now, &account)
-            exchange.addressCounters = account
+            exchange.addressCounters = account.take()
             tightest = try required(decision, exchange)
         }
         var pair: AccountTable.Pair?
         if let decision = table.admit(principal, at: now, &pair) {
-            exchange.counters = pair
+            exchange.counters = pair.take()
             let own = try required(decision, exchange)
             if let own, own.remaining <= tightest?.remaining ?? .max { tightest = own }
         }

@@ -67,7 +67,8 @@ final class CallStage: PromptStage, FiguresStage {
             node: exchange.node.map(NodeID.init), user: user,
             tokens: isTooMany ? Rate.limitMax : min(sum, Rate.limitMax),
             cost: worst.cost.map(Int.init(clamping:)), time: exchange.time)
-        switch table.admit(call, of: pair, at: now?() ?? exchange.request.arrival) {
+        let decision = table.admit(call, of: pair, at: now?() ?? exchange.request.arrival)
+        switch consume decision {
         case .admitted(let hold, let tightest, let warning):
             if let hold {
                 exchange.userCounters = hold.user

@@ -141,7 +141,7 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
             units, payers, warningPercent: settings.warningPercent,
             tellingFrom: min(settings.warningPercent, settings.delayPercent),
             at: now?() ?? exchange.request.arrival)
-        switch decision {
+        switch consume decision {
         case .charged(let hold, let fullness):
             guard let hold else { return nil }
             figures.count(work, units)
