@@ -17,7 +17,9 @@ BUILD := $(SWIFT) build --explicit-target-dependency-import-check error
 # Counts of another version of the compiler are of no use to this one, which then goes without.
 PROFILE := packaging/gatehouse.profdata
 PROFILE_TOOL = $(dir $(shell readlink -f "$$(command -v $(SWIFT))"))llvm-profdata
-PROFILE_USE = $(if $(filter 0,$(shell $(PROFILE_TOOL) show $(PROFILE) >/dev/null 2>&1; echo $$?)),-Xswiftc -Xfrontend -Xswiftc -ir-profile-use=$(CURDIR)/$(PROFILE))
+# What is local to a file is counted under that file's path; of this the folders, which differ from one machine to the next, are left out.
+PROFILE_NAMES := -Xswiftc -Xllvm -Xswiftc -static-func-strip-dirname-prefix=64
+PROFILE_USE = $(if $(filter 0,$(shell $(PROFILE_TOOL) show $(PROFILE) >/dev/null 2>&1; echo $$?)),$(PROFILE_NAMES) -Xswiftc -Xfrontend -Xswiftc -ir-profile-use=$(CURDIR)/$(PROFILE))
 RELEASE = $(BUILD) -c release --static-swift-stdlib
 SYSTEM_MODULES := $(patsubst Sources/Modules/%/module.modulemap,%,$(wildcard Sources/Modules/*/module.modulemap))
 STAMPS := .build/stamps
@@ -83,7 +85,7 @@ limiter-bench: packages shims $(STAMPS)/profile
 	$(RELEASE) $(PROFILE_USE) --product LimiterBench
 
 profile: packages-bench shims ## Count anew what is often in a server's day, for the compiler: some ten minutes
-	$(RELEASE) --scratch-path .build/profile -Xswiftc -Xfrontend -Xswiftc -ir-profile-generate \
+	$(RELEASE) --scratch-path .build/profile $(PROFILE_NAMES) -Xswiftc -Xfrontend -Xswiftc -ir-profile-generate \
 		-Xswiftc -Xclang-linker -Xswiftc -fprofile-generate --product gatehouse
 	GATEHOUSE_BINARY=$(CURDIR)/.build/profile/release/gatehouse python3 Tests/Bench/train.py $(PROFILE)
 
