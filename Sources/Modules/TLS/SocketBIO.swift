@@ -25,41 +25,49 @@ import COpenSSL
         return unsafe bio
     }
 
-    fileprivate static func session(of bio: OpaquePointer?) -> TLSSession? {
-        // SAFETY: set above; the session calls OpenSSL, which calls this, so it is alive.
+    /// Lends the session of a BIO to `body`, without counting it: OpenSSL comes by here four times a request.
+    ///
+    /// - Returns: nil without one.
+    @inline(__always)
+    fileprivate static func withSession<Result>(of bio: OpaquePointer?, _ body: (TLSSession) -> Result) -> Result? {
+        // SAFETY: set above; the session calls OpenSSL, which calls this, so it is alive until `body` has returned.
         guard let data = unsafe BIO_get_data(bio) else { return nil }
-        return unsafe Unmanaged<TLSSession>.fromOpaque(data).takeUnretainedValue()
+        return unsafe Unmanaged<TLSSession>.fromOpaque(data)._withUnsafeGuaranteedRef { body($0) }
     }
 }
 
 private let writeBytes: @convention(c) (OpaquePointer?, UnsafePointer<CChar>?, CInt) -> CInt = { bio, bytes, count in
-    guard let session = unsafe SocketBIO.session(of: bio), count > 0 else { return -1 }
-    unsafe copenssl_bio_will_not_retry(bio)
-    // SAFETY: OpenSSL passes a buffer of `count` bytes.
-    guard let taken = unsafe session.send(UnsafeRawBufferPointer(start: bytes, count: Int(count))) else {
-        if session.transportFailure == nil { unsafe copenssl_bio_will_retry(bio, 0) }
-        return -1
-    }
-    return CInt(taken)
+    guard count > 0 else { return -1 }
+    return unsafe SocketBIO.withSession(of: bio) { session in
+        unsafe copenssl_bio_will_not_retry(bio)
+        // SAFETY: OpenSSL passes a buffer of `count` bytes.
+        guard let taken = unsafe session.send(UnsafeRawBufferPointer(start: bytes, count: Int(count))) else {
+            if session.transportFailure == nil { unsafe copenssl_bio_will_retry(bio, 0) }
+            return -1
+        }
+        return CInt(taken)
+    } ?? -1
 }
 
 private let readBytes: @convention(c) (OpaquePointer?, UnsafeMutablePointer<CChar>?, CInt) -> CInt = {
     bio, bytes, count in
-    guard let session = unsafe SocketBIO.session(of: bio), count > 0 else { return -1 }
-    unsafe copenssl_bio_will_not_retry(bio)
-    // SAFETY: as above.
-    guard let given = unsafe session.receive(UnsafeMutableRawBufferPointer(start: bytes, count: Int(count))) else {
-        if session.transportFailure == nil { unsafe copenssl_bio_will_retry(bio, 1) }
-        return -1
-    }
-    return CInt(given)
+    guard count > 0 else { return -1 }
+    return unsafe SocketBIO.withSession(of: bio) { session in
+        unsafe copenssl_bio_will_not_retry(bio)
+        // SAFETY: as above.
+        guard let given = unsafe session.receive(UnsafeMutableRawBufferPointer(start: bytes, count: Int(count))) else {
+            if session.transportFailure == nil { unsafe copenssl_bio_will_retry(bio, 1) }
+            return -1
+        }
+        return CInt(given)
+    } ?? -1
 }
 
 private let control: @convention(c) (OpaquePointer?, CInt, CLong, UnsafeMutableRawPointer?) -> CLong = {
     bio, command, _, _ in
     switch command {
     case BIO_CTRL_FLUSH: 1
-    case BIO_CTRL_EOF: unsafe SocketBIO.session(of: bio)?.hasEnded == true ? 1 : 0
+    case BIO_CTRL_EOF: unsafe SocketBIO.withSession(of: bio) { $0.hasEnded } == true ? 1 : 0
     default: 0
     }
 }
