@@ -7,7 +7,7 @@ import TLS
 
 /// A client for HTTP/1.1 with a pool of connections. Each loop has one of its own, and it is used on that loop only.
 ///
-/// It never follows a redirect, and connects to no address but one that the request's policy allowed.
+/// Close it: until then its connections and it hold each other. It never follows a redirect, and connects to no address but one that the request's policy allowed.
 package final class HTTPClient: @unchecked Sendable {
     typealias Pool = ConnectionPool<ConnectionKey>
     typealias Slot = Pool.Slot
@@ -55,7 +55,7 @@ package final class HTTPClient: @unchecked Sendable {
         loop.checkThread()
         isClosed = true
         for slot in pool.expire(at: Instant(nanoseconds: .max)) { retire(slot) }
-        expiry?.cancel()
+        expiry.take()?.cancel()
     }
 
     /// Connections in use or idle.
@@ -158,8 +158,9 @@ extension HTTPClient {
         transport.deadline = nil
         follow(pool.release(slot, idleUntil: until))
         // Once for the connection: while it is in use, its end is seen by whoever reads, and this does nothing.
-        if !transport.watchesPeer { transport.onPeerClosed = { [weak self] _ in self?.discard(slot) } }
-        let timer = expiry ?? loop.makeTimer { [weak self] in self?.expire() }
+        // Not by a weak reference: an object that has one is counted beside itself, which each request would pay for.
+        if !transport.watchesPeer { transport.onPeerClosed = { _ in self.discard(slot) } }
+        let timer = expiry ?? loop.makeTimer { self.expire() }
         expiry = timer
         if !timer.isScheduled || until < timer.due { timer.reschedule(at: until) }
     }
