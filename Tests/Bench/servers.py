@@ -258,6 +258,12 @@ class Nginx(NginxServer):
   }}"""
 
 
+def unit_environment() -> dict[str, str]:
+    """What systemd gives the program: it is measured as its package runs it."""
+    lines = (ROOT / "etc/systemd/gatehouse.service").read_text().splitlines()
+    return dict(line.removeprefix("Environment=").split("=", 1) for line in lines if line.startswith("Environment="))
+
+
 class Gatehouse(Server):
     """The program: one loop; TLS, key check, limiter, an upstream with a key that answers must never show."""
 
@@ -315,7 +321,7 @@ class Gatehouse(Server):
         }
 
     def environment(self) -> dict[str, str]:
-        return {**super().environment(), "BENCH_PROVIDER_KEY": "sk-" + "b" * 48}
+        return {**super().environment(), **unit_environment(), "BENCH_PROVIDER_KEY": "sk-" + "b" * 48}
 
     def command(self) -> list[str]:
         return [str(BINARY), "--config", str(self.file), "serve"]
