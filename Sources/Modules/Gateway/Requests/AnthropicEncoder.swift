@@ -27,6 +27,10 @@ package struct AnthropicEncoder {
         for message in request.messages {
             do throws(Fault) { try encoder.append(message) } catch { throw error.within(message.path) }
         }
+        // What a system says stands beside the messages there, and none is no conversation.
+        guard !encoder.turns.isEmpty else {
+            throw .invalid("messages", "This model's provider needs a message beside those of the system.")
+        }
         return try encoder.body(extras)
     }
 
