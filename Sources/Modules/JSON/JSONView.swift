@@ -125,28 +125,24 @@ import Bytes
 
     /// The value of the last member of that name; nil if there is none or the place holds no object.
     func value(of name: Span<UInt8>, in object: Int) -> Int? {
-        let mark = JSONEntry.mark(name)
-        let container = entries[object]
-        guard container.kind == .object else { return nil }
-        let end = Int(container.extent)
-        var found: Int?
-        var place = object &+ 1
-        while place < end {
-            if entries[place].mayBeName(mark), string(place, equals: name) { found = place &+ 1 }
-            place = following(place &+ 1)
-        }
-        return found
+        value(marked: JSONEntry.mark(name), in: object) { string($0, equals: name) }
     }
 
     /// The value of the last member of that name; nil if there is none or the place holds no object.
     package func value(of name: JSONWord, in object: Int) -> Int? {
+        value(marked: name.mark, in: object) { string($0, says: name) }
+    }
+
+    /// The same; `isNamed` compares a name whose mark does not tell.
+    @inline(__always)
+    private func value(marked mark: UInt32, in object: Int, _ isNamed: (Int) -> Bool) -> Int? {
         let container = entries[object]
         guard container.kind == .object else { return nil }
         let end = Int(container.extent)
         var found: Int?
         var place = object &+ 1
         while place < end {
-            if entries[place].mayBeName(name.mark), string(place, says: name) { found = place &+ 1 }
+            if entries[place].mayBeName(mark), isNamed(place) { found = place &+ 1 }
             place = following(place &+ 1)
         }
         return found
