@@ -11,13 +11,21 @@ package struct FieldLabel: Sendable {
     /// (`FramingFields`): it is a literal of ours.
     package init(_ opening: StaticString) {
         self.opening = opening
+        withSpan { bytes in
+            let count = bytes.count - 2
+            precondition(count > 0 && bytes.extracting(count...).equals(": "), "a label ends with a colon and a space")
+            let name = bytes.extracting(..<count)
+            precondition(name.isToken && !FramingFields.contain(name), "a label is the name of a field")
+        }
+    }
+
+    /// Bytes of `opening`.
+    fileprivate var count: Int { opening.utf8CodeUnitCount }
+
+    @inline(__always)
+    fileprivate func withSpan<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
         // A literal's memory lives as long as the program.
-        let bytes = unsafe UnsafeBufferPointer(start: opening.utf8Start, count: opening.utf8CodeUnitCount)
-        let span = unsafe bytes.span
-        let count = span.count - 2
-        precondition(count > 0 && span.extracting(count...).equals(": "), "a label ends with a colon and a space")
-        let name = span.extracting(..<count)
-        precondition(name.isToken && !FramingFields.contain(name), "a label is the name of a field")
+        body(unsafe UnsafeBufferPointer(start: opening.utf8Start, count: count).span)
     }
 }
 
@@ -27,12 +35,9 @@ extension Fields {
     /// - Returns: false, and the fields are unaltered, if the value holds a control character other than a tab.
     @discardableResult
     package mutating func append(_ label: FieldLabel, _ value: Span<UInt8>) -> Bool {
-        // A literal's memory lives as long as the program.
-        let opening = unsafe UnsafeBufferPointer(
-            start: label.opening.utf8Start, count: label.opening.utf8CodeUnitCount)
-        let name = unsafe opening.span
-        guard isWireForm else { return append(name.extracting(..<(name.count - 2)), value) }
-        return appendLine(name, value)
+        guard isWireForm else { return label.withSpan { append($0.extracting(..<($0.count - 2)), value) } }
+        guard value.isFieldContent, value.count <= Int(Int32.max) / 4 else { return false }
+        return appendLines(label.count + value.count + 2) { $0.append(label, value) }
     }
 
     /// Adds a field with a number.
@@ -56,9 +61,7 @@ extension Fields {
             return append(third, text)
         }
         // Twenty digits at most, and the end of each line.
-        let labels =
-            first.opening.utf8CodeUnitCount + second.opening.utf8CodeUnitCount + third.opening.utf8CodeUnitCount
-        return appendLines(labels + 2 * 20 + text.count + 3 * 2) { lines in
+        return appendLines(first.count + second.count + third.count + 2 * 20 + text.count + 3 * 2) { lines in
             DecimalDigits(firstNumber).withSpan { lines.append(first, $0) }
             DecimalDigits(secondNumber).withSpan { lines.append(second, $0) }
             lines.append(third, text)
@@ -74,10 +77,7 @@ extension OutputSpan<UInt8> {
     /// Adds a line; its text holds nothing that ends one.
     @inline(__always)
     fileprivate mutating func append(_ label: FieldLabel, _ value: Span<UInt8>) {
-        // A literal's memory lives as long as the program.
-        let opening = unsafe UnsafeBufferPointer(
-            start: label.opening.utf8Start, count: label.opening.utf8CodeUnitCount)
-        append(unsafe opening.span)
+        label.withSpan { append($0) }
         append(value)
         append(Octet.carriageReturn)
         append(Octet.lineFeed)

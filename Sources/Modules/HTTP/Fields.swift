@@ -165,19 +165,6 @@ package struct Fields: Sendable {
         DecimalDigits(value).withSpan { append(name.utf8.span, $0) }
     }
 
-    /// Adds a line whose name and what follows it (`name: `) need no check any more; in wire form only.
-    mutating func appendLine(_ opening: Span<UInt8>, _ value: Span<UInt8>) -> Bool {
-        guard value.isFieldContent, value.count <= Int(Int32.max) / 4, storage.count <= Int(Int32.max) / 4
-        else { return false }
-        storage.append(addingCapacity: opening.count + value.count + 2) { line in
-            line.append(opening)
-            line.append(value)
-            line.append(Octet.carriageReturn)
-            line.append(Octet.lineFeed)
-        }
-        return true
-    }
-
     /// Adds lines that need no check any more, of so many bytes at most; in wire form only.
     @inline(__always)
     mutating func appendLines(_ countMax: Int, _ body: (inout OutputSpan<UInt8>) -> Void) -> Bool {

@@ -7,7 +7,8 @@ import TLS
 
 /// A client for HTTP/1.1 with a pool of connections. Each loop has one of its own, and it is used on that loop only.
 ///
-/// Close it: until then its connections and it hold each other. It never follows a redirect, and connects to no address but one that the request's policy allowed.
+/// Close it: until then its connections and it hold each other. It never follows a redirect, and connects to no address but
+/// one that the request's policy allowed.
 package final class HTTPClient: @unchecked Sendable {
     typealias Pool = ConnectionPool<ConnectionKey>
     typealias Slot = Pool.Slot
