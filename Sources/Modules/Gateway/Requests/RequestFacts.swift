@@ -22,38 +22,52 @@ package struct RequestFacts: Equatable, Sendable {
     }
 
     private init(_ view: JSONView, _ route: ModelRoute) {
-        let said = view.values(of: Self.saidNames, in: 0)
-        func place(_ index: Int) -> Int? { said[index] > 0 ? Int(said[index]) : nil }
-        func int(_ index: Int) -> Int? { place(index).flatMap { view.int($0) } }
-        func string(_ index: Int) -> String? { place(index).flatMap { view.string($0) } }
+        let said = view.values(of: Said.names, in: 0)
+        func place(_ name: Said) -> Int? { said[name.rawValue] > 0 ? Int(said[name.rawValue]) : nil }
+        func int(_ name: Said) -> Int? { place(name).flatMap { view.int($0) } }
+        func string(_ name: Said) -> String? { place(name).flatMap { view.string($0) } }
         user =
             route.isAnthropic
-            ? place(5).flatMap { view.value(of: Self.userID, in: $0) }.flatMap { view.string($0) }
-            : string(0) ?? string(1)
+            ? place(.metadata).flatMap { view.value(of: Self.userID, in: $0) }.flatMap { view.string($0) }
+            : string(.user) ?? string(.safetyIdentifier)
         outputTokensMax =
             switch route {
             // Of two names for one thing the larger: which of them the provider reads is its own affair.
-            case .chat: int(2).map { max($0, int(3) ?? $0) } ?? int(3)
-            case .completions, .messages: int(3)
-            case .responses: int(4)
+            case .chat:
+                int(.maxCompletionTokens).map { max($0, int(.maxTokens) ?? $0) } ?? int(.maxTokens)
+            case .completions, .messages: int(.maxTokens)
+            case .responses: int(.maxOutputTokens)
             case .embeddings, .countTokens: 0
             }
         // Each prompt of a legacy completion has its own choices.
-        let prompts = route == .completions ? place(7).map { Self.prompts(view, $0) } ?? 1 : 1
-        let (product, isOverflowing) = max(int(6) ?? 1, 1).multipliedReportingOverflow(by: prompts)
+        let prompts = route == .completions ? place(.prompt).map { Self.prompts(view, $0) } ?? 1 : 1
+        let (product, isOverflowing) = max(int(.n) ?? 1, 1).multipliedReportingOverflow(by: prompts)
         choices = isOverflowing ? .max : product
-        let lists = view.values(of: Self.listNames, in: 0)
+        let lists = view.values(of: List.names, in: 0)
         var media = MediaCount()
-        for index in 0..<3 where lists[index] > 0 { media.add(view, Int(lists[index])) }
+        for list in List.withMedia where lists[list] > 0 { media.add(view, Int(lists[list])) }
         self.media = media
         inputBytes = view.text.count - media.bytes
-        hasTools = lists[3] > 0 && view.count(of: Int(lists[3])) > 0
+        let tools = Int(lists[List.tools.rawValue])
+        hasTools = tools > 0 && view.count(of: tools) > 0
     }
 
-    private static let saidNames = MemberNames(
-        "user", "safety_identifier", "max_completion_tokens", "max_tokens", "max_output_tokens", "metadata", "n",
-        "prompt")
-    private static let listNames = MemberNames("messages", "input", "system", "tools")
+    /// Members that are looked up together, by their place among `names`.
+    private enum Said: Int {
+        case user, safetyIdentifier, maxCompletionTokens, maxTokens, maxOutputTokens, metadata, n, prompt
+
+        static let names = MemberNames(
+            "user", "safety_identifier", "max_completion_tokens", "max_tokens", "max_output_tokens", "metadata", "n",
+            "prompt")
+    }
+
+    private enum List: Int {
+        case messages, input, system, tools
+
+        static let names = MemberNames("messages", "input", "system", "tools")
+        static let withMedia = messages.rawValue...system.rawValue
+    }
+
     private static let userID = JSONWord("user_id")
 
     private static func prompts(_ view: JSONView, _ list: Int) -> Int {
