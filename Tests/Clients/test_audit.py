@@ -316,9 +316,31 @@ def test_on_a_full_disk_nothing_is_asked_and_space_is_noticed(make_gateway, upst
     check(export(server), [])
 
 
+FAULTS = r"""
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// Whether this is a file of the audit log, and its disk fails: while a file of that name exists.
+static int fails(int file) {
+    char name[64], path[4096];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", file);
+    ssize_t length = readlink(name, path, sizeof path - 1);
+    path[length < 0 ? 0 : length] = 0;
+    if (!strstr(path, "/audit/") || access(getenv("FAULT_FILE"), F_OK) != 0) return 0;
+    errno = EIO;
+    return 1;
+}
+"""
+
+
 def preloaded(folder, source):
     """A library that is put before the C library, and the file that switches its faults on."""
-    (folder / "fault.c").write_text(source)
+    (folder / "fault.c").write_text(FAULTS + source)
     command = ["cc", "-shared", "-fPIC", "-o", str(folder / "fault.so"), str(folder / "fault.c")]
     try:
         subprocess.run(command, check=True, capture_output=True)
@@ -329,25 +351,9 @@ def preloaded(folder, source):
 
 
 REFUSAL = r"""
-#define _GNU_SOURCE
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-// The disk takes nothing of the audit log, while a file of that name exists.
+// The disk takes nothing of the audit log.
 ssize_t pwrite(int file, const void *bytes, size_t count, off_t offset) {
-    char name[64], path[4096];
-    snprintf(name, sizeof name, "/proc/self/fd/%d", file);
-    ssize_t length = readlink(name, path, sizeof path - 1);
-    path[length < 0 ? 0 : length] = 0;
-    if (strstr(path, "/audit/") && access(getenv("FAULT_FILE"), F_OK) == 0) {
-        errno = EIO;
-        return -1;
-    }
-    return syscall(SYS_pwrite64, file, bytes, count, offset);
+    return fails(file) ? -1 : syscall(SYS_pwrite64, file, bytes, count, offset);
 }
 
 ssize_t pwrite64(int file, const void *bytes, size_t count, off_t offset) { return pwrite(file, bytes, count, offset); }
@@ -416,26 +422,8 @@ def test_what_cannot_be_written_down_never_leaves(make_gateway, upstream, tmp_pa
 
 
 FAULT = r"""
-#define _GNU_SOURCE
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-// The disk refuses to keep what the audit log has written, while a file of that name exists.
-int fdatasync(int file) {
-    char name[64], path[4096];
-    snprintf(name, sizeof name, "/proc/self/fd/%d", file);
-    ssize_t count = readlink(name, path, sizeof path - 1);
-    path[count < 0 ? 0 : count] = 0;
-    if (strstr(path, "/audit/") && access(getenv("FAULT_FILE"), F_OK) == 0) {
-        errno = EIO;
-        return -1;
-    }
-    return syscall(SYS_fdatasync, file);
-}
+// The disk refuses to keep what the audit log has written.
+int fdatasync(int file) { return fails(file) ? -1 : syscall(SYS_fdatasync, file); }
 """
 
 
