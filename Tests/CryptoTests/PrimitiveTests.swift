@@ -33,6 +33,16 @@ private func bytes(_ hex: String) -> [UInt8] { Hex.decode(hex) ?? [] }
         }
     }
 
+    @Test func `a digest behind a byte is that of the byte and the rest, whatever its length`() {
+        let message = Random.bytes(700)
+        for count in 0...message.count {
+            let part = Array(message[..<count])
+            #expect(SHA256.digest(UInt8(count & 0xFF), part.span) == SHA256.digest([UInt8(count & 0xFF)] + part))
+        }
+        let (left, right) = (SHA256.digest([1]), SHA256.digest([2]))
+        #expect(SHA256.digest(9, left, right) == SHA256.digest([9] + left.bytes + right.bytes))
+    }
+
     @Test func `a digest is 32 bytes and equal to itself alone`() {
         #expect(Digest(Random.bytes(31).span) == nil && Digest(Random.bytes(33).span) == nil)
         let source = Random.bytes(32)

@@ -11,6 +11,7 @@
 #include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/sha.h>
+#include <string.h>
 
 // OSSL_PARAM arrays hold pointers to locals; in Swift each of them would be a nested closure. EVP_KDF-HKDF(7).
 static inline int copenssl_hkdf_sha256(
@@ -46,6 +47,59 @@ static inline void copenssl_sha256_update(SHA256_CTX *context, const void *bytes
 
 // Writes 32 bytes to digest.
 static inline void copenssl_sha256_finish(SHA256_CTX *context, unsigned char *digest) { SHA256_Final(digest, context); }
+
+// What was hashed so far, of which nothing is left over: big endian, 32 bytes.
+static inline void copenssl_sha256_words(const SHA256_CTX *context, unsigned char *digest) {
+    for (int index = 0; index < 8; index++) {
+        unsigned int word = context->h[index];
+        digest[4 * index] = (unsigned char)(word >> 24);
+        digest[4 * index + 1] = (unsigned char)(word >> 16);
+        digest[4 * index + 2] = (unsigned char)(word >> 8);
+        digest[4 * index + 3] = (unsigned char)word;
+    }
+}
+
+// Closes a message (FIPS 180-4 §5.1.1) whose last bytes, fewer than 64, stand in a buffer of 128.
+static inline void copenssl_sha256_close(
+    SHA256_CTX *context, unsigned char *last, size_t lastCount, size_t count, unsigned char *digest) {
+    size_t end = lastCount < 56 ? 64 : 128;
+    last[lastCount] = 0x80;
+    memset(last + lastCount + 1, 0, end - lastCount - 1);
+    for (int index = 0; index < 8; index++) {
+        last[end - 1 - index] = (unsigned char)((unsigned long long)count << 3 >> 8 * index);
+    }
+    SHA256_Update(context, last, end);
+    copenssl_sha256_words(context, digest);
+}
+
+// The digest of one byte and the bytes behind it. They go to the hash in whole blocks, padding and all, so that nothing is
+// collected by it, copied and wiped again: of the records of an audit log nothing is secret, since they are sealed.
+static inline void copenssl_sha256_behind(
+    unsigned char first, const unsigned char *bytes, size_t count, unsigned char *digest) {
+    SHA256_CTX context;
+    unsigned char block[128];
+    size_t head = count < 63 ? count : 63, last = 1 + head;
+    SHA256_Init(&context);
+    block[0] = first;
+    if (head > 0) memcpy(block + 1, bytes, head);
+    if (last == 64) {
+        size_t whole = (count - head) / 64 * 64;
+        SHA256_Update(&context, block, 64);
+        if (whole > 0) SHA256_Update(&context, bytes + head, whole);
+        last = count - head - whole;
+        if (last > 0) memcpy(block, bytes + head + whole, last);
+    }
+    copenssl_sha256_close(&context, block, last, count + 1, digest);
+}
+
+// The digest of one byte and two digests behind it.
+static inline void copenssl_sha256_pair(
+    unsigned char first, const void *left, const void *right, unsigned char *digest) {
+    unsigned char both[64];
+    memcpy(both, left, 32);
+    memcpy(both + 32, right, 32);
+    copenssl_sha256_behind(first, both, sizeof both, digest);
+}
 
 static inline void copenssl_hmac_sha256_key(copenssl_hmac_sha256 *state, const unsigned char *key, size_t keyCount) {
     unsigned char inner[64] = {0}, outer[64];

@@ -48,6 +48,27 @@ package struct SHA256: ~Copyable {
 
     /// The digest of `bytes`.
     package static func digest(_ bytes: [UInt8]) -> Digest { digest(bytes.span) }
+
+    /// The digest of `first` and then `bytes`.
+    package static func digest(_ first: UInt8, _ bytes: Span<UInt8>) -> Digest {
+        unsafe Digest { target in
+            guard let digest = unsafe target.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
+            // The bytes live for the length of the call, which reads their count and writes the 32 bytes of a digest.
+            unsafe bytes.withUnsafeBufferPointer {
+                unsafe copenssl_sha256_behind(first, $0.baseAddress, $0.count, digest)
+            }
+        }
+    }
+
+    /// The digest of `first` and then two digests.
+    package static func digest(_ first: UInt8, _ left: Digest, _ right: Digest) -> Digest {
+        unsafe Digest { target in
+            guard let digest = unsafe target.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
+            var (left, right) = (left, right)
+            // Locals of 32 bytes each, read within the call, which writes the 32 bytes of a digest.
+            unsafe copenssl_sha256_pair(first, &left, &right, digest)
+        }
+    }
 }
 
 /// A fetched algorithm: read only, shared by all threads, never freed. OpenSSL counts references atomically

@@ -8,18 +8,7 @@ enum MerkleHash {
     /// Of a tree without leaves: SHA-256 of nothing.
     static let empty = SHA256.digest([UInt8]())
 
-    static func leaf(_ record: Span<UInt8>) -> Digest {
-        var hash = SHA256()
-        hash.update(0)
-        hash.update(record)
-        return hash.finish()
-    }
+    static func leaf(_ record: Span<UInt8>) -> Digest { SHA256.digest(0, record) }
 
-    static func node(_ left: Digest, _ right: Digest) -> Digest {
-        var hash = SHA256()
-        hash.update(1)
-        hash.update(left)
-        hash.update(right)
-        return hash.finish()
-    }
+    static func node(_ left: Digest, _ right: Digest) -> Digest { SHA256.digest(1, left, right) }
 }

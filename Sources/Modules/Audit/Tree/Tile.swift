@@ -59,8 +59,11 @@ struct Tile: Hashable, Sendable {
     /// The root over 2^n hashes side by side.
     static func root(of hashes: ArraySlice<Digest>) -> Digest {
         var row = Array(hashes)
-        while row.count > 1 {
-            row = stride(from: 0, to: row.count, by: 2).map { MerkleHash.node(row[$0], row[$0 + 1]) }
+        var count = row.count
+        while count > 1 {
+            // In place: what is written was read before.
+            count /= 2
+            for index in 0..<count { row[index] = MerkleHash.node(row[2 * index], row[2 * index + 1]) }
         }
         return row[0]
     }
