@@ -44,6 +44,46 @@ struct AuditRecordTests {
         #expect(read.json(id: "aud_1", isWhole: false)["sequence"] == nil, "places count the records of all tenants")
     }
 
+    @Test func `fields that are written in their place are those of an entry`() throws {
+        var entries = AuditEntries()
+        for round in 0..<40 {
+            entries.append(.outcome, .outcome) { Self.fill(&$0, round) }
+            var entry = AuditEntry(.outcome)
+            Self.fill(&entry, round)
+            let mark = entries.marks[round]
+            #expect(Array(entries.bytes[mark.place]) == entry.bytes && mark.kind == .outcome && mark.claim == .outcome)
+            var numbers: [(number: UInt8, end: Int)] = []
+            entry.bytes.span.forEachField { number, place in numbers.append((number, place.upperBound)) }
+            let heads = numbers.filter { $0.number < AuditField.inputTokens.rawValue }
+            #expect(mark.figures == heads.last?.end ?? 0)
+        }
+        // As long as an entry can be.
+        entries.append(.house, .plain) { writer in
+            for number in UInt8.min...UInt8.max {
+                guard let field = AuditField(rawValue: number) else { continue }
+                writer.set(field, String(repeating: "x", count: 300))
+            }
+            writer.set(.earlierRoot, digest: nil)
+        }
+        #expect(entries.marks.last?.place.count == AuditField.allCases.count * 257)
+    }
+
+    /// Some fields, of which others are there in each round.
+    private static func fill(_ sink: inout some FieldSink & ~Copyable, _ round: Int) {
+        let head = AuditEntry.house("head").bytes
+        if round & 1 == 1 { sink.begin(head.span, upTo: .action) } else { sink.set(.tenant, "ten_1") }
+        if round & 2 == 2 { sink.set(name: .model, String(repeating: "é", count: round * 5)) }
+        if round & 4 == 4 { sink.set(.isStreamed, 1) }
+        if round & 8 == 8 {
+            sink.set(.inputTokens, -1)
+            sink.set(.outputTokens, 1 << round)
+            sink.set(.cost, Int.max)
+        }
+        sink.set(.outcome, literal: "answered")
+        sink.set(.latency, round & 16 == 16 ? nil : 255 + round)
+        sink.set(.earlierRoot, digest: [UInt8](repeating: 7, count: 40))
+    }
+
     @Test func `long text is cut at a character`() throws {
         for padding in 0..<4 {
             let text = String(repeating: "a", count: padding) + String(repeating: "\u{1F511}", count: 100)

@@ -47,7 +47,7 @@ package final class Exchange: @unchecked Sendable {
     /// by a handler that does nothing but send and receive from its record on; any other is kept waiting for it.
     package var onlySends = false
     /// What its intent says of who and what, for its outcome, which says the same; the recorder's alone.
-    package var intentHead = ArraySlice<UInt8>()
+    package var intentHead: [UInt8] = []
     /// Where the recorder has written its intent; the recorder's alone.
     package var recordPlace: AnyObject?
     /// Why it was refused or failed, and at which step; once that is so.

@@ -153,6 +153,16 @@ final class AuditDesk: @unchecked Sendable {
         owners.append(owner)
     }
 
+    /// The same of an entry whose fields `write` writes where they will stand.
+    @inline(__always)
+    func hold(
+        _ kind: AuditKind, _ claim: LogWriter.Claim, of owner: any RecordOwner, _ write: (inout FieldWriter) -> Void
+    ) {
+        precondition(due.count < promised, "there is room for what is held")
+        due.append(kind, claim, write)
+        owners.append(owner)
+    }
+
     /// Writes what is due.
     func settle() {
         guard promised > 0 else { return }

@@ -182,8 +182,11 @@ final class AuditOffice: @unchecked Sendable {
     private func publish() {
         let records = pen.use { $0.takeSettled() }
         guard !records.isEmpty else { return }
+        // Nothing of it is the writer's: loops may write meanwhile.
+        givePen()
         intents.apply(records)
         for projection in projections { projection.apply(records) }
+        pen.take()
         pen.use { $0.reuse(records) }
     }
 

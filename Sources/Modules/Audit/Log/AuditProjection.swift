@@ -42,7 +42,7 @@ final class OpenIntents: AuditProjection, @unchecked Sendable {
         closedAtOnce.removeAll(keepingCapacity: true)
         closedAtOnce.append(contentsOf: repeatElement(false, count: records.count))
         for mark in records.marks where mark.kind != .intent {
-            guard let intent = Self.intent(bytes.extracting(mark.fields)) else { continue }
+            guard let intent = Self.intent(bytes.extracting(mark.fields).extracting(mark.figures...)) else { continue }
             let place = intent - begin
             // In their order and without gaps; but nothing is taken for granted of what stands in a file.
             if closedAtOnce.indices.contains(place), records.marks[place].kind == .intent,
@@ -61,6 +61,8 @@ final class OpenIntents: AuditProjection, @unchecked Sendable {
     }
 
     /// The intent that a record is the end of.
+    ///
+    /// - Parameter fields: its last ones, which that is one of.
     private static func intent(_ fields: Span<UInt8>) -> Int? {
         var intent: Int?
         fields.forEachField { number, place in

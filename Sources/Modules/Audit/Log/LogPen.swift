@@ -54,7 +54,7 @@ final class LogPen: @unchecked Sendable {
         let sequence = gate.withLock { gate -> Int? in
             // What others were promised is theirs.
             guard gate.isOpen, Instant.now() >= gate.slowUntil,
-                gate.promised == 0 || writer.hasRoom(for: gate.promised + entries.count)
+                gate.promised == 0 || Self.hasRoom(for: gate.promised + entries.count, &writer)
             else { return nil }
             return write(entries, &gate, &isFirst)
         }
@@ -68,7 +68,7 @@ final class LogPen: @unchecked Sendable {
     /// - Returns: false where nothing is promised.
     func promise(_ count: Int) -> Bool {
         gate.withLock { gate in
-            guard gate.isOpen, writer.hasRoom(for: gate.promised + count),
+            guard gate.isOpen, Self.hasRoom(for: gate.promised + count, &writer),
                 gate.slowUntil.nanoseconds == 0 || Instant.now() >= gate.slowUntil
             else { return false }
             gate.promised += count
@@ -92,6 +92,10 @@ final class LogPen: @unchecked Sendable {
         if isFirst { onFirst() }
         return sequence
     }
+
+    /// Asked in place: a writer that is read here would be copied, with all that it has in its hands.
+    @inline(__always)
+    private static func hasRoom(for count: Int, _ writer: inout LogWriter) -> Bool { writer.hasRoom(for: count) }
 
     private func write(_ entries: AuditEntries, _ gate: inout Gate, _ isFirst: inout Bool) -> Int? {
         let begun = Instant.now()

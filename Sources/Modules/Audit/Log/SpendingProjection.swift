@@ -27,7 +27,7 @@ final class SpendingProjection: AuditProjection, @unchecked Sendable {
         guard let last = records.marks.last else { return }
         next = last.place.sequence + 1
         let bytes = records.bytes.span
-        for mark in records.marks where mark.kind == .outcome { take(mark.place, bytes.extracting(mark.fields)) }
+        for mark in records.marks where mark.kind == .outcome { take(mark, bytes.extracting(mark.fields)) }
         // All of it before the book hears how far it has been told.
         for sum in sums { book.take(sum.spending) }
         sums.removeAll(keepingCapacity: true)
@@ -35,18 +35,29 @@ final class SpendingProjection: AuditProjection, @unchecked Sendable {
     }
 
     /// Adds what an outcome tells to what was told of the same before.
-    private func take(_ place: AuditRecord.Place, _ fields: Span<UInt8>) {
-        let figures = Figures(fields)
+    private func take(_ mark: AuditRecords.Mark, _ fields: Span<UInt8>) {
+        let (place, figures) = (mark.place, Figures(fields.extracting(mark.figures...)))
         guard figures.tokens != 0 || figures.cost ?? 0 != 0 else { return }
-        if !figures.isInterrupted {
-            for index in sums.indices where sums[index].isAlike(place, figures, fields) {
-                return sums[index].add(place, figures)
-            }
-        }
+        if !figures.isInterrupted, Self.add(place, figures, fields, to: &sums) { return }
         guard let first = spending(place, figures, fields) else { return }
         guard !figures.isInterrupted else { return book.take(first) }
         if sums.count == Self.sumsMax { book.take(sums.removeFirst().spending) }
         sums.append(Sum(first, fields))
+    }
+
+    /// Adds what an outcome tells to what is told of its like.
+    ///
+    /// - Returns: false where there is none.
+    private static func add(
+        _ place: AuditRecord.Place, _ figures: Figures, _ fields: Span<UInt8>, to sums: inout [Sum]
+    ) -> Bool {
+        // In place: a copy of one counts references to all that it has.
+        var sums = sums.mutableSpan
+        for index in 0..<sums.count where sums[index].isAlike(place, figures, fields) {
+            sums[index].add(place, figures)
+            return true
+        }
+        return false
     }
 
     /// The figures of an outcome.
@@ -72,9 +83,8 @@ final class SpendingProjection: AuditProjection, @unchecked Sendable {
         }
     }
 
-    /// Outcomes that count for the same, in the same day: they may be told as one. An object, so that looking through them copies
-    /// nothing.
-    private final class Sum {
+    /// Outcomes that count for the same, in the same day: they may be told as one.
+    private struct Sum {
         private static let subject = FieldSet(.tenant, .actorKind, .actorID, .endUser, .node)
 
         private let first: Spending
@@ -94,13 +104,12 @@ final class SpendingProjection: AuditProjection, @unchecked Sendable {
         private static func day(_ time: WallTime) -> Int64 { time.seconds / 86_400 }
 
         func isAlike(_ place: AuditRecord.Place, _ figures: Figures, _ fields: Span<UInt8>) -> Bool {
-            let own = self.fields
-            return first.isHeld == figures.isHeld && (cost == nil) == (figures.cost == nil)
+            first.isHeld == figures.isHeld && (cost == nil) == (figures.cost == nil)
                 && day == Self.day(place.time)
-                && fields.hasFields(Self.subject, own.span)
+                && fields.hasFields(Self.subject, self.fields.span)
         }
 
-        func add(_ place: AuditRecord.Place, _ figures: Figures) {
+        mutating func add(_ place: AuditRecord.Place, _ figures: Figures) {
             (sequence, time) = (place.sequence, place.time)
             tokens = tokens.addingClamped(figures.tokens)
             if let other = figures.cost { cost = cost?.addingClamped(other) }

@@ -25,7 +25,7 @@ enum AuditKind: UInt8, CaseIterable, Sendable {
 ///     field       1   its number; each at most once, ascending
 ///     length      1   0 to 255
 ///     value           text in UTF-8; a number big endian without leading zeros; the bytes of a digest
-struct AuditEntry: Equatable, Sendable {
+struct AuditEntry: FieldSink, Equatable, Sendable {
     /// Bytes of all fields together.
     static let bytesMax = 2048
     /// Bytes of one value. Longer text is cut at a character.
@@ -46,71 +46,33 @@ struct AuditEntry: Equatable, Sendable {
         bytes.reserveCapacity(Self.bytesUsual)
     }
 
-    /// Begins with fields that another entry begins with.
-    ///
-    /// - Parameters:
-    ///   - head: whole fields of that entry, from its first on.
-    ///   - field: none of them has a higher number.
-    init(_ kind: AuditKind, head: Span<UInt8>, upTo field: AuditField) {
-        self.init(kind)
-        bytes.append(addingCapacity: head.count) { $0.append(head) }
-        last = field.rawValue
-    }
-
     /// Takes up bytes that were checked by ``AuditRecord``.
     init(_ kind: AuditKind, checked bytes: [UInt8]) {
         self.kind = kind
         self.bytes = bytes
     }
 
-    /// Adds a text; nothing where there is none.
-    ///
-    /// - Precondition: fields are added in the order of their numbers.
-    mutating func set(_ field: AuditField, _ text: String?) { set(field, text, bytesMax: Self.valueBytesMax) }
-
-    /// The same for a name that somebody chose.
-    mutating func set(name field: AuditField, _ text: String?) { set(field, text, bytesMax: Self.nameBytesMax) }
-
-    private mutating func set(_ field: AuditField, _ text: String?, bytesMax: Int) {
-        guard let text else { return }
-        var count = text.utf8.count
-        if count > bytesMax {
-            // No half character: what is read back must be UTF-8.
-            let bytes = Array(text.utf8.prefix(bytesMax + 1))
-            count = bytesMax
-            while count > 0, bytes[count] & 0xC0 == 0x80 { count -= 1 }
-        }
-        set(field, text.utf8.span.extracting(first: count))
+    mutating func begin(_ head: Span<UInt8>, upTo field: AuditField) {
+        precondition(bytes.isEmpty, "a head comes first")
+        bytes.append(addingCapacity: head.count) { $0.append(head) }
+        last = field.rawValue
     }
 
-    /// Adds a text of no more than 255 characters, ASCII.
-    mutating func set(_ field: AuditField, characters: Span<UInt8>) { set(field, characters) }
-
-    /// Adds a number; nothing where there is none. Negative ones count as 0.
-    mutating func set(_ field: AuditField, _ number: Int?) {
-        guard let number else { return }
-        let magnitude = UInt64(max(number, 0))
-        let count = max(1, (71 - magnitude.leadingZeroBitCount) / 8)
-        begin(field)
-        bytes.append(addingCapacity: 2 + count) { room in
-            room.append(field.rawValue)
-            room.append(UInt8(count))
-            for place in (0..<count).reversed() { room.append(UInt8(truncatingIfNeeded: magnitude >> (8 * place))) }
-        }
-    }
-
-    /// Adds the bytes of a digest.
-    mutating func set(_ field: AuditField, digest: [UInt8]?) {
-        guard let digest else { return }
-        set(field, digest.span.extracting(first: min(digest.count, 32)))
-    }
-
-    private mutating func set(_ field: AuditField, _ value: Span<UInt8>) {
+    mutating func put(_ field: AuditField, _ value: Span<UInt8>) {
         begin(field)
         bytes.append(addingCapacity: 2 + value.count) { room in
             room.append(field.rawValue)
             room.append(UInt8(value.count))
             room.append(value)
+        }
+    }
+
+    mutating func put(_ field: AuditField, _ number: UInt64, count: Int) {
+        begin(field)
+        bytes.append(addingCapacity: 2 + count) { room in
+            room.append(field.rawValue)
+            room.append(UInt8(count))
+            for place in (0..<count).reversed() { room.append(UInt8(truncatingIfNeeded: number >> (8 * place))) }
         }
     }
 

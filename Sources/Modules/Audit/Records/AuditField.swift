@@ -127,6 +127,9 @@ enum AuditField: UInt8, CaseIterable, Sendable {
     /// Whether the number is 1 for true.
     var isFlag: Bool { self == .isStreamed || self == .isEstimated || self == .isHeld }
 
+    /// Whether it comes behind all that say who and what: a figure, or how it ended.
+    var isFigure: Bool { rawValue >= AuditField.inputTokens.rawValue }
+
     enum Form: Sendable {
         case text, number, digest
     }

@@ -11,6 +11,8 @@ struct AuditEntries: Sendable {
         let claim: LogWriter.Claim
         /// Where its fields are, in ``AuditEntries/bytes``.
         let place: Range<Int>
+        /// How many of those bytes are known to be of fields before the figures.
+        var figures = 0
     }
 
     private(set) var marks: [Mark] = []
@@ -34,6 +36,24 @@ struct AuditEntries: Sendable {
         marks.append(Mark(kind: entry.kind, claim: claim, place: start..<bytes.count))
     }
 
+    /// Adds an entry whose fields `write` writes where they will stand.
+    @inline(__always)
+    mutating func append(_ kind: AuditKind, _ claim: LogWriter.Claim, _ write: (inout FieldWriter) -> Void) {
+        let start = bytes.count
+        var figures = 0
+        bytes.append(addingCapacity: FieldWriter.byteCountMax) { room in
+            unsafe room.withUnsafeMutableBufferPointer { buffer, initialized in
+                // Room was asked for, so there is an address; what is written there is the writer's alone meanwhile.
+                guard let base = buffer.baseAddress else { return }
+                var writer = unsafe FieldWriter(at: UnsafeMutableRawPointer(base + initialized))
+                write(&writer)
+                initialized += writer.count
+                figures = writer.figures
+            }
+        }
+        marks.append(Mark(kind: kind, claim: claim, place: start..<bytes.count, figures: figures))
+    }
+
     /// Forgets all of them and keeps their room.
     mutating func removeAll() {
         marks.removeAll(keepingCapacity: true)
@@ -49,6 +69,8 @@ struct AuditRecords: Sendable {
         var place: AuditRecord.Place
         /// Where its fields are, in ``AuditRecords/bytes``.
         let fields: Range<Int>
+        /// How many of those bytes are known to be of fields before the figures (``AuditField/isFigure``).
+        var figures = 0
     }
 
     private(set) var marks: [Mark] = []
@@ -67,17 +89,20 @@ struct AuditRecords: Sendable {
     var isEmpty: Bool { marks.isEmpty }
 
     mutating func append(
-        _ kind: AuditKind, _ claim: LogWriter.Claim, _ place: AuditRecord.Place, _ fields: Span<UInt8>
+        _ kind: AuditKind, _ claim: LogWriter.Claim, _ place: AuditRecord.Place, _ fields: Span<UInt8>,
+        figures: Int = 0
     ) {
         let start = bytes.count
         bytes.append(addingCapacity: fields.count) { $0.append(fields) }
-        marks.append(Mark(kind: kind, claim: claim, place: place, fields: start..<bytes.count))
+        marks.append(Mark(kind: kind, claim: claim, place: place, fields: start..<bytes.count, figures: figures))
     }
 
     mutating func append(_ other: AuditRecords) {
         guard !isEmpty else { return self = other }
         let fields = other.bytes.span
-        for mark in other.marks { append(mark.kind, mark.claim, mark.place, fields.extracting(mark.fields)) }
+        for mark in other.marks {
+            append(mark.kind, mark.claim, mark.place, fields.extracting(mark.fields), figures: mark.figures)
+        }
     }
 
     /// Says of one what it follows.

@@ -220,7 +220,7 @@ struct LogWriter {
         let first = end.edge.size
         leaves.removeAll(keepingCapacity: true)
         buffer.removeAll(keepingCapacity: true)
-        let before = unflushed.count
+        let (before, sealer) = (unflushed.count, current.sealer)
         var place = AuditRecord.Place(
             sequence: first, time: parts.clock(), monotonic: parts.monotonic(), boot: boot, generation: generation,
             previous: end.edge.last)
@@ -228,8 +228,8 @@ struct LogWriter {
             for index in range {
                 let mark = entries.marks[index]
                 let fields = entries.bytes.span.extracting(mark.place)
-                let leaf = try Self.seal(mark.kind, place, fields, current.sealer, &buffer)
-                unflushed.append(mark.kind, mark.claim, place, fields)
+                let leaf = try Self.seal(mark.kind, place, fields, sealer, &buffer)
+                unflushed.append(mark.kind, mark.claim, place, fields, figures: mark.figures)
                 leaves.append(leaf)
                 place.previous = leaf
                 place.sequence += 1

@@ -13,7 +13,8 @@ extension AuditEntry {
     static func intent(
         _ exchange: Exchange, _ subject: RecordSubject, _ digester: Digester, caller: borrowing [UInt8]
     ) -> AuditEntry {
-        var entry = AuditEntry(.intent, head: caller.span, upTo: .address)
+        var entry = AuditEntry(.intent)
+        entry.begin(caller.span, upTo: .address)
         entry.set(.endUser, digest: exchange.endUserDigest ?? exchange.figures.endUser.map(digester.endUser))
         entry.set(what: exchange, subject, digester)
         if let act = exchange.act {
@@ -21,15 +22,9 @@ extension AuditEntry {
             entry.set(.parameters, digest: digester.digest("parameters", act.parameters))
         }
         entry.set(call: exchange)
-        let headCount = entry.bytes.count
+        exchange.intentHead = entry.bytes
         entry.set(provider: exchange)
-        if let held = exchange.figures.heldBack {
-            // After a kill nobody knows who was asked: each of them may have counted.
-            entry.set(.reservedInputTokens, held.input)
-            entry.set(.reservedOutputTokens, held.output)
-            entry.set(.reservedCost, held.cost.map(Int.init(clamping:)))
-        }
-        exchange.intentHead = entry.bytes[..<headCount]
+        entry.set(reserved: exchange)
         return entry
     }
 
@@ -40,14 +35,10 @@ extension AuditEntry {
         return entry.bytes
     }
 
-    /// How a call ended that has an intent. Who called and what for stands there already.
+    /// How a call ended that has an intent.
     static func outcome(_ exchange: Exchange, of intent: Int, _ outcome: Outcome, at now: Instant) -> AuditEntry {
-        let head = exchange.intentHead
-        var entry = AuditEntry(.outcome, head: head.span, upTo: .model)
-        entry.set(provider: exchange)
-        entry.set(used: exchange)
-        entry.set(end: exchange, outcome, at: now)
-        entry.set(.intent, intent)
+        var entry = AuditEntry(.outcome)
+        entry.set(outcomeOf: exchange, intent, outcome, at: now)
         return entry
     }
 
@@ -109,15 +100,45 @@ extension AuditEntry {
         }
         return entry
     }
+}
+
+extension FieldSink where Self: ~Copyable {
+    /// What an intent and its outcome begin with alike, of a call that names nothing and of whose end user, if there is one, the
+    /// digest is known.
+    mutating func set(headOf exchange: Exchange, caller: Span<UInt8>) {
+        begin(caller, upTo: .address)
+        set(.endUser, digest: exchange.endUserDigest)
+        set(.action, exchange.route.action)
+        exchange.withID { set(.requestID, characters: $0) }
+        set(call: exchange)
+    }
+
+    /// How a call ended that has an intent. Who called and what for stands there already.
+    mutating func set(outcomeOf exchange: Exchange, _ intent: Int, _ outcome: Outcome, at now: Instant) {
+        begin(exchange.intentHead.span, upTo: .model)
+        set(provider: exchange)
+        set(used: exchange)
+        set(end: exchange, outcome, at: now)
+        set(.intent, intent)
+    }
 
     // MARK: Parts
 
-    private mutating func set(who exchange: Exchange, _ subject: RecordSubject, _ digester: Digester) {
+    /// What stands at the worst case until it is known what it comes to.
+    mutating func set(reserved exchange: Exchange) {
+        guard let held = exchange.figures.heldBack else { return }
+        // After a kill nobody knows who was asked: each of them may have counted.
+        set(.reservedInputTokens, held.input)
+        set(.reservedOutputTokens, held.output)
+        set(.reservedCost, held.cost.map(Int.init(clamping:)))
+    }
+
+    mutating func set(who exchange: Exchange, _ subject: RecordSubject, _ digester: Digester) {
         set(caller: exchange, subject, digester)
         set(.endUser, digest: exchange.endUserDigest ?? exchange.figures.endUser.map(digester.endUser))
     }
 
-    private mutating func set(caller exchange: Exchange, _ subject: RecordSubject, _ digester: Digester) {
+    mutating func set(caller exchange: Exchange, _ subject: RecordSubject, _ digester: Digester) {
         set(.tenant, subject.tenant?.text)
         switch exchange.principal?.kind {
         case .key(let id, let prefix):
@@ -141,7 +162,7 @@ extension AuditEntry {
         }
     }
 
-    private mutating func set(what exchange: Exchange, _ subject: RecordSubject, _ digester: Digester) {
+    mutating func set(what exchange: Exchange, _ subject: RecordSubject, _ digester: Digester) {
         set(.action, exchange.route.action)
         switch subject.object {
         case .plain(let id): set(.object, id)
@@ -151,19 +172,19 @@ extension AuditEntry {
         exchange.withID { set(.requestID, characters: $0) }
     }
 
-    private mutating func set(call exchange: Exchange) {
+    mutating func set(call exchange: Exchange) {
         set(.node, exchange.node)
         set(name: .model, exchange.model)
     }
 
-    private mutating func set(provider exchange: Exchange) {
+    mutating func set(provider exchange: Exchange) {
         set(name: .provider, exchange.figures.provider)
         set(name: .upstreamModel, exchange.figures.upstreamModel)
         if exchange.figures.isStreamed { set(.isStreamed, 1) }
     }
 
     /// What the provider counted, or else what was reserved; and what others may have counted that were asked before it.
-    private mutating func set(used exchange: Exchange) {
+    mutating func set(used exchange: Exchange) {
         if let settled = exchange.figures.settled {
             set(.inputTokens, settled.tokens.input)
             set(.outputTokens, settled.tokens.output)
@@ -174,10 +195,10 @@ extension AuditEntry {
         if exchange.isHeld { set(.isHeld, 1) }
     }
 
-    private mutating func set(end exchange: Exchange, _ outcome: Outcome, at now: Instant) {
+    mutating func set(end exchange: Exchange, _ outcome: Outcome, at now: Instant) {
         switch outcome {
         case .answered(let status):
-            set(.outcome, "answered")
+            set(.outcome, literal: "answered")
             set(.status, status)
         case .failed(let code):
             set(.outcome, exchange.intent == nil ? "refused" : "failed")

@@ -8,32 +8,27 @@ import Platform
 struct CallerHeads {
     private static let placesMax = 64
 
-    /// An object, so that looking at one copies nothing.
-    private final class Head {
+    private struct Head {
         /// Kept, so that no other takes its place in memory while it is told by that.
-        let principal: Principal
-        let address: IPAddress
-        let bytes: [UInt8]
-
-        init(_ principal: Principal, _ address: IPAddress, _ bytes: [UInt8]) {
-            (self.principal, self.address, self.bytes) = (principal, address, bytes)
-        }
+        var principal: Principal?
+        var address = IPAddress.v4(0)
+        var bytes: [UInt8] = []
     }
 
-    private var heads: [Head?] = []
+    private var heads: [Head] = []
 
     /// The fields up to the address, if these called lately. What a key calls with is one object until something of it changes.
     func head(of principal: Principal, at address: IPAddress) -> [UInt8]? {
-        guard !heads.isEmpty, let head = heads[Self.place(of: principal, address)], head.principal === principal,
-            head.address == address
-        else { return nil }
-        return head.bytes
+        guard !heads.isEmpty else { return nil }
+        let place = Self.place(of: principal, address)
+        guard heads[place].principal === principal, heads[place].address == address else { return nil }
+        return heads[place].bytes
     }
 
     mutating func keep(_ bytes: [UInt8], of principal: Principal, at address: IPAddress) {
         guard case .key = principal.kind, principal.tenant != nil else { return }
-        if heads.isEmpty { heads = Array(repeating: nil, count: Self.placesMax) }
-        heads[Self.place(of: principal, address)] = Head(principal, address, bytes)
+        if heads.isEmpty { heads = Array(repeating: Head(), count: Self.placesMax) }
+        heads[Self.place(of: principal, address)] = Head(principal: principal, address: address, bytes: bytes)
     }
 
     private static func place(of principal: Principal, _ address: IPAddress) -> Int {

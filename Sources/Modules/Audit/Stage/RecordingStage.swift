@@ -4,6 +4,7 @@ import Core
 import EventLoop
 import HTTP
 import Platform
+import Synchronization
 
 /// Writes exchanges down: the intent before anything leaves the house, the outcome before the last byte of the answer, and
 /// one record alone for what was refused before that. What cannot be written down does not happen.
@@ -11,6 +12,9 @@ final class RecordingStage: RecordStage {
     /// The log at work; `nil` before the start and after the stop, when nothing is let through.
     private let desk: @Sendable () -> Desk?
     private let directory: any TenantDirectory
+    /// Where the records of each loop were written last: found with one lock and without the rest of the log. One of a log that has
+    /// stopped promises nothing.
+    private let places = Mutex<[AuditDesk]>([])
 
     /// What the stage works with while the log is open.
     final class Desk: Sendable {
@@ -35,6 +39,7 @@ final class RecordingStage: RecordStage {
     var position: StagePosition { .record }
 
     func enterNow(_ exchange: Exchange) throws(Failure) -> Bool {
+        if enterLikeBefore(exchange) { return true }
         guard exchange.onlySends, exchange.act == nil, let desk = desk(),
             let digester = desk.digests.cached(exchange.principal?.tenant)
         else { return false }
@@ -46,7 +51,46 @@ final class RecordingStage: RecordStage {
         exchange.isIntentDue = true
         exchange.recordPlace = place
         place.hold(entry, .intent, of: exchange)
+        keep(place)
         return true
+    }
+
+    /// Holds the intent of a call that begins as one before it: nothing has to be digested or looked up.
+    ///
+    /// - Returns: false where there was none, or there is more to say.
+    private func enterLikeBefore(_ exchange: Exchange) -> Bool {
+        guard exchange.onlySends, exchange.act == nil, exchange.parameters.isEmpty,
+            exchange.endUserDigest != nil || exchange.figures.endUser == nil,
+            let principal = exchange.principal, let address = Self.address(of: exchange.request.peer),
+            let place = place(of: exchange.request.loop),
+            let caller = place.callers.head(of: principal, at: address), place.mayHold()
+        else { return false }
+        place.hold(.intent, .intent, of: exchange) { writer in
+            writer.set(headOf: exchange, caller: caller.span)
+            exchange.intentHead = writer.written
+            writer.set(provider: exchange)
+            writer.set(reserved: exchange)
+        }
+        exchange.isIntentDue = true
+        exchange.recordPlace = place
+        return true
+    }
+
+    private func place(of loop: EventLoop) -> AuditDesk? {
+        places.withLock { places in
+            for index in places.indices where places[index].loop === loop { return places[index] }
+            return nil
+        }
+    }
+
+    private func keep(_ place: AuditDesk) {
+        places.withLock { places in
+            if let index = places.firstIndex(where: { $0.loop === place.loop }) {
+                places[index] = place
+            } else {
+                places.append(place)
+            }
+        }
     }
 
     func enter(_ exchange: Exchange) async throws(Failure) {
@@ -88,7 +132,8 @@ final class RecordingStage: RecordStage {
         if let intent = exchange.intent {
             guard let place, place.mayHold() else { return false }
             exchange.response.isRevocable = true
-            place.hold(AuditEntry.outcome(exchange, of: intent, outcome, at: .now()), .outcome, of: exchange)
+            let now = Instant.now()
+            place.hold(.outcome, .outcome, of: exchange) { $0.set(outcomeOf: exchange, intent, outcome, at: now) }
             return true
         }
         // What is only read, and was answered, is no act of anybody.

@@ -41,8 +41,7 @@ final class UsageLedger: AuditProjection {
     /// Cells that are looked for first; a search among more would cost more than it spares.
     private static let recentMax = 8
 
-    /// An object, so that looking through them copies nothing.
-    private final class Recent {
+    private struct Recent {
         let tenant: TenantID
         let cell: UsageCell
         /// ``UsageFact/cellFields`` of its records.
@@ -51,15 +50,10 @@ final class UsageLedger: AuditProjection {
         let first: Int
         var sums = UsageSums()
 
-        init(tenant: TenantID, cell: UsageCell, fields: [UInt8], first: Int) {
-            (self.tenant, self.cell, self.fields, self.first) = (tenant, cell, fields, first)
-        }
-
         /// Whether a record is of this cell. Records that look alike are; one that does not may be all the same.
         func holds(_ time: WallTime, _ fields: Span<UInt8>) -> Bool {
-            let own = self.fields
-            return cell.start <= time.seconds && time.seconds - cell.start < Int64(UsageCell.Span.hour.rawValue)
-                && fields.hasFields(UsageFact.cellFields, own.span)
+            cell.start <= time.seconds && time.seconds - cell.start < Int64(UsageCell.Span.hour.rawValue)
+                && fields.hasFields(UsageFact.cellFields, self.fields.span)
         }
     }
 
@@ -90,9 +84,11 @@ final class UsageLedger: AuditProjection {
         /// Adds a record to what is recent, if its like is there.
         ///
         /// - Returns: false where it is not, and nothing was done.
-        mutating func count(_ kind: AuditKind, _ place: AuditRecord.Place, _ fields: Span<UInt8>) -> Bool {
-            for index in recent.indices where recent[index].holds(place.time, fields) {
-                UsageFigures(kind, fields)?.add(to: &recent[index].sums)
+        mutating func count(_ mark: AuditRecords.Mark, _ fields: Span<UInt8>) -> Bool {
+            // In place: a copy of one counts references to all that it has.
+            var recent = recent.mutableSpan
+            for index in 0..<recent.count where recent[index].holds(mark.place.time, fields) {
+                UsageFigures(mark.kind, fields.extracting(mark.figures...))?.add(to: &recent[index].sums)
                 return true
             }
             return false
@@ -103,7 +99,7 @@ final class UsageLedger: AuditProjection {
         /// - Parameter fields: of its record.
         mutating func count(_ fact: UsageFact, _ fields: Span<UInt8>) {
             if recent.count == UsageLedger.recentMax { settle() }
-            let new = Recent(
+            var new = Recent(
                 tenant: fact.tenant, cell: fact.cell, fields: fields.fields(UsageFact.cellFields),
                 first: fact.sequence)
             fact.add(to: &new.sums)
@@ -158,13 +154,13 @@ final class UsageLedger: AuditProjection {
             let isPlain = !state.isRecovering && state.feeds.isEmpty
             for mark in records.marks where UsageFact.mayTell(mark.kind) {
                 let fields = bytes.extracting(mark.fields)
-                if isPlain, state.count(mark.kind, mark.place, fields) { continue }
+                if isPlain, state.count(mark, fields) { continue }
                 guard let fact = UsageFact(mark.kind, mark.place, fields, &state.texts) else { continue }
                 guard !state.isRecovering else {
                     state.batch(of: fact.tenant, first: fact.sequence) { $0.recovered.append(fact) }
                     continue
                 }
-                if !state.count(mark.kind, mark.place, fields) { state.count(fact, fields) }
+                if !state.count(mark, fields) { state.count(fact, fields) }
                 state.feeds.take(fact)
             }
             state.settle()
