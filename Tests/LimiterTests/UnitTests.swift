@@ -56,6 +56,20 @@ import Testing
         #expect(try drain(four[0], .file, 1 << 20) == 100 && drain(four[1], .call, 1000) == 54)
     }
 
+    @Test(arguments: [SubjectKind.user, .address])
+    func `nobody pays where nobody is there who has a limit, and nothing is held`(kind: SubjectKind) throws {
+        let table = AccountTable(book([kind: 100]))
+        for _ in 0..<3 {
+            guard case .charged(nil, nil) = table.charge(60, try payers(table), at: start) else {
+                Issue.record("charged or refused without a limit")
+                continue
+            }
+        }
+        let limited = try payers(table, user: "somebody", address: 7)
+        #expect(charge(table, 60, limited) != nil)
+        #expect(charge(table, 60, try payers(table)) == nil && charge(table, 60, limited) == nil)
+    }
+
     @Test(arguments: [SubjectKind.key, .tenant, .user, .address, .instance])
     func `each of those whom it counts for has a limit of its own, and a neighbour goes on`(kind: SubjectKind) throws {
         let table = AccountTable(book([kind: 100]))

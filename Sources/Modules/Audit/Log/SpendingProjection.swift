@@ -27,7 +27,18 @@ final class SpendingProjection: AuditProjection, @unchecked Sendable {
         guard let last = records.marks.last else { return }
         next = last.place.sequence + 1
         let bytes = records.bytes.span
-        for mark in records.marks where mark.kind == .outcome { take(mark, bytes.extracting(mark.fields)) }
+        // Many count for the same as the one before: that is found once for all of them.
+        var latest: Sum?
+        for mark in records.marks where mark.kind == .outcome {
+            let fields = bytes.extracting(mark.fields)
+            let figures = Figures(fields.extracting(mark.figures...))
+            guard figures.tokens != 0 || figures.cost ?? 0 != 0 else { continue }
+            if let latest, !figures.isInterrupted, latest.isAlike(mark.place, figures, fields) {
+                latest.add(mark.place, figures)
+            } else {
+                latest = take(mark.place, figures, fields)
+            }
+        }
         // All of it before the book hears how far it has been told.
         for sum in sums { book.take(sum.spending) }
         sums.removeAll(keepingCapacity: true)
@@ -35,29 +46,22 @@ final class SpendingProjection: AuditProjection, @unchecked Sendable {
     }
 
     /// Adds what an outcome tells to what was told of the same before.
-    private func take(_ mark: AuditRecords.Mark, _ fields: Span<UInt8>) {
-        let (place, figures) = (mark.place, Figures(fields.extracting(mark.figures...)))
-        guard figures.tokens != 0 || figures.cost ?? 0 != 0 else { return }
-        if !figures.isInterrupted, Self.add(place, figures, fields, to: &sums) { return }
-        guard let first = spending(place, figures, fields) else { return }
-        guard !figures.isInterrupted else { return book.take(first) }
-        if sums.count == Self.sumsMax { book.take(sums.removeFirst().spending) }
-        sums.append(Sum(first, fields))
-    }
-
-    /// Adds what an outcome tells to what is told of its like.
     ///
-    /// - Returns: false where there is none.
-    private static func add(
-        _ place: AuditRecord.Place, _ figures: Figures, _ fields: Span<UInt8>, to sums: inout [Sum]
-    ) -> Bool {
-        // In place: a copy of one counts references to all that it has.
-        var sums = sums.mutableSpan
-        for index in 0..<sums.count where sums[index].isAlike(place, figures, fields) {
-            sums[index].add(place, figures)
-            return true
+    /// - Returns: the sum that it is in, if it is in any.
+    private func take(_ place: AuditRecord.Place, _ figures: Figures, _ fields: Span<UInt8>) -> Sum? {
+        if !figures.isInterrupted, let like = sums.first(where: { $0.isAlike(place, figures, fields) }) {
+            like.add(place, figures)
+            return like
         }
-        return false
+        guard let first = spending(place, figures, fields) else { return nil }
+        guard !figures.isInterrupted else {
+            book.take(first)
+            return nil
+        }
+        if sums.count == Self.sumsMax { book.take(sums.removeFirst().spending) }
+        let sum = Sum(first, fields)
+        sums.append(sum)
+        return sum
     }
 
     /// The figures of an outcome.
@@ -83,8 +87,9 @@ final class SpendingProjection: AuditProjection, @unchecked Sendable {
         }
     }
 
-    /// Outcomes that count for the same, in the same day: they may be told as one.
-    private struct Sum {
+    /// Outcomes that count for the same, in the same day: they may be told as one. An object, so that looking through them copies
+    /// nothing.
+    private final class Sum {
         private static let subject = FieldSet(.tenant, .actorKind, .actorID, .endUser, .node)
 
         private let first: Spending
@@ -104,12 +109,13 @@ final class SpendingProjection: AuditProjection, @unchecked Sendable {
         private static func day(_ time: WallTime) -> Int64 { time.seconds / 86_400 }
 
         func isAlike(_ place: AuditRecord.Place, _ figures: Figures, _ fields: Span<UInt8>) -> Bool {
-            first.isHeld == figures.isHeld && (cost == nil) == (figures.cost == nil)
+            let own = self.fields
+            return first.isHeld == figures.isHeld && (cost == nil) == (figures.cost == nil)
                 && day == Self.day(place.time)
-                && fields.hasFields(Self.subject, self.fields.span)
+                && fields.hasFields(Self.subject, own.span)
         }
 
-        mutating func add(_ place: AuditRecord.Place, _ figures: Figures) {
+        func add(_ place: AuditRecord.Place, _ figures: Figures) {
             (sequence, time) = (place.sequence, place.time)
             tokens = tokens.addingClamped(figures.tokens)
             if let other = figures.cost { cost = cost?.addingClamped(other) }

@@ -85,7 +85,10 @@ extension FieldSink where Self: ~Copyable {
 
     mutating func begin(_ head: Span<UInt8>, upTo field: AuditField) {
         precondition(count == 0 && head.count <= Self.byteCountMax - 8 && !field.isFigure, "a head comes first")
-        unsafe head.withUnsafeBytes { unsafe UnsafeMutableRawBufferPointer(start: start, count: $0.count).copyMemory(from: $0) }
+        unsafe head.withUnsafeBytes {
+            guard let source = $0.baseAddress else { return }
+            unsafe start.copyMemory(from: source, byteCount: $0.count)
+        }
         (count, figures, last) = (head.count, head.count, field.rawValue)
     }
 

@@ -115,7 +115,8 @@ extension FieldSink where Self: ~Copyable {
 
     /// How a call ended that has an intent. Who called and what for stands there already.
     mutating func set(outcomeOf exchange: Exchange, _ intent: Int, _ outcome: Outcome, at now: Instant) {
-        begin(exchange.intentHead.span, upTo: .model)
+        let head = exchange.intentHead
+        begin(head.span, upTo: .model)
         set(provider: exchange)
         set(used: exchange)
         set(end: exchange, outcome, at: now)

@@ -18,7 +18,9 @@ struct CallerHeads {
     private var heads: [Head] = []
 
     /// The fields up to the address, if these called lately. What a key calls with is one object until something of it changes.
-    func head(of principal: Principal, at address: IPAddress) -> [UInt8]? {
+    ///
+    /// Changes nothing; but what is only read in an object is copied out of it first, with a reference counted.
+    mutating func head(of principal: Principal, at address: IPAddress) -> [UInt8]? {
         guard !heads.isEmpty else { return nil }
         let place = Self.place(of: principal, address)
         guard heads[place].principal === principal, heads[place].address == address else { return nil }

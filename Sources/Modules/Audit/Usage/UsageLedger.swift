@@ -41,7 +41,8 @@ final class UsageLedger: AuditProjection {
     /// Cells that are looked for first; a search among more would cost more than it spares.
     private static let recentMax = 8
 
-    private struct Recent {
+    /// An object, so that looking through them copies nothing.
+    private final class Recent {
         let tenant: TenantID
         let cell: UsageCell
         /// ``UsageFact/cellFields`` of its records.
@@ -50,10 +51,19 @@ final class UsageLedger: AuditProjection {
         let first: Int
         var sums = UsageSums()
 
+        init(tenant: TenantID, cell: UsageCell, fields: [UInt8], first: Int) {
+            (self.tenant, self.cell, self.fields, self.first) = (tenant, cell, fields, first)
+        }
+
         /// Whether a record is of this cell. Records that look alike are; one that does not may be all the same.
         func holds(_ time: WallTime, _ fields: Span<UInt8>) -> Bool {
-            cell.start <= time.seconds && time.seconds - cell.start < Int64(UsageCell.Span.hour.rawValue)
-                && fields.hasFields(UsageFact.cellFields, self.fields.span)
+            let own = self.fields
+            return cell.start <= time.seconds && time.seconds - cell.start < Int64(UsageCell.Span.hour.rawValue)
+                && fields.hasFields(UsageFact.cellFields, own.span)
+        }
+
+        func add(_ mark: AuditRecords.Mark, _ fields: Span<UInt8>) {
+            UsageFigures(mark.kind, fields.extracting(mark.figures...))?.add(to: &sums)
         }
     }
 
@@ -81,17 +91,10 @@ final class UsageLedger: AuditProjection {
             change(&batches[tenant, default: Batch(tenant: tenant, log: log, first: first, end: 0)])
         }
 
-        /// Adds a record to what is recent, if its like is there.
-        ///
-        /// - Returns: false where it is not, and nothing was done.
-        mutating func count(_ mark: AuditRecords.Mark, _ fields: Span<UInt8>) -> Bool {
-            // In place: a copy of one counts references to all that it has.
-            var recent = recent.mutableSpan
-            for index in 0..<recent.count where recent[index].holds(mark.place.time, fields) {
-                UsageFigures(mark.kind, fields.extracting(mark.figures...))?.add(to: &recent[index].sums)
-                return true
-            }
-            return false
+        /// What is recent of the cell of a record.
+        func like(_ mark: AuditRecords.Mark, _ fields: Span<UInt8>) -> Recent? {
+            for index in recent.indices where recent[index].holds(mark.place.time, fields) { return recent[index] }
+            return nil
         }
 
         /// Adds a fact to what is recent.
@@ -99,7 +102,7 @@ final class UsageLedger: AuditProjection {
         /// - Parameter fields: of its record.
         mutating func count(_ fact: UsageFact, _ fields: Span<UInt8>) {
             if recent.count == UsageLedger.recentMax { settle() }
-            var new = Recent(
+            let new = Recent(
                 tenant: fact.tenant, cell: fact.cell, fields: fields.fields(UsageFact.cellFields),
                 first: fact.sequence)
             fact.add(to: &new.sums)
@@ -152,15 +155,37 @@ final class UsageLedger: AuditProjection {
         state.withLock { state in
             state.next = last.place.sequence + 1
             let isPlain = !state.isRecovering && state.feeds.isEmpty
-            for mark in records.marks where UsageFact.mayTell(mark.kind) {
+            let marks = records.marks
+            var place = 0
+            while place < marks.count {
+                let mark = marks[place]
+                place += 1
+                guard UsageFact.mayTell(mark.kind) else { continue }
                 let fields = bytes.extracting(mark.fields)
-                if isPlain, state.count(mark, fields) { continue }
+                if isPlain, let like = state.like(mark, fields) {
+                    like.add(mark, fields)
+                    // Many are of the same cell as the one before: it is found once for all of them.
+                    while place < marks.count {
+                        let next = marks[place]
+                        if UsageFact.mayTell(next.kind) {
+                            let fields = bytes.extracting(next.fields)
+                            guard like.holds(next.place.time, fields) else { break }
+                            like.add(next, fields)
+                        }
+                        place += 1
+                    }
+                    continue
+                }
                 guard let fact = UsageFact(mark.kind, mark.place, fields, &state.texts) else { continue }
                 guard !state.isRecovering else {
                     state.batch(of: fact.tenant, first: fact.sequence) { $0.recovered.append(fact) }
                     continue
                 }
-                if !state.count(mark, fields) { state.count(fact, fields) }
+                if let like = state.like(mark, fields) {
+                    like.add(mark, fields)
+                } else {
+                    state.count(fact, fields)
+                }
                 state.feeds.take(fact)
             }
             state.settle()

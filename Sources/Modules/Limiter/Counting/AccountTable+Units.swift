@@ -44,6 +44,26 @@ extension AccountTable {
     package func charge(
         _ units: Int, _ payers: Payers, warningPercent: Int = 80, tellingFrom percent: Int = 0, at now: Instant
     ) -> ChargeDecision {
+        var hold: UnitHold?
+        return switch self.charge(units, payers, warningPercent: warningPercent, tellingFrom: percent, at: now, &hold) {
+        case .charged(let fullness): .charged(hold, fullness)
+        case .refused(let standing): .refused(standing)
+        case .full: .full
+        }
+    }
+
+    /// What came of a charge: as in ``ChargeDecision``, without a hold, which would be counted with each copy of it.
+    enum ChargeOutcome: Sendable {
+        case charged(Fullness?)
+        case refused(Standing)
+        case full
+    }
+
+    /// - Parameter found: `nil` before; then the hold of what was counted, if anything was.
+    func charge(
+        _ units: Int, _ payers: borrowing Payers, warningPercent: Int, tellingFrom percent: Int, at now: Instant,
+        _ found: inout UnitHold?
+    ) -> ChargeOutcome {
         guard payers.pair.tenant.tenant != nil else { return .full }
         let charge = Asked(units: units, warningPercent: warningPercent, toldPercent: percent, now: now)
         return payers.pair.shard.withLock { shard in
@@ -61,8 +81,15 @@ extension AccountTable {
                     hold.add(shard.account(of: .user(user), payers.pair.tenant.tenant, book))
                 }
             }
-            guard let address = payers.address, book.limitsUnits(of: .address) else { return self.charge(charge, hold) }
-            return self.charge(charge, hold, address, payers.addressAccount)
+            var counts = false
+            let outcome =
+                if let address = payers.address, book.limitsUnits(of: .address) {
+                    self.charge(charge, hold, address, payers.addressAccount, &counts)
+                } else {
+                    self.charge(charge, hold, &counts)
+                }
+            if counts { found = consume hold }
+            return outcome
         }
     }
 
@@ -74,8 +101,8 @@ extension AccountTable {
     }
 
     private func charge(
-        _ charge: Asked, _ hold: UnitHold, _ address: AddressBlock, _ known: Account?
-    ) -> ChargeDecision {
+        _ charge: Asked, _ hold: UnitHold, _ address: AddressBlock, _ known: Account?, _ counts: inout Bool
+    ) -> ChargeOutcome {
         let locked = addressShards[Self.index(of: address)]
         return locked.withLock { shard in
             if let known, !known.isForgotten {
@@ -84,20 +111,22 @@ extension AccountTable {
                 guard shard.hasRoom(for: .address(address), at: charge.now) else { return .full }
                 hold.add(address: shard.account(of: .address(address), nil, book), locked)
             }
-            return self.charge(charge, hold)
+            return self.charge(charge, hold, &counts)
         }
     }
 
-    private func charge(_ charge: Asked, _ hold: UnitHold) -> ChargeDecision {
-        guard book.limitsUnits(of: .instance) else { return count(charge, hold) }
+    private func charge(_ charge: Asked, _ hold: UnitHold, _ counts: inout Bool) -> ChargeOutcome {
+        guard book.limitsUnits(of: .instance) else { return count(charge, hold, &counts) }
         return whole.withLock { shard in
             hold.add(whole: shard.account(of: .instance, nil, book))
-            return count(charge, hold)
+            return count(charge, hold, &counts)
         }
     }
 
     /// With the locks of all of them held.
-    private func count(_ charge: Asked, _ hold: UnitHold) -> ChargeDecision {
+    ///
+    /// - Parameter counts: whether anybody has a limit that it was counted for.
+    private func count(_ charge: Asked, _ hold: UnitHold, _ counts: inout Bool) -> ChargeOutcome {
         let (units, now) = (charge.units, charge.now)
         var fits = true
         hold.forEach { account in
@@ -106,24 +135,26 @@ extension AccountTable {
         }
         guard fits else { return Self.refusal(of: units, hold, at: now) }
         var fullest: (account: Int, index: Int, share: Double)?
-        hold.hold { account, number in
+        hold.count { account, number in
             guard let own = account.countedFullest(units) else { return Place() }
             account.holds += 1
             if own.share > fullest?.share ?? -1 { fullest = (number, own.index, own.share) }
             return own.place
         }
-        guard let fullest else { return .charged(nil, nil) }
+        guard let fullest else { return .charged(nil) }
+        hold.hold()
+        counts = true
         let percent = Int(fullest.share * 100)
-        guard percent >= charge.toldPercent else { return .charged(hold, nil) }
+        guard percent >= charge.toldPercent else { return .charged(nil) }
         let fullness = hold.with(fullest.account) { account in
             Fullness(
                 standing: account.unitStanding(fullest.index, at: now), percent: percent,
                 isNew: percent >= charge.warningPercent && account.warnsOfUnits(fullest.index, at: now))
         }
-        return .charged(hold, fullness)
+        return .charged(fullness)
     }
 
-    private static func refusal(of units: Int, _ hold: UnitHold, at now: Instant) -> ChargeDecision {
+    private static func refusal(of units: Int, _ hold: UnitHold, at now: Instant) -> ChargeOutcome {
         var standings: [Standing] = []
         hold.forEach { account in
             if let standing = account.refusal(units: units, at: now) { standings.append(standing) }

@@ -93,15 +93,12 @@ package final class AccountTable: Sendable {
 
     /// Admits one request of a principal, or does not; `nil` for one that is not counted.
     ///
-    /// - Parameter pair: where it is counted as under way; ``leave(_:)`` must follow.
+    /// - Parameter pair: `nil` before; where it is counted as under way, and ``leave(_:)`` must follow.
     package func admit(_ principal: Principal, at now: Instant, _ pair: inout Pair?) -> Decision? {
-        pair = principal.counters.withLock { $0 as? Pair }
-        if let known = pair, let decision = admit(known, at: now) {
-            if case .admitted = decision { return decision }
-            pair = nil
+        if let known = principal.counters.withLock({ $0 as? Pair }), let decision = admit(known, at: now) {
+            if case .admitted = decision { pair = consume known }
             return decision
         }
-        pair = nil
         guard let key = principal.accountID, let tenant = principal.tenant else { return nil }
         guard let found = self.pair(key, of: tenant, at: now) else { return .full }
         principal.counters.withLock { $0 = found }
@@ -218,6 +215,33 @@ package final class AccountTable: Sendable {
 
     /// Counts a call for its node and its end user, and its tokens for everybody whom they count for: all or nothing.
     package func admit(_ call: Call, of pair: Pair, at now: Instant) -> CallDecision {
+        var admission = Admission()
+        return switch admit(call, of: pair, at: now, &admission) {
+        case nil: .admitted(admission.hold, tightest: admission.tightest, admission.warning)
+        case .refused(let standing): .refused(standing)
+        case .unpriced: .unpriced
+        case .full: .full
+        }
+    }
+
+    /// What came of a call that was admitted: as in ``CallDecision``.
+    struct Admission {
+        var hold: CallHold?
+        var tightest: Standing?
+        var warning: Warning?
+    }
+
+    /// Why a call is not admitted: as in ``CallDecision``.
+    enum CallRefusal {
+        case refused(Standing)
+        case unpriced
+        case full
+    }
+
+    /// The same without a decision that has a hold in its hands, which would be counted with each copy of it.
+    ///
+    /// - Parameter admission: empty before, and where it is refused.
+    func admit(_ call: Call, of pair: Pair, at now: Instant, _ admission: inout Admission) -> CallRefusal? {
         guard pair.tenant.tenant != nil else { return .full }
         return pair.shard.withLock { shard in
             let hold = CallHold(pair, at: call.time)
@@ -233,20 +257,27 @@ package final class AccountTable: Sendable {
                     hold.user = user
                 }
             }
-            return admit(call, hold, at: now)
+            var counts = false
+            let refusal = admit(call, hold, at: now, &admission, &counts)
+            if counts { admission.hold = consume hold }
+            return refusal
         }
     }
 
     /// With the lock held behind which all of them stand.
-    private func admit(_ call: Call, _ hold: CallHold, at now: Instant) -> CallDecision {
-        var (fits, hasMoney, counts) = (true, false, false)
+    ///
+    /// - Parameter counts: whether anything is held for it.
+    private func admit(
+        _ call: Call, _ hold: CallHold, at now: Instant, _ admission: inout Admission, _ counts: inout Bool
+    ) -> CallRefusal? {
+        var (fits, hasMoney, hasLimits) = (true, false, false)
         hold.forEach { account, isCounted in
             account.refresh(from: book)
             // Of a key and its tenant it was counted before.
             if !account.fits(requests: isCounted ? 0 : 1, at: now) { fits = false }
             if !account.fits(tokens: call.tokens, at: now) { fits = false }
             if account.hasBudgets, account.rules.hasMoney { hasMoney = true }
-            if account.hasBudgets || !account.tokens.isEmpty { counts = true }
+            if account.hasBudgets || !account.tokens.isEmpty { hasLimits = true }
         }
         guard fits else {
             return .refused(Self.refusal(of: hold.list, counted: 2, tokens: call.tokens, at: now))
@@ -263,16 +294,18 @@ package final class AccountTable: Sendable {
         hold.forEach { account, isCounted in
             if !isCounted { account.countRequest() }
         }
-        guard counts else { return .admitted(nil, tightest: nil) }
-        return count(call, amount, hold, date, at: now)
+        guard hasLimits else { return nil }
+        counts = true
+        count(call, amount, hold, date, at: now, &admission)
+        return nil
     }
 
     @inline(__always)
     private func count(
-        _ call: Call, _ amount: Meter.Sum, _ hold: CallHold, _ date: UTCDate, at now: Instant
-    ) -> CallDecision {
+        _ call: Call, _ amount: Meter.Sum, _ hold: CallHold, _ date: UTCDate, at now: Instant,
+        _ admission: inout Admission
+    ) {
         var tightest: (account: Int, index: Int, remaining: Int)?
-        var warning: Warning?
         hold.hold(amount) { account, number in
             let place = account.count(tokens: call.tokens)
             account.spent.known.hold(amount)
@@ -280,15 +313,15 @@ package final class AccountTable: Sendable {
             if let own = account.tokens.tightest, own.remaining < tightest?.remaining ?? .max {
                 tightest = (number, own.index, own.remaining)
             }
-            if let own = account.warning(above: Self.warningPercent, at: date), own.percent > warning?.percent ?? -1 {
-                warning = Warning(standing: own.standing, percent: own.percent, isNew: own.isNew)
+            if let own = account.warning(above: Self.warningPercent, at: date),
+                own.percent > admission.warning?.percent ?? -1
+            {
+                admission.warning = Warning(standing: own.standing, percent: own.percent, isNew: own.isNew)
             }
             return place
         }
-        let standing = tightest.map { tightest in
-            hold.with(tightest.account) { $0.tokenStanding(tightest.index, at: now) }
-        }
-        return .admitted(hold, tightest: standing, warning)
+        guard let tightest else { return }
+        admission.tightest = hold.with(tightest.account) { $0.tokenStanding(tightest.index, at: now) }
     }
 
     // MARK: Addresses
@@ -304,13 +337,15 @@ package final class AccountTable: Sendable {
         addressShards[Self.index(of: address)].withLock { shard in
             guard shard.hasRoom(for: .address(address), at: now) else { return .full }
             let account = shard.account(of: .address(address), nil, book)
-            found = account
             account.refresh(from: book)
             guard account.fits(requests: 1, at: now) else {
+                found = account
                 return .refused(Self.refusal(of: [account], at: now))
             }
             account.countRequest()
-            return .admitted(tightest: account.requests.tightest.map { account.requestStanding($0.index, at: now) })
+            let tightest = account.requests.tightest.map { account.requestStanding($0.index, at: now) }
+            found = consume account
+            return .admitted(tightest: tightest)
         }
     }
 

@@ -127,10 +127,16 @@ struct RollingWindow: Sendable {
     }
 
     /// How long until `units` more fit under the limit, from the time of the last ``advance(to:_:)``; zero if they do now.
+    @inline(__always)
     func wait(for units: Int, at now: Instant, _ rate: Rate) -> Duration {
-        var excess = total - max(rate.limit - units, 0)
         guard units <= rate.limit else { return rate.length }
-        guard excess > 0 else { return .zero }
+        let excess = total - max(rate.limit - units, 0)
+        return excess > 0 ? wait(until: excess, at: now, rate) : .zero
+    }
+
+    /// How long until so much of what is counted is forgotten.
+    private func wait(until excess: Int, at now: Instant, _ rate: Rate) -> Duration {
+        var excess = excess
         for slot in slots[Int(first)...] {
             excess -= slot.count
             if excess <= 0 { return rate.expiry(of: slot.granule, from: now) }
@@ -139,8 +145,12 @@ struct RollingWindow: Sendable {
     }
 
     /// How long until nothing is counted any more, if nothing is added.
+    @inline(__always)
     func waitUntilIdle(at now: Instant, _ rate: Rate) -> Duration {
-        if isBegun { return rate.expiry(of: newest, from: now) }
+        isBegun ? rate.expiry(of: newest, from: now) : waitUntilOldIsIdle(at: now, rate)
+    }
+
+    private func waitUntilOldIsIdle(at now: Instant, _ rate: Rate) -> Duration {
         guard Int(first) < slots.count else { return .zero }
         return rate.expiry(of: slots[slots.count - 1].granule, from: now)
     }

@@ -6,7 +6,7 @@ import Synchronization
 /// Units that were charged at the most that work can come to, until it is known what it came to.
 ///
 /// Made before it is known whether there is room, so that whoever pays need not be listed twice; it stands for nothing until
-/// ``hold(_:)``.
+/// ``hold()``.
 package final class UnitHold: Charge, @unchecked Sendable {
     // Those behind the lock of the pair's shard, then the address, then the whole server, each behind its own lock.
     private var accounts: AccountList
@@ -46,13 +46,13 @@ package final class UnitHold: Charge, @unchecked Sendable {
     @inline(__always)
     func with<Result>(_ index: Int, _ body: (Account) -> Result) -> Result { accounts.with(index, body) }
 
-    /// From here on it stands for what was charged: `body` counts for each of them and says where; in no period for who has no
-    /// limit.
+    /// Counts: `body` does so for each of them and says where; in no period for who has no limit.
     @inline(__always)
-    func hold(_ body: (Account, Int) -> Place) {
-        isOpen = true
-        accounts.count(body)
-    }
+    func count(_ body: (Account, Int) -> Place) { accounts.count(body) }
+
+    /// From here on it stands for what was counted. One that nothing was counted for stands for nothing: with its end it would
+    /// ask for the lock that it was made under.
+    func hold() { isOpen = true }
 
     var isCall: Bool { work == .call || work == .embedding }
 

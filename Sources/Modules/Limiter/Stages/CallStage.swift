@@ -67,16 +67,16 @@ final class CallStage: PromptStage, FiguresStage {
             node: exchange.node.map(NodeID.init), user: user,
             tokens: isTooMany ? Rate.limitMax : min(sum, Rate.limitMax),
             cost: worst.cost.map(Int.init(clamping:)), time: exchange.time)
-        let decision = table.admit(call, of: pair, at: now?() ?? exchange.request.arrival)
-        switch consume decision {
-        case .admitted(let hold, let tightest, let warning):
-            if let hold {
-                exchange.userCounters = hold.user
-                exchange.reservation = Reservation(hold)
+        var admission = AccountTable.Admission()
+        switch table.admit(call, of: pair, at: now?() ?? exchange.request.arrival, &admission) {
+        case nil:
+            if let hold = admission.hold.take() {
+                if let user = hold.user { exchange.userCounters = user }
+                exchange.reservation = Reservation(consume hold)
                 exchange.isHeld = true
             }
-            if let tightest { exchange.announce(tokens: tightest) }
-            if let warning { warn(exchange, warning, pair) }
+            if let tightest = admission.tightest { exchange.announce(tokens: tightest) }
+            if let warning = admission.warning { warn(exchange, warning, pair) }
         case .refused(let standing):
             if case .rate(let rate) = standing.limiter, rate.unit == .tokens { exchange.announce(tokens: standing) }
             throw Failure(standing)

@@ -43,8 +43,7 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
         // Asked again: it has been charged, and has to wait.
         guard exchange.charge == nil else { return false }
         guard let pair = exchange.counters as? AccountTable.Pair else { return true }
-        var payers = AccountTable.Payers(pair: pair)
-        guard findNow(&payers, exchange) else { return false }
+        guard let payers = payersNow(consume pair, exchange) else { return false }
         guard let charge = try charge(exchange.work, tokens, payers, exchange) else { return true }
         exchange.charge = charge
         return charge.delay == nil
@@ -96,9 +95,18 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
 
     // MARK: Charging
 
+    /// For whom it is charged; `nil` where the person's name must be looked up first.
+    @inline(__always)
+    private func payersNow(_ pair: consuming AccountTable.Pair, _ exchange: Exchange) -> AccountTable.Payers? {
+        var payers = AccountTable.Payers(pair: pair)
+        guard findNow(&payers, exchange) else { return nil }
+        return consume payers
+    }
+
     /// Finds out for whom it is charged beside key and tenant.
     ///
     /// - Returns: false where the person's name must be looked up first.
+    @inline(__always)
     private func findNow(_ payers: inout AccountTable.Payers, _ exchange: Exchange) -> Bool {
         payers.node = exchange.node.map(NodeID.init)
         payers.address = exchange.request.peer.block
@@ -132,23 +140,26 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
 
     /// - Throws: `abuse_budget_exceeded`.
     private func charge(
-        _ work: Work, _ amount: Int, _ payers: AccountTable.Payers, _ exchange: Exchange
+        _ work: Work, _ amount: Int, _ payers: borrowing AccountTable.Payers, _ exchange: Exchange
     ) throws(Failure) -> UnitHold? {
         let terms = state.withLock { $0 }
         let settings = terms.settings
         let units = settings.weights.units(work, amount)
-        let decision = table.charge(
+        var found: UnitHold?
+        let outcome = table.charge(
             units, payers, warningPercent: settings.warningPercent,
             tellingFrom: min(settings.warningPercent, settings.delayPercent),
-            at: now?() ?? exchange.request.arrival)
-        switch consume decision {
-        case .charged(let hold, let fullness):
-            guard let hold else { return nil }
+            at: now?() ?? exchange.request.arrival, &found)
+        switch outcome {
+        case .charged(let fullness):
+            guard let hold = found.take() else { return nil }
             figures.count(work, units)
-            (hold.work, hold.terms) = (work, terms)
-            guard let fullness else { return hold }
-            if fullness.percent >= settings.warningPercent { warn(exchange, fullness, payers) }
-            hold.delay = settings.delay(used: fullness.used, of: fullness.standing.limit)
+            if let fullness {
+                if fullness.percent >= settings.warningPercent { warn(exchange, fullness, payers.pair) }
+                hold.delay = settings.delay(used: fullness.used, of: fullness.standing.limit)
+            }
+            hold.work = work
+            hold.terms = consume terms
             return hold
         case .refused(let standing):
             figures.refusals.add(1, ordering: .relaxed)
@@ -158,7 +169,7 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
     }
 
     /// That little is left is told on the answer, and in the log once within the time of the limit.
-    private func warn(_ exchange: Exchange, _ fullness: AccountTable.Fullness, _ payers: AccountTable.Payers) {
+    private func warn(_ exchange: Exchange, _ fullness: AccountTable.Fullness, _ pair: AccountTable.Pair) {
         let (name, scope) = (fullness.standing.name, fullness.standing.subject.rawValue)
         exchange.answerFields.append("x-gatehouse-units-warning", "\(name); \(scope); \(fullness.percent)%")
         guard fullness.isNew else { return }
@@ -166,7 +177,7 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
             "the units of a limit are nearly used",
             [
                 "limit": .string(name), "scope": .string(scope), "percent": .int(fullness.percent),
-                "tenant": .string(payers.pair.tenant.tenant?.text ?? "-"),
+                "tenant": .string(pair.tenant.tenant?.text ?? "-"),
                 "key": .string(exchange.principal?.name ?? "-"),
             ])
     }
