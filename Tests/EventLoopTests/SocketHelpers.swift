@@ -54,6 +54,20 @@ extension Socket {
         return try result.get()
     }
 
+    func tryWrite(_ first: Substring, _ second: Substring) throws(IOFailure) -> Int? {
+        let (first, second) = (Array(first.utf8), Array(second.utf8))
+        let result: Result<Int?, IOFailure> = unsafe first.withUnsafeBytes { first in
+            unsafe second.withUnsafeBytes { second in
+                do throws(IOFailure) {
+                    return .success(try unsafe tryWrite(first, second))
+                } catch {
+                    return .failure(error)
+                }
+            }
+        }
+        return try result.get()
+    }
+
     /// What is there, as text; nil when there is nothing.
     func tryText() throws(IOFailure) -> String? {
         var bytes = [UInt8](repeating: 0, count: 4_096)

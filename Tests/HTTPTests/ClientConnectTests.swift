@@ -69,6 +69,20 @@ import Testing
         }
     }
 
+    @Test func `what is due is done before a name is asked for`() throws {
+        let names = ["local.test": addresses(["127.0.0.1"])]
+        try withServer(names: names, script: Self.script) { client, server, resolver throws in
+            let before = LookUps()
+            client.loop.postBeforeLeaving { before.count = resolver.lookUps }
+            #expect(try await client.text(try server.get(host: "local.test")) == "ok")
+            #expect(before.count == 0 && resolver.lookUps == 1)
+        }
+    }
+
+    private final class LookUps: @unchecked Sendable {
+        var count: Int?
+    }
+
     @Test func `asks the system for names`() throws {
         try onLoop { loop in
             let server = try ScriptedServer(on: loop, script: Self.script)
