@@ -92,6 +92,7 @@ enum Service {
         _ signals: borrowing FileDescriptor, _ appliance: Appliance, _ manager: ServiceManager?, _ log: Logger,
         _ read: () throws(ConfigurationError) -> Configuration
     ) {
+        var memory = IdleMemory()
         while true {
             switch next(signals, timeoutMilliseconds: CInt(CertificateWatch.interval.milliseconds)) {
             case SIGHUP:
@@ -108,7 +109,9 @@ enum Service {
                 manager?.stopping()
                 drain(signals, appliance)
                 return
-            default: appliance.lookAfterCertificate()
+            default:
+                appliance.lookAfterCertificate()
+                if memory.look() { IdleMemory.giveBack() }
             }
             // One loop that hangs leaves its connections without an answer: then the manager hears nothing any more, and
             // starts the service anew.

@@ -23,16 +23,9 @@ import Testing
     }
 
     @Test func `a process whose code was given back runs on`() throws {
-        let before = try residentPages()
+        let before = try ResidentMemory.pagesOfFiles()
         for _ in 0..<3 { ColdCode.giveBack() }
-        #expect(try residentPages() < before)
+        #expect(try ResidentMemory.pagesOfFiles() < before)
         #expect((1...100).map { "\($0)" }.joined().count == 192)
-    }
-
-    /// The pages of files that this process has in memory (proc(5), statm).
-    private func residentPages() throws -> Int {
-        let words = String(decoding: try AtomicFile.read(path: "/proc/self/statm", bytesMax: 4096), as: UTF8.self)
-            .split(separator: " ")
-        return try #require(Int(words[2]))
     }
 }

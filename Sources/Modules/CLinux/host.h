@@ -2,6 +2,7 @@
 #ifndef GATEHOUSE_CLINUX_HOST_H
 #define GATEHOUSE_CLINUX_HOST_H
 
+#include <malloc.h>
 #include <string.h>
 #include <sys/timex.h>
 
@@ -14,5 +15,8 @@ static inline int clinux_clock_is_synchronized(void) {
     if (state < 0) return -1;
     return state != TIME_ERROR && !(clock.status & STA_UNSYNC);
 }
+
+// Swift's module of the C library leaves out <malloc.h>.
+static inline void clinux_trim_heap(void) { malloc_trim(0); }
 
 #endif
