@@ -51,7 +51,7 @@ package final class Cancellation: @unchecked Sendable {
 
     /// Runs `hook` when it fires; at once when it has fired already.
     @discardableResult
-    package func onFire(_ hook: @escaping () -> Void) -> Token {
+    package func onFire(_ hook: consuming @escaping () -> Void) -> Token {
         loop.checkThread()
         lastNumber += 1
         let token = Token(number: lastNumber)

@@ -234,17 +234,19 @@ extension Socket {
         loop.settleDues()
         let number = try open()
         guard readiness.mayWrite else { return false }
-        let count = unsafe held.withUnsafeBytes { bytes in
+        var bytes = exchange(&held, with: [])
+        let count = unsafe bytes.withUnsafeBytes { bytes in
             // SAFETY: the kernel only reads through the pointer, during the call, as far as the count says.
             repeating { unsafe clinux_send(number, bytes.baseAddress, bytes.count) }
         }
-        guard count < 0 || count < held.count else {
-            loop.giveRoom(exchange(&held, with: []))
+        guard count < 0 || count < bytes.count else {
+            loop.giveRoom(consume bytes)
             return true
         }
         do throws(IOFailure) {
-            let sent = try finishWriting(count, offered: held.count) ?? 0
-            held.removeFirst(sent)
+            let sent = try finishWriting(count, offered: bytes.count) ?? 0
+            bytes.removeFirst(sent)
+            held = bytes
             try watchWriting()
             return false
         } catch {

@@ -46,7 +46,7 @@ package final class ResponseHead: Sendable {
 
     /// Parses the head that `HeadScanner` has found complete at `range`. It keeps `bytes`, and looks at nothing in it but
     /// the head.
-    init(in bytes: [UInt8], _ range: Range<Int>, method: Method) throws(Defect) {
+    init(in bytes: borrowing [UInt8], _ range: Range<Int>, method: Method) throws(Defect) {
         let start = range.lowerBound
         guard let lineFeed = bytes.span.firstIndex(of: Octet.lineFeed, from: start), lineFeed > start,
             lineFeed < range.upperBound
@@ -54,18 +54,18 @@ package final class ResponseHead: Sendable {
         let (version, status) = try Self.statusLine(bytes.span.extracting(start..<(lineFeed - 1)))
         let fields: Fields
         do throws(FieldDefect) {
-            fields = try Fields(in: bytes, (lineFeed + 1)..<range.upperBound)
+            fields = try Fields(in: copy bytes, (lineFeed + 1)..<range.upperBound)
         } catch {
             throw .malformedField
         }
         guard let framing = BodyFraming.response(fields, version, status, to: method) else { throw .ambiguousFraming }
         self.version = version
         self.status = status
-        self.fields = fields
         self.framing = framing
         keepsAlive =
             framing != .untilClose && !fields.contains(token: "close", in: .connection)
             && (version == .http11 || fields.contains(token: "keep-alive", in: .connection))
+        self.fields = fields
     }
 
     /// `HTTP-version SP status-code SP [ reason-phrase ]` (RFC 9112 §4). The phrase is not kept: it is upstream's text,

@@ -209,6 +209,7 @@ extension Transport {
 
     /// Writes what `compose` puts into a record's room, where nobody has to wait.
     /// - Returns: nil where it is written; otherwise what was put together, to be given to `write` as it is, and first.
+    @inline(__always)
     package func writeNow(composing compose: (inout OutputSpan<UInt8>) -> Void) throws(IOFailure) -> [UInt8]? {
         // SAFETY: the scratch is longer than a record, and nobody else runs on the loop until the call returns.
         let room = unsafe UnsafeMutableRawBufferPointer(rebasing: socket.loop.scratch[..<TLSLimits.recordBytes])

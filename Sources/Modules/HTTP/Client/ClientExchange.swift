@@ -51,7 +51,10 @@ final class ClientExchange: @unchecked Sendable {
     private var transport: Transport?
     private var sending = Sending.underWay
     private var reader: ResponseReader
-    private var head: ResponseHead?
+    /// What the head of the answer said, once it is here.
+    private var status: Status?
+    /// How long the connection may be idle behind the answer; nil: not at all.
+    private var idleTimeout: Duration?
 
     /// The first reason to give up.
     private var failure: ClientFailure?
@@ -59,12 +62,12 @@ final class ClientExchange: @unchecked Sendable {
     private var hasEnded = false
 
     init(_ request: consuming ClientRequest, on client: HTTPClient) {
-        self.client = client
         loop = client.loop
         let limits = request.limits
         totalDeadline = client.loop.now + limits.total
         reader = ResponseReader(answering: request.method, client.limits.head, bodyBytesMax: limits.bodyBytesMax)
         self.request = request
+        self.client = client
     }
 
     /// Does everything up to the head of the answer.
@@ -75,7 +78,8 @@ final class ClientExchange: @unchecked Sendable {
         watch(cancellation)
         do throws(ClientFailure) {
             let head = try await answer()
-            self.head = head
+            status = head.status
+            idleTimeout = head.keepsAlive ? head.fields.idleTimeout(atMost: client.limits.idleTimeout) : nil
             if reader.isAtEnd { conclude() } else if !reader.hasAll { scheduleEnd() }
             return head
         } catch {
@@ -129,7 +133,8 @@ final class ClientExchange: @unchecked Sendable {
 
     /// `fail`, from any thread.
     func abandon() {
-        if loop.isCurrent { fail(.cancelled) } else { loop.post { self.fail(.cancelled) } }
+        if loop.isCurrent { return fail(.cancelled) }
+        loop.post { self.fail(.cancelled) }
     }
 }
 
@@ -215,20 +220,20 @@ extension ClientExchange {
         self.slot = slot
     }
 
-    /// Ends the exchange: nobody is woken for it any more, the slot is free, and the connection is kept or broken off.
+    /// Ends the exchange: nobody is woken for it any more, the slot is free, and the connection is kept, where it may be and
+    /// is whole, or broken off.
     private func end(keeping idleTimeout: Duration?) {
         hasEnded = true
         // The timer's body holds this exchange: kept, it would hold itself for good.
         totalTimer.take()?.cancel()
         if let (cancellation, token) = callersCancellation.take() { cancellation.remove(token) }
         let transport = transport.take()
-        if idleTimeout == nil { transport?.abort(.cancelled) }
-        if let slot = slot.take() {
-            if let transport, let idleTimeout {
-                client.release(slot, keeping: transport, for: idleTimeout)
-            } else {
-                client.release(slot)
-            }
+        if let transport, let idleTimeout, let slot, transport.isOpen, transport.peerClosure == nil {
+            self.slot = nil
+            client.release(slot, keeping: transport, for: idleTimeout)
+        } else {
+            transport?.abort(.cancelled)
+            if let slot = slot.take() { client.release(slot) }
         }
         stop?.fire()
     }
@@ -236,10 +241,7 @@ extension ClientExchange {
     /// The last byte of the answer has been taken.
     private func conclude() {
         guard !hasEnded else { return }
-        guard sending == .done, reader.isClean, let head, head.keepsAlive, let transport, transport.isOpen,
-            transport.peerClosure == nil
-        else { return end(keeping: nil) }
-        end(keeping: head.fields.idleTimeout(atMost: client.limits.idleTimeout))
+        end(keeping: sending == .done && reader.isClean ? idleTimeout : nil)
     }
 }
 
@@ -265,9 +267,9 @@ extension ClientExchange {
         do throws(ClientFailure) {
             while true {
                 if let head = try reader.nextHead() { return head }
-                if try receiveNow() { continue }
+                if try receiveNow(from: transport) { continue }
                 // Until the request has left, each slice of it has its own time; from then on the answer has.
-                try await wait(.firstByte, until: transport.readDeadline)
+                try await wait(for: transport, .firstByte, until: transport.readDeadline)
             }
         } catch {
             let canNotHaveBeenProcessed = sending != .done || loop.now - begun <= HTTPMaxima.staleWindow
@@ -306,7 +308,7 @@ extension ClientExchange {
             if error == .timedOut { fail(timedOut(.idle)) }
             // Otherwise reading shows what has become of the connection, and whether an answer was left there.
         }
-        guard self.head == nil, !hasEnded else { return }
+        guard status == nil, !hasEnded else { return }
         transport.readDeadline = answerDeadline
     }
 
@@ -329,20 +331,21 @@ extension ClientExchange {
     }
 
     /// True once the head of an answer says that there is no use in sending more.
-    private var isRefused: Bool { head.map { $0.status.code >= 400 } ?? false }
+    private var isRefused: Bool { status.map { $0.code >= 400 } ?? false }
 
     /// Until when the head of an answer to a request that has left just now is waited for.
     private var answerDeadline: Instant { min(loop.now + request.limits.firstByte, totalDeadline) }
 
     /// Reads once, into the reader.
     private func read(_ phase: ClientFailure.Phase, until deadline: Instant) async throws(ClientFailure) {
-        while try !receiveNow() { try await wait(phase, until: deadline) }
+        guard let transport else { throw failure ?? .interrupted }
+        while try !receiveNow(from: transport) { try await wait(for: transport, phase, until: deadline) }
     }
 
     /// Reads what is here, into the reader.
     /// - Returns: false when there is nothing.
-    private func receiveNow() throws(ClientFailure) -> Bool {
-        guard let transport else { throw failure ?? .interrupted }
+    private func receiveNow(from transport: Transport) throws(ClientFailure) -> Bool {
+        guard !hasEnded else { throw failure ?? .interrupted }
         let bytes: [UInt8]
         do throws(IOFailure) {
             guard let new = try transport.readNow() else { return false }
@@ -361,8 +364,9 @@ extension ClientExchange {
     }
 
     /// Waits until there is something to read.
-    private func wait(_ phase: ClientFailure.Phase, until deadline: Instant?) async throws(ClientFailure) {
-        guard let transport else { throw failure ?? .interrupted }
+    private func wait(
+        for transport: Transport, _ phase: ClientFailure.Phase, until deadline: Instant?
+    ) async throws(ClientFailure) {
         transport.readDeadline = deadline.map { min($0, totalDeadline) } ?? totalDeadline
         if transport.shouldShare { await transport.share() }
         do throws(IOFailure) {

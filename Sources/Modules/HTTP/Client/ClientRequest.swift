@@ -76,7 +76,7 @@ package struct ClientRequest: Sendable {
     }
 
     package init(
-        method: Method, origin: Origin, target: String, fields: Fields = Fields(), body: [UInt8] = [],
+        method: Method, origin: Origin, target: String, fields: Fields = Fields(), body: consuming [UInt8] = [],
         limits: ClientLimits = ClientLimits(), addresses: AddressPolicy = .publicOnly, tls: TLSClientContext? = nil
     ) {
         box = Box(
@@ -109,7 +109,7 @@ package struct ClientRequest: Sendable {
 
 /// Writes the heads of one client's requests. The first lines of the last one are kept: requests to one upstream differ
 /// in what follows.
-struct RequestHeads {
+final class RequestHeads {
     private var method = Method.get
     private var target = ""
     private var origin: Origin?
@@ -118,7 +118,7 @@ struct RequestHeads {
 
     /// Makes the first lines of a request's head the kept ones.
     /// - Returns: false if the request cannot stand in one.
-    mutating func open(_ request: borrowing ClientRequest) -> Bool {
+    func open(_ request: borrowing ClientRequest) -> Bool {
         if origin !== request.origin || target != request.target || method != request.method {
             guard request.isSendable else { return false }
             (method, target, origin) = (request.method, request.target, request.origin)

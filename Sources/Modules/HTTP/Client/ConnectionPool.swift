@@ -192,7 +192,7 @@ struct ConnectionPool<Key: Hashable> {
 
     /// The group of a key, made if there is none.
     private mutating func group(for key: Key) -> Int {
-        if lastGroup < groups.count, let last = groups[lastGroup], last.key == key { return lastGroup }
+        if lastGroup < groups.count, groups[lastGroup]?.key == key { return lastGroup }
         if let group = groupOfKey[key] {
             lastGroup = group
             return group

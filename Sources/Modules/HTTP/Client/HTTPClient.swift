@@ -23,7 +23,9 @@ package final class HTTPClient: @unchecked Sendable {
     private var resting: [Transport?] = []
     private var waiting: [Pool.Ticket: OneShot<Result<Pool.Lease, ClientFailure>>] = [:]
     private var expiry: Timer?
-    private var heads = RequestHeads()
+    /// When the timer is due; the end of time while it is not scheduled.
+    private var expiryDue = Instant(nanoseconds: .max)
+    private let heads = RequestHeads()
     private var isClosed = false
 
     /// Makes the client of `loop`. Any thread.
@@ -57,6 +59,7 @@ package final class HTTPClient: @unchecked Sendable {
         isClosed = true
         for slot in pool.expire(at: Instant(nanoseconds: .max)) { retire(slot) }
         expiry.take()?.cancel()
+        expiryDue = Instant(nanoseconds: .max)
     }
 
     /// Connections in use or idle.
@@ -75,17 +78,16 @@ extension HTTPClient {
     /// Writes a request where nobody has to wait.
     /// - Returns: nil where it is written; otherwise what `write` is to be given.
     func sendNow(
-        _ request: ClientRequest, on transport: Transport
+        _ request: borrowing ClientRequest, on transport: Transport
     ) throws(IOFailure) -> (first: [UInt8], second: [UInt8])? {
         // Another request may have been opened meanwhile.
         _ = heads.open(request)
-        let body = request.body
-        guard body.count <= TLSLimits.recordBytes - heads.bytesMax(of: request) else {
-            return (heads.head(of: request), body)
+        guard request.body.count <= TLSLimits.recordBytes - heads.bytesMax(of: request) else {
+            return (heads.head(of: request), request.body)
         }
         let unwritten = try transport.writeNow { output in
             heads.append(request, to: &output)
-            output.append(body.span)
+            output.append(request.body.span)
         }
         return unwritten.map { ($0, []) }
     }
@@ -147,7 +149,7 @@ extension HTTPClient {
     }
 
     /// Takes back a slot with a connection that is open and at rest.
-    func release(_ slot: Slot, keeping transport: Transport, for idleTimeout: Duration) {
+    func release(_ slot: Slot, keeping transport: consuming Transport, for idleTimeout: Duration) {
         guard !isClosed else {
             retire(transport)
             release(slot)
@@ -155,15 +157,20 @@ extension HTTPClient {
         }
         let until = loop.now + idleTimeout
         while resting.count <= slot.place { resting.append(nil) }
-        resting[slot.place] = transport
         transport.deadline = nil
         follow(pool.release(slot, idleUntil: until))
         // Once for the connection: while it is in use, its end is seen by whoever reads, and this does nothing.
         // Not by a weak reference: an object that has one is counted beside itself, which each request would pay for.
         if !transport.watchesPeer { transport.onPeerClosed = { _ in self.discard(slot) } }
+        resting[slot.place] = transport
+        if until < expiryDue { expire(at: until) }
+    }
+
+    private func expire(at time: Instant) {
         let timer = expiry ?? loop.makeTimer { self.expire() }
         expiry = timer
-        if !timer.isScheduled || until < timer.due { timer.reschedule(at: until) }
+        expiryDue = time
+        timer.reschedule(at: time)
     }
 }
 
@@ -198,8 +205,9 @@ extension HTTPClient {
     }
 
     private func expire() {
+        expiryDue = Instant(nanoseconds: .max)
         for slot in pool.expire(at: loop.now) { retire(slot) }
-        if let next = pool.nextExpiry { expiry?.reschedule(at: next) }
+        if let next = pool.nextExpiry { expire(at: next) }
     }
 
     private func retire(_ slot: Slot) {

@@ -55,7 +55,7 @@ struct ResponseReader {
     var isClean: Bool { isAtEnd && input.isEmpty }
 
     /// Puts in what a read gave.
-    mutating func receive(_ bytes: [UInt8]) {
+    mutating func receive(_ bytes: consuming [UInt8]) {
         hasBegun = hasBegun || !bytes.isEmpty
         input.append(bytes)
     }
@@ -134,7 +134,7 @@ struct ResponseReader {
         }
     }
 
-    private func parse(_ bytes: [UInt8], _ range: Range<Int>) throws(ClientFailure) -> ResponseHead {
+    private func parse(_ bytes: borrowing [UInt8], _ range: Range<Int>) throws(ClientFailure) -> ResponseHead {
         do throws(ResponseHead.Defect) {
             return try ResponseHead(in: bytes, range, method: method)
         } catch {

@@ -14,7 +14,7 @@ struct InputBuffer {
     var range: Range<Int> { start..<bytes.count }
 
     /// Adds what was read, without a copy if nothing is waiting.
-    mutating func append(_ new: [UInt8]) {
+    mutating func append(_ new: consuming [UInt8]) {
         if isEmpty {
             bytes = new
         } else {
@@ -32,10 +32,7 @@ struct InputBuffer {
 
     /// Takes up to `most` bytes off the front; without a copy where that is all there is.
     mutating func take(_ most: Int) -> [UInt8] {
-        if start == 0, most >= bytes.count {
-            defer { removeAll() }
-            return bytes
-        }
+        if start == 0, most >= bytes.count { return exchange(&bytes, with: []) }
         let end = start + Swift.min(most, count)
         let front = [UInt8](copying: bytes.span.extracting(start..<end))
         consume(front.count)
