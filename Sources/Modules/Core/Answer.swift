@@ -12,7 +12,7 @@ package final class Answer {
     /// The fields of the answer. It begins with what each answer to this request carries, whoever gives it: the request's
     /// id, and the cross-origin fields.
     var fields = Fields()
-    private let response: ResponseWriter
+    let response: ResponseWriter
 
     init(response: ResponseWriter, on loop: EventLoop, head: RequestHead, policy: DoorPolicy) {
         self.response = response

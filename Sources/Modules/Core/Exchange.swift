@@ -10,12 +10,15 @@ package import Platform
 /// `Sendable` because handlers are, and is still touched on its loop only: the connection's task never leaves it.
 package final class Exchange: @unchecked Sendable {
     package let request: Request
-    package let response: ResponseWriter
+    package var response: ResponseWriter { answer.response }
     package let route: Route
     /// The parts of the path that the route's pattern names.
     package let parameters: PathParameters
     /// `req_` and a ULID; on every answer and every record about this exchange.
     package private(set) lazy var id = answer.requestID.text
+
+    /// Whether the client went away, or the server has given up on it.
+    package var isCancelled: Bool { request.isCancelled }
 
     /// Lends the characters of ``id``, without making a text of them.
     package func withID<Result>(_ body: (Span<UInt8>) -> Result) -> Result { answer.requestID.withSpan(body) }
@@ -85,11 +88,9 @@ package final class Exchange: @unchecked Sendable {
     private let stages: Stages
 
     init(
-        request: Request, response: ResponseWriter, route: Route, parameters: PathParameters, answer: Answer,
-        stages: Stages
+        request: Request, route: Route, parameters: PathParameters, answer: Answer, stages: Stages
     ) {
         self.request = request
-        self.response = response
         self.route = route
         self.parameters = parameters
         self.answer = answer

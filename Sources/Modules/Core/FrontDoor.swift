@@ -28,7 +28,7 @@ package final class FrontDoor: Responder {
 
     package func respond(to request: Request, with response: ResponseWriter) async {
         let answer = Answer(response: response, on: request.loop, head: request.head, policy: policy)
-        guard let exchange = open(request, response, answer) else { return await turnAway(request, answer) }
+        guard let exchange = open(request, answer) else { return await turnAway(request, answer) }
         let outcome: Outcome
         do {
             if try !admitNow(exchange) { try await admit(exchange) }
@@ -46,12 +46,12 @@ package final class FrontDoor: Responder {
     }
 
     /// The exchange of a request to a route of this server; nil for any other request.
-    private func open(_ request: Request, _ response: ResponseWriter, _ answer: Answer) -> Exchange? {
-        guard policy.accepts(host: request.head), !policy.isPreflight(request.head), request.head.path != "*",
+    private func open(_ request: Request, _ answer: Answer) -> Exchange? {
+        guard policy.accepts(host: request.head), !policy.isPreflight(request.head), !request.head.isForServer,
             case .found(let route, let parameters) = table.match(request.head)
         else { return nil }
         let exchange = Exchange(
-            request: request, response: response, route: route, parameters: parameters, answer: answer, stages: stages)
+            request: request, route: route, parameters: parameters, answer: answer, stages: stages)
         if route.shape == .anthropic { exchange.answerFields.append("request-id", exchange.id) }
         return exchange
     }
@@ -66,7 +66,7 @@ package final class FrontDoor: Responder {
         if policy.isPreflight(request.head) {
             return await answer.sendPreflight()
         }
-        if request.head.path == "*" {
+        if request.head.isForServer {
             return await answer.sendAllowed()
         }
         guard case .methodNotAllowed(let allow) = table.match(request.head) else {
@@ -80,7 +80,7 @@ package final class FrontDoor: Responder {
     /// How an exchange has ended that is answered whole, before its answer leaves; nil while it goes on.
     private func end(of exchange: Exchange, _ reply: Reply) -> Outcome? {
         guard case .whole(let status, _, _) = reply, exchange.remainder == nil else { return nil }
-        return exchange.request.cancellation.isFired ? .abandoned : .answered(status: status)
+        return exchange.isCancelled ? .abandoned : .answered(status: status)
     }
 
     private func finish(_ exchange: Exchange, _ outcome: Outcome) async {
@@ -104,7 +104,7 @@ package final class FrontDoor: Responder {
         exchange.remainder = nil
         if exchange.failure == nil { exchange.failure = (failure, exchange.step) }
         do throws(Failure) {
-            try await exchange.conclude(exchange.request.cancellation.isFired ? .abandoned : .failed(failure.code))
+            try await exchange.conclude(exchange.isCancelled ? .abandoned : .failed(failure.code))
         } catch {
             failure = error
         }
@@ -195,7 +195,7 @@ package final class FrontDoor: Responder {
 
     private func logFailure(_ failure: Failure, _ exchange: Exchange) {
         // Of an answer that was cut off nobody else is told why.
-        let isCut = exchange.response.hasBegun && !exchange.request.cancellation.isFired
+        let isCut = exchange.response.hasBegun && !exchange.isCancelled
         guard let cause = failure.cause ?? (isCut ? failure.message : nil) else { return }
         log.notice(
             "failed",

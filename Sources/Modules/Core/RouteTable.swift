@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
 package import HTTP
 
 /// The routes of a server, and the match of a request to one of them.
@@ -26,13 +27,14 @@ package struct RouteTable: Sendable {
     }
 
     func match(_ head: RequestHead) -> RouteMatch<Route> {
-        let length = head.path.utf8.count
-        if length < literal.count {
-            for route in literal[length] where route.pattern == head.path && route.method == head.method {
-                return .found(route, .none)
-            }
-        }
+        if let route = head.withPath({ literal(head.method, $0) }) { return .found(route, .none) }
         return router.match(head.method, head.path)
+    }
+
+    private func literal(_ method: Method, _ path: Span<UInt8>) -> Route? {
+        guard path.count < literal.count else { return nil }
+        for route in literal[path.count] where route.method == method && path.equals(route.pattern) { return route }
+        return nil
     }
 
     /// The route that shows what another one changes: the one that reads the same path.

@@ -40,8 +40,8 @@ enum MessageEncoder {
 
     /// The head of an answer, where there are `headBytesMax` bytes of room.
     static func appendHead(
-        _ status: Status, _ fields: Fields, also more: Fields, _ body: Body, _ persistence: Persistence, date: DateLine,
-        to head: inout OutputSpan<UInt8>
+        _ status: Status, _ fields: borrowing Fields, also more: borrowing Fields, _ body: Body,
+        _ persistence: Persistence, date: DateLine, to head: inout OutputSpan<UInt8>
     ) {
         if status.code == 200 {
             head.append(date.behindOK.span)
@@ -82,7 +82,7 @@ enum MessageEncoder {
     ///
     /// - Parameter bodyBytes: nil for a request without a body.
     static func appendHead(
-        _ opening: [UInt8], _ fields: Fields, bodyBytes: Int?, to head: inout OutputSpan<UInt8>
+        _ opening: borrowing [UInt8], _ fields: borrowing Fields, bodyBytes: Int?, to head: inout OutputSpan<UInt8>
     ) {
         head.append(opening.span)
         append(fields, to: &head)
@@ -124,7 +124,7 @@ enum MessageEncoder {
         output.append(utf8: "0\r\n\r\n")
     }
 
-    private static func append(_ fields: Fields, to output: inout OutputSpan<UInt8>) {
+    private static func append(_ fields: borrowing Fields, to output: inout OutputSpan<UInt8>) {
         guard !fields.isWireForm else { return output.append(fields.storage.span) }
         let storage = fields.storage.span
         for entry in fields.entries where !FramingFields.contain(storage.extracting(entry.name)) {

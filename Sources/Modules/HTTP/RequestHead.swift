@@ -7,9 +7,6 @@ import Bytes
 package final class RequestHead: Sendable {
     package let method: Method
     package let version: Version
-    /// Decoded from the target once: begins with `/`, is valid UTF-8, and holds no dot segments, no controls and no
-    /// slashes that were encoded. `*` for a server-wide OPTIONS.
-    package let path: String
     /// The name the client meant: of an absolute target, else of the Host field; nil only in HTTP/1.0.
     package let host: Host?
     package let fields: Fields
@@ -20,7 +17,31 @@ package final class RequestHead: Sendable {
     package let expectsContinue: Bool
 
     private let targetRange: Range<Int>
+    private let pathRange: Range<Int>?
+    private let decodedPath: String?
     private let queryRange: Range<Int>?
+
+    /// Decoded from the target: begins with `/`, is valid UTF-8, and holds no dot segments, no controls and no slashes that
+    /// were encoded. `*` for a server-wide OPTIONS.
+    package var path: String { withPath { String(decoding: $0) } }
+
+    /// True for a server-wide OPTIONS.
+    package var isForServer: Bool { decodedPath == "*" }
+
+    /// The value of the first field with this name. Bytes that are not UTF-8 appear as U+FFFD.
+    package subscript(_ field: String) -> String? { fields[field] }
+
+    /// Lends the value's bytes of the first field with this name to `body`; nil without calling it if there is none.
+    package func withValue<Result>(of field: FieldName, _ body: (Span<UInt8>) -> Result) -> Result? {
+        fields.withValue(of: field, body)
+    }
+
+    /// Lends the bytes of ``path`` to `body`: most paths are only compared, and need not be made texts for that.
+    package func withPath<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
+        guard let pathRange else { return body((decodedPath ?? "").utf8.span) }
+        let bytes = fields.storage
+        return body(bytes.span.extracting(pathRange))
+    }
 
     /// The target as received.
     package var target: String {
@@ -57,13 +78,13 @@ package final class RequestHead: Sendable {
 
     /// Parses the head that `HeadScanner` has found complete at `range`. It keeps `bytes`, and looks at nothing in it but
     /// the head.
-    init(in bytes: [UInt8], _ range: Range<Int>, limits: HTTPServerLimits) throws(RequestDefect) {
+    init(in bytes: borrowing [UInt8], _ range: Range<Int>, limits: HTTPServerLimits) throws(RequestDefect) {
         let line = try RequestLine(bytes.span, range)
         let target = try RequestTarget(
             in: bytes.span, line.target, method: line.method, queryItemsMax: limits.queryItemsMax)
         let fields: Fields
         do throws(FieldDefect) {
-            fields = try Fields(in: bytes, line.end..<range.upperBound)
+            fields = try Fields(in: copy bytes, line.end..<range.upperBound)
         } catch {
             throw RequestDefect(error)
         }
@@ -78,7 +99,8 @@ package final class RequestHead: Sendable {
         self.version = version
         targetRange = line.target
         queryRange = target.query
-        path = target.path
+        pathRange = target.path
+        decodedPath = target.decodedPath
         self.fields = fields
     }
 

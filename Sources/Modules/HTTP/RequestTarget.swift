@@ -7,8 +7,10 @@ import Bytes
 /// Nothing is normalised. A path that could be read in two ways (dot segments, encoded slashes, controls) is refused, so
 /// that the router, a log and whatever stands in front or behind cannot disagree about it.
 struct RequestTarget {
-    /// Decoded once; begins with `/`, or is `*`.
-    let path: String
+    /// Where the path stands, if it is one and means itself.
+    let path: Range<Int>?
+    /// Of any other target the path: decoded, or `*`.
+    let decodedPath: String?
     /// Where the raw query stands, without its `?`.
     let query: Range<Int>?
     /// Of an absolute URL; it takes the place of the Host field (RFC 9112 §3.2.2).
@@ -17,7 +19,8 @@ struct RequestTarget {
     init(in bytes: Span<UInt8>, _ target: Range<Int>, method: Method, queryItemsMax: Int) throws(RequestDefect) {
         guard let first = target.first else { throw .malformedTarget }
         if target.count == 1, bytes[first] == UInt8(ascii: "*"), method == .options {
-            path = "*"
+            path = nil
+            decodedPath = "*"
             query = nil
             host = nil
             return
@@ -32,7 +35,8 @@ struct RequestTarget {
         }
         let question = bytes.extracting(target).firstIndex(of: Octet.question).map { $0 + first }
         let pathEnd = question ?? target.upperBound
-        path = try Self.decodedPath(bytes.extracting(pathStart..<pathEnd))
+        decodedPath = try Self.decodedPath(bytes.extracting(pathStart..<pathEnd))
+        path = decodedPath == nil ? pathStart..<pathEnd : nil
         query = question.map { ($0 + 1)..<target.upperBound }
         if let query { try Self.checkQuery(bytes.extracting(query), itemsMax: queryItemsMax) }
     }
@@ -52,7 +56,8 @@ struct RequestTarget {
         return (host, end)
     }
 
-    private static func decodedPath(_ raw: Span<UInt8>) throws(RequestDefect) -> String {
+    /// Begins with `/`; nil for what means itself.
+    private static func decodedPath(_ raw: Span<UInt8>) throws(RequestDefect) -> String? {
         guard !raw.isEmpty else { return "/" }
         // Letters, digits, `/`, `-` and `_` alone mean themselves, in any order.
         let isPlain = raw.allWords { word in
@@ -61,7 +66,7 @@ struct RequestTarget {
                     | word.bytes(in: UInt8(ascii: "-"), UInt8(ascii: "-"))
                     | word.bytes(in: UInt8(ascii: "_"), UInt8(ascii: "_")))
         }
-        if isPlain { return String(decoding: raw) }
+        if isPlain { return nil }
         var isEncoded = false
         for index in 0..<raw.count {
             if raw[index] == Octet.percent {
@@ -72,7 +77,7 @@ struct RequestTarget {
         }
         guard isEncoded else {
             try refuseDotSegments(raw)
-            return String(decoding: raw)
+            return nil
         }
         guard let decoded = Percent.decode(raw), decoded.span.isValidUTF8 else { throw .malformedPercentEncoding }
         try checkEscapes(raw)

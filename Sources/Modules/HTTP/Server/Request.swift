@@ -29,16 +29,28 @@ package final class Request {
     /// counts as gone, even if it might still read.
     package let cancellation: Cancellation
 
+    /// True once that has fired.
+    package var isCancelled: Bool { cancellation.isFired }
+
     private var connection: ServerConnection?
 
-    init(_ head: RequestHead, on connection: ServerConnection) {
-        self.head = head
-        self.connection = connection
+    init(_ head: borrowing RequestHead, on connection: borrowing ServerConnection) {
         peer = connection.client(of: head)
         isSecure = connection.isSecure
         loop = connection.loop
         arrival = loop.now
         cancellation = Cancellation(on: loop)
+        self.head = copy head
+        self.connection = copy connection
+    }
+
+    /// The value of the first field of its head with this name. Bytes that are not UTF-8 appear as U+FFFD.
+    package subscript(_ field: String) -> String? { head[field] }
+
+    /// Lends the value's bytes of the first field of its head with this name to `body`; nil without calling it if there is
+    /// none.
+    package func withValue<Result>(of field: FieldName, _ body: (Span<UInt8>) -> Result) -> Result? {
+        head.withValue(of: field, body)
     }
 
     /// The next bytes of the body, as they come; nil at its end, and for a request without a body. Reading is what lets

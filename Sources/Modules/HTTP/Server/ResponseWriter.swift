@@ -29,10 +29,10 @@ package final class ResponseWriter {
     /// True while what was written may have to be held back yet: `abort` then works also behind the end of the answer.
     package var isRevocable = false
 
-    init(to head: RequestHead, on connection: ServerConnection) {
-        method = head.method
-        version = head.version
-        self.connection = connection
+    init(to method: Method, _ version: Version, on connection: borrowing ServerConnection) {
+        self.method = method
+        self.version = version
+        self.connection = copy connection
     }
 
     /// True once the head of an answer has been given to the connection.

@@ -174,7 +174,7 @@ final class ServerConnection: @unchecked Sendable {
                     break
                 }
             }
-            switch arrival {
+            switch consume arrival {
             case .head(let head):
                 if transport.shouldShare { await transport.share() }
                 requests += 1
@@ -341,7 +341,7 @@ extension ServerConnection {
         version = head.version
         staysOpen = head.keepsAlive && requests < limits.requestsPerConnectionMax
         let request = Request(head, on: self)
-        let response = ResponseWriter(to: head, on: self)
+        let response = ResponseWriter(to: head.method, head.version, on: self)
         self.request = request
         if transport.peerClosure != nil { request.cancellation.fire(.peerGone) }
         await server.responder.respond(to: request, with: response)
