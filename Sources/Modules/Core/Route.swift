@@ -82,7 +82,7 @@ package enum Reply: Sendable {
     }
 
     /// A JSON answer whose text is there already.
-    package static func json(bytes: [UInt8], status: Int = 200) -> Reply {
+    package static func json(bytes: consuming [UInt8], status: Int = 200) -> Reply {
         .whole(status: status, contentType: "application/json", body: bytes)
     }
 }

@@ -227,28 +227,36 @@ package final class Gateway: Module, PriceBook {
 
     /// A model that the caller may name. One it may not name and one that does not exist look the same.
     func model(named name: String, for principal: Principal?) throws(Failure) -> Model {
-        guard let model = catalog.withLock({ $0.model(named: name) }),
-            let principal, principal.mayUse(model: name) || principal.mayUse(model: model.name)
-        else {
-            throw Failure(.modelNotFound, "this key knows no model of that name", param: "model")
+        if let principal, let model = catalog.withLock({ $0.model(named: name) }),
+            principal.mayUse(model: name) || principal.mayUse(model: model.name)
+        {
+            return model
         }
-        return model
+        throw Failure(.modelNotFound, "this key knows no model of that name", param: "model")
     }
 
     // MARK: Answering
 
     private func answer(_ exchange: Exchange, _ route: ModelRoute) async throws(Failure) -> Reply {
-        try ModelCall.checkContentType(exchange.request.head.fields)
+        try ModelCall.checkContentType(exchange.request)
         let call = try ModelCall(exchange, route, body: await exchange.body(max: bodyBytesMax))
         let name = try call.modelName()
-        let model =
-            NodePrompt.isNode(name)
-            ? try await model(ofNode: name, for: call) : try model(named: name, for: exchange.principal)
+        let principal = exchange.principal
+        guard NodePrompt.isNode(name) else {
+            return try await answer(exchange, principal, call, try model(named: name, for: principal))
+        }
+        let (nodesCall, model) = try await self.call(call, ofNode: name, for: principal)
+        return try await answer(exchange, principal, nodesCall, model)
+    }
+
+    private func answer(
+        _ exchange: Exchange, _ principal: Principal?, _ call: ModelCall, _ model: Model
+    ) async throws(Failure) -> Reply {
         exchange.model = model.name
-        if route == .embeddings { exchange.work = .embedding }
+        if call.route == .embeddings { exchange.work = .embedding }
         if let reply = try await answerWithInterpreter(call, model) { return reply }
         // The body is checked for the model that was named before anything is reserved or recorded.
-        var (first, rest) = line(of: model, for: exchange.principal)
+        var (first, rest) = line(of: model, for: principal)
         let attempt: ModelAttempt
         if first !== model, let other = try? self.attempt(call, first) {
             attempt = other
@@ -257,9 +265,9 @@ package final class Gateway: Module, PriceBook {
             attempt = try self.attempt(call, model)
             if first !== model { rest.removeAll { $0 === model } }
         }
-        if exchange.wantsFigures { exchange.note(worstOf: call, attempt.model, rest) }
+        if exchange.wantsFigures { attempt.noteWorst(behind: rest) }
         // The built-in model answers at once, and its outcome says where its intent stands.
-        exchange.onlySends = attempt.model.provider.kind != .builtin
+        exchange.onlySends = !attempt.isBuiltin
         if try !exchange.advanceNow(through: .record) { try await exchange.advance(through: .record) }
         do throws(Fault) {
             return try await perform(attempt)
@@ -270,15 +278,14 @@ package final class Gateway: Module, PriceBook {
 
     /// Has a call answered by one model, which is asked once more where that is safe.
     private func perform(_ attempt: ModelAttempt) async throws(Fault) -> Reply {
-        let provider = attempt.model.provider
-        if provider.settings.retries > 0 { retries.earn(at: provider) }
+        earnRetry(attempt.model)
         var number = 0
         while true {
             do throws(Fault) {
                 return try await performOnce(attempt)
             } catch {
-                let request = attempt.call.exchange.request
-                guard let pause = retries.pause(after: error, number, provider),
+                let request = attempt.exchange.request
+                guard let pause = retries.pause(after: error, number, attempt.model.provider),
                     await request.loop.sleep(pause, unless: request.cancellation)
                 else { throw error }
                 number += 1
@@ -286,14 +293,19 @@ package final class Gateway: Module, PriceBook {
         }
     }
 
+    private func earnRetry(_ model: Model) {
+        let provider = model.provider
+        if provider.settings.retries > 0 { retries.earn(at: provider) }
+    }
+
     /// Has a call answered through the breaker of its model.
     private func performOnce(_ attempt: ModelAttempt) async throws(Fault) -> Reply {
-        let exchange = attempt.call.exchange
+        let exchange = attempt.exchange
         let began = Instant.now()
         let pass = try breakers.enter(attempt.model, at: began)
         do throws(Fault) {
             let reply = try await attempt.perform()
-            let isUnwanted = exchange.request.cancellation.isFired
+            let isUnwanted = exchange.isCancelled
             let broken = exchange.figures.brokenOff.map { Breaker.Outcome(Fault($0, ""), isUnwanted: isUnwanted) }
             let time = (exchange.figures.firstByte ?? .now()) - began
             let whole = Breaker.Outcome(beganAfter: time, attempt.model.provider.settings.breaker)
@@ -301,7 +313,7 @@ package final class Gateway: Module, PriceBook {
             if broken == nil, !isUnwanted { balancer.note(attempt.model, time) }
             return reply
         } catch {
-            let outcome = Breaker.Outcome(error, isUnwanted: exchange.request.cancellation.isFired)
+            let outcome = Breaker.Outcome(error, isUnwanted: exchange.isCancelled)
             breakers.report(outcome, of: pass, attempt.model, at: exchange.request.loop.now)
             throw error
         }
@@ -321,27 +333,22 @@ package final class Gateway: Module, PriceBook {
         throw Failure(fault)
     }
 
-    /// The model of a node that is named instead of one; the call becomes what the node makes of it.
-    private func model(ofNode name: String, for call: ModelCall) async throws(Failure) -> Model {
-        guard let node = try await node(named: name, for: call.exchange.principal) else {
+    /// What a node that is named instead of a model makes of the call, and the node's model.
+    private func call(
+        _ call: ModelCall, ofNode name: String, for principal: Principal?
+    ) async throws(Failure) -> (ModelCall, Model) {
+        guard let node = try await node(named: name, for: principal)?.model else {
             throw Failure(.modelNotFound, "this key knows no model of that name", param: "model")
         }
-        return try model(of: node.model, for: call)
-    }
-
-    /// The model of a node that the body names; the call becomes what the node makes of it.
-    private func model(of node: NodeModel, for call: ModelCall) throws(Failure) -> Model {
         let model = try offered(model: node.model)
+        let document: JSONDocument
         do {
-            call.replace(
-                document: try NodePrompt.applied(node, to: call.document, call.route, model.upstream.dialect))
+            document = try NodePrompt.applied(node, to: call.document, call.route, model.upstream.dialect)
         } catch {
             throw Failure(error)
         }
-        call.nodePrompt = node.systemPrompt
-        call.hasNodesInterpreter = node.runsCode
         call.exchange.node = node.id
-        return model
+        return (call.with(document: document, of: node), model)
     }
 
     /// What a node is made of. Who may use the node may use its model, whether or not it may name that by itself.
@@ -383,11 +390,12 @@ package final class Gateway: Module, PriceBook {
     }
 
     private func attempt(_ call: ModelCall, _ model: Model) throws(Failure) -> ModelAttempt {
-        guard let (client, needles) = upstream(on: call.exchange.request.loop) else {
+        guard let clients = clients.withLock({ $0 }), let secrets = log.secrets else {
             throw Failure(.disabled, "the gateway is not started")
         }
         do {
-            return try ModelAttempt(call, model, client: client, needles: needles)
+            return try ModelAttempt(
+                call, model, client: clients.client(on: call.exchange.request.loop), needles: secrets.needles)
         } catch {
             throw Failure(error)
         }
@@ -398,7 +406,7 @@ package final class Gateway: Module, PriceBook {
     private func next(
         after fault: Fault, _ call: ModelCall, _ attempts: inout ArraySlice<Model>
     ) -> ModelAttempt? {
-        guard fault.permitsFallback, !call.exchange.request.cancellation.isFired else { return nil }
+        guard fault.permitsFallback, !call.exchange.isCancelled else { return nil }
         while let model = attempts.popFirst() {
             guard let attempt = try? attempt(call, model) else { continue }
             logFallback(request: call.exchange.id, model, fault)

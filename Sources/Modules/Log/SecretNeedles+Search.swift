@@ -13,7 +13,7 @@ struct SecretFindings {
     static let replacement = Array("[redacted]".utf8)
 
     /// `text` up to `heldFrom`, with every occurrence replaced. The same array where nothing changes.
-    func replaced(in text: [UInt8]) -> [UInt8] {
+    func replaced(in text: consuming [UInt8]) -> [UInt8] {
         if ranges.isEmpty { return heldFrom == text.count ? text : Array(text[..<heldFrom]) }
         var output: [UInt8] = []
         output.reserveCapacity(text.count)

@@ -69,9 +69,10 @@ package final class SecretNeedles: Sendable {
     }
 
     /// `bytes` without secrets; the same array where there are none.
-    package func scrubbed(_ bytes: [UInt8]) -> [UInt8] {
+    package func scrubbed(_ bytes: consuming [UInt8]) -> [UInt8] {
         if isEmpty { return bytes }
-        return find(in: bytes.span, isLast: true).replaced(in: bytes)
+        let findings = find(in: bytes.span, isLast: true)
+        return findings.replaced(in: bytes)
     }
 }
 

@@ -26,7 +26,7 @@ extension Gateway {
         else {
             throw Failure(.insufficientScope, "this key lacks the scope executions, which the code interpreter needs")
         }
-        call.replace(document: tool.document)
+        let call = call.with(document: tool.document)
         let request: ChatRequest
         do throws(Fault) {
             request = try conversation(call, model)

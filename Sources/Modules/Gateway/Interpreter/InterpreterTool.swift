@@ -33,7 +33,7 @@ struct InterpreterTool {
     /// Nil where the body has none.
     ///
     /// - Throws: a fault for one that says what is not known.
-    init?(_ call: ModelCall) throws(Fault) {
+    init?(_ call: borrowing ModelCall) throws(Fault) {
         let isAnthropic = call.route == .messages
         let isResponses = call.route == .responses
         // Most calls have no tools, which is known without looking.

@@ -54,10 +54,10 @@ struct ConversationCall {
             : try OpenAIChatEncoder.encode(request, for: model.upstream)
         var fields = Fields()
         if isAnthropic { fields.append("anthropic-version", "2023-06-01") }
-        let response = try await UpstreamCall(
-            provider: model.provider, route: isAnthropic ? .messages : .chat, body: encoded.body,
-            protocolFields: fields, isStreamed: true
-        ).send(with: client, cancellation: cancellation)
+        let route = isAnthropic ? ModelRoute.messages : .chat
+        let upstream = try UpstreamCall.request(
+            to: model, route, body: encoded.body, protocolFields: fields, isStreamed: true)
+        let response = try await UpstreamCall.send(upstream, of: route, with: client, cancellation: cancellation)
         var reader = AnswerReader(model.provider.kind, answerTool: encoded.answerTool)
         // Both layers, as for a client's own call: a provider that echoes our key must not reach a thread with it, whole or
         // dealt out token by token.

@@ -10,6 +10,7 @@ import Platform
 /// One try to have a call answered by one model. A fallback is another attempt. On the loop of the call.
 final class ModelAttempt {
     let call: ModelCall
+    let exchange: Exchange
     let model: Model
     let client: HTTPClient
     let needles: SecretNeedles
@@ -24,7 +25,7 @@ final class ModelAttempt {
         let request: ChatRequest?
         let strict: StrictAnswer?
 
-        init(_ call: ModelCall, _ provider: Provider) throws(Fault) {
+        init(_ call: borrowing ModelCall, _ provider: Provider) throws(Fault) {
             extras = try call.route.table.check(call.root, for: provider.kind, pass: provider.settings.pass)
             if !call.isStreamed, let options = call.root["stream_options"], !options.isNull {
                 throw .invalid("stream_options", "This is only for streamed answers.")
@@ -39,13 +40,23 @@ final class ModelAttempt {
     }
 
     /// Checks the body against what the model's kind of provider knows.
-    init(_ call: ModelCall, _ model: Model, client: HTTPClient, needles: SecretNeedles) throws(Fault) {
-        self.call = call
-        self.model = model
+    init(
+        _ call: borrowing ModelCall, _ model: borrowing Model, client: consuming HTTPClient,
+        needles: consuming SecretNeedles
+    ) throws(Fault) {
+        demand = call.isPlain(for: model.provider.kind) ? nil : try Demand(call, model.provider)
+        self.call = copy call
+        exchange = call.exchange
+        self.model = copy model
         self.client = client
         self.needles = needles
-        demand = call.isPlain(for: model.provider.kind) ? nil : try Demand(call, model.provider)
     }
+
+    /// Whether the model inside the binary is asked.
+    var isBuiltin: Bool { model.provider.kind == .builtin }
+
+    /// Notes the worst case of the call, should it come to the models behind this one.
+    func noteWorst(behind fallbacks: [Model]) { exchange.note(worstOf: call, model, fallbacks) }
 
     /// Whether the client's bytes can reach the provider.
     private var isNative: Bool { call.route.isNative(to: model.provider.kind) }
@@ -56,21 +67,21 @@ final class ModelAttempt {
     ///
     /// - Throws: a fault, if nothing has been sent to the client yet; another model may then be tried.
     func perform() async throws(Fault) -> Reply {
-        if model.provider.kind == .builtin { return try await BuiltinAttempt(self).perform() }
+        if isBuiltin { return try await BuiltinAttempt(self).perform() }
         if call.route == .countTokens, !isNative { return try countedByBound() }
-        let upstream = try upstreamRequest()
-        call.exchange.note(model)
-        let request = try request(upstream.body)
+        let (upstreamBody, answerTool) = try upstreamRequest()
+        exchange.note(model)
+        let request = try request(upstreamBody)
         // The time in this house before the call to the provider is made.
-        let overhead = Instant.now() - call.exchange.request.arrival
+        let overhead = Instant.now() - exchange.request.arrival
         let response: ClientResponse
         do throws(ClientFailure) {
-            response = try await client.send(request, cancellation: call.exchange.request.cancellation)
+            response = try await client.send(request, cancellation: exchange.request.cancellation)
         } catch {
             throw noted(Fault(error))
         }
         guard response.status.code == 200, !call.isStreamed else {
-            return try await other(response, answerTool: upstream.answerTool, overhead)
+            return try await other(response, answerTool: answerTool, overhead)
         }
         let body: [UInt8]
         do throws(ClientFailure) {
@@ -78,7 +89,7 @@ final class ModelAttempt {
         } catch {
             throw Fault(error)
         }
-        return try whole(body, answerTool: upstream.answerTool, overhead)
+        return try whole(body, answerTool: answerTool, overhead)
     }
 
     /// Goes on with an answer that is none, or that comes piece by piece.
@@ -89,12 +100,11 @@ final class ModelAttempt {
         return try await stream(response, relay(answerTool: answerTool), overhead)
     }
 
-    private func request(_ body: [UInt8]) throws(Fault) -> ClientRequest {
+    private func request(_ body: consuming [UInt8]) throws(Fault) -> ClientRequest {
         do throws(Fault) {
-            return try UpstreamCall(
-                provider: model.provider, route: upstreamRoute, body: body,
-                protocolFields: call.protocolFields(for: model.provider.kind), isStreamed: call.isStreamed
-            ).request()
+            return try UpstreamCall.request(
+                to: model, upstreamRoute, body: body,
+                protocolFields: call.protocolFields(for: model.provider.kind), isStreamed: call.isStreamed)
         } catch {
             throw noted(error)
         }
@@ -102,7 +112,7 @@ final class ModelAttempt {
 
     /// Notes of a fault whether the provider may have counted something all the same.
     private func noted(_ fault: Fault) -> Fault {
-        call.exchange.figures.mayHaveUsed = fault.mayHaveCounted
+        exchange.figures.mayHaveUsed = fault.mayHaveCounted
         return fault
     }
 
@@ -111,21 +121,21 @@ final class ModelAttempt {
         isNative ? call.route : model.provider.kind == .anthropic ? .messages : .chat
     }
 
-    private func upstreamRequest() throws(Fault) -> UpstreamRequest {
+    private func upstreamRequest() throws(Fault) -> (body: [UInt8], answerTool: String?) {
         guard !isNative, let demand, let request = demand.request else {
-            return UpstreamRequest(
-                body: NativeRequest.body(
-                    call.document, call.places, call.route, model.upstream, outputTokensMax: unsaidOutputTokensMax))
+            return (model.nativeBody(of: call, outputTokensMax: unsaidOutputTokensMax), nil)
         }
         let bound = bounded(request)
-        return model.provider.kind == .anthropic
+        let encoded =
+            model.provider.kind == .anthropic
             ? try AnthropicEncoder.encode(bound, for: model.upstream, extras: demand.extras)
             : try OpenAIChatEncoder.encode(bound, for: model.upstream, extras: demand.extras)
+        return (encoded.body, encoded.answerTool)
     }
 
     /// What is held back is a bound only if the provider keeps to it: so it is told the bound where the client told it none.
     private var unsaidOutputTokensMax: Int? {
-        guard call.exchange.isHeld, call.route == .chat || call.route == .completions else { return nil }
+        guard exchange.isHeld, call.route == .chat || call.route == .completions else { return nil }
         let (most, old) = (call.places.completionTokensMax, call.places.tokensMax)
         let isSaid =
             (most > 0 || old > 0)
@@ -134,7 +144,7 @@ final class ModelAttempt {
     }
 
     private func bounded(_ request: ChatRequest) -> ChatRequest {
-        guard call.exchange.isHeld, request.outputTokensMax == nil else { return request }
+        guard exchange.isHeld, request.outputTokensMax == nil else { return request }
         var request = request
         request.outputTokensMax = model.settings.outputTokensMax
         return request
@@ -143,7 +153,7 @@ final class ModelAttempt {
     // MARK: Whole answers
 
     private func whole(
-        _ received: [UInt8], answerTool: String?, _ overhead: Duration
+        _ received: consuming [UInt8], answerTool: String?, _ overhead: Duration
     ) throws(Fault) -> Reply {
         let body = needles.scrubbed(received)
         if demand == nil {
@@ -164,7 +174,7 @@ final class ModelAttempt {
 
     /// Input tokens at an upper bound, since this provider has no way to count them: a token is at least a byte.
     private func countedByBound() throws(Fault) -> Reply {
-        call.exchange.answerFields.append("x-gatehouse-estimated", "true")
+        exchange.answerFields.append("x-gatehouse-estimated", "true")
         note(nil, .zero)
         return .json(["input_tokens": .int(call.document.bytes.count)])
     }
@@ -177,7 +187,7 @@ final class ModelAttempt {
             let showsUsage = demand == nil ? OpenAISettings.showsUsage(call.root) : demand?.request?.showsUsage ?? true
             return AnswerRelay(
                 AnswerTap(
-                    route, requestID: call.exchange.id, showsUsage: showsUsage, strict: demand?.strict,
+                    route, requestID: exchange.id, showsUsage: showsUsage, strict: demand?.strict,
                     secrets: needles),
                 needles)
         }
@@ -190,8 +200,8 @@ final class ModelAttempt {
         _ response: ClientResponse, _ relay: AnswerRelay, _ overhead: Duration
     ) async throws(Fault) -> Reply {
         var relay = relay
-        let output = AnswerStream(call.exchange)
-        let bound = call.exchange.outputBound
+        let output = AnswerStream(exchange)
+        let bound = exchange.outputBound
         while true {
             var bytes: [UInt8]
             do throws(ClientFailure) {
@@ -211,19 +221,19 @@ final class ModelAttempt {
             }
             if !output.hasBegun, !bytes.isEmpty { note(nil, overhead) }
             if relay.isOver {
-                call.exchange.note(relay.summary, of: model)
+                exchange.note(relay.summary, of: model)
                 await output.finish(bytes)
                 break
             }
             guard bytes.isEmpty ? true : await output.write(bytes) else {
-                call.exchange.note(relay.summary, of: model)
+                exchange.note(relay.summary, of: model)
                 response.close()
                 return .streamed
             }
         }
         // The client has its answer. What is left is the end of the provider's, behind which the connection can be used
         // again; whoever does not end soon is cut off.
-        call.exchange.request.loop.spawn { await response.readToEnd(chunksMax: 4) }
+        exchange.request.loop.spawn { await response.readToEnd(chunksMax: 4) }
         return .streamed
     }
 
@@ -231,7 +241,6 @@ final class ModelAttempt {
 
     /// Sets the fields of the answer; before its head leaves. A streamed answer's price is not known then.
     func note(_ usage: TokenUsage?, _ overhead: Duration) {
-        let exchange = call.exchange
         exchange.answerFields.append(Labels.overhead, overhead.milliseconds)
         exchange.answerFields.append(contentsOf: model.answerFields)
         if let usage { exchange.note(usage, of: model) }
@@ -248,6 +257,13 @@ final class ModelAttempt {
     /// The conversation and what is checked of its answer, for the built-in model.
     var conversation: (request: ChatRequest, strict: StrictAnswer?)? {
         demand.flatMap { demand in demand.request.map { (bounded($0), demand.strict) } }
+    }
+}
+
+extension Model {
+    /// The call's body, as its provider is to get it where that speaks the client's protocol.
+    fileprivate func nativeBody(of call: ModelCall, outputTokensMax: Int?) -> [UInt8] {
+        NativeRequest.body(call.document, call.places, call.route, upstream, outputTokensMax: outputTokensMax)
     }
 }
 

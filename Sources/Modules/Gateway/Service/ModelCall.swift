@@ -13,23 +13,22 @@ final class ModelCall {
     let exchange: Exchange
     let route: ModelRoute
     /// The client's body, or what a node has made of it.
-    private(set) var document: JSONDocument
+    let document: JSONDocument
     /// Where in it the members are that every call is asked for.
-    private(set) var places: CallPlaces
+    let places: CallPlaces
     let isStreamed: Bool
     /// What a node put into the document before the client's own words.
-    var nodePrompt = ""
+    let nodePrompt: String
     /// Whether the node has a code interpreter: then it is its owner's, whatever the key may do by itself.
-    var hasNodesInterpreter = false
+    let hasNodesInterpreter: Bool
 
     var root: JSONNode { document.root }
 
     /// Reads a body.
     ///
     /// - Throws: `invalid_json`, `invalid_parameter` for a body that is no object.
-    init(_ exchange: Exchange, _ route: ModelRoute, body: [UInt8]) throws(Failure) {
-        self.exchange = exchange
-        self.route = route
+    init(_ exchange: borrowing Exchange, _ route: ModelRoute, body: consuming [UInt8]) throws(Failure) {
+        let document: JSONDocument
         do {
             document = try JSONDocument(parsing: body)
         } catch {
@@ -43,14 +42,33 @@ final class ModelCall {
         guard let (places, isStreamed) = read else {
             throw Failure(.invalidParameter, "the body must be a JSON object")
         }
+        self.exchange = copy exchange
+        self.route = route
+        self.document = document
         self.places = places
         self.isStreamed = isStreamed
+        nodePrompt = ""
+        hasNodesInterpreter = false
     }
 
-    /// Goes on with what a node made of the body.
-    func replace(document new: JSONDocument) {
-        document = new
-        places = new.read { CallPlaces($0) }
+    private init(_ other: ModelCall, document: JSONDocument, nodePrompt: String, hasNodesInterpreter: Bool) {
+        exchange = other.exchange
+        route = other.route
+        self.document = document
+        places = document.read { CallPlaces($0) }
+        isStreamed = other.isStreamed
+        self.nodePrompt = nodePrompt
+        self.hasNodesInterpreter = hasNodesInterpreter
+    }
+
+    /// The same call with another document.
+    func with(document: JSONDocument) -> ModelCall {
+        ModelCall(self, document: document, nodePrompt: nodePrompt, hasNodesInterpreter: hasNodesInterpreter)
+    }
+
+    /// The same call with what a node has made of its document.
+    func with(document: JSONDocument, of node: NodeModel) -> ModelCall {
+        ModelCall(self, document: document, nodePrompt: node.systemPrompt, hasNodesInterpreter: node.runsCode)
     }
 
     /// Whether the call is a chat in the provider's own protocol that asks nothing but what its bytes say.
@@ -94,11 +112,11 @@ final class ModelCall {
     }
 
     /// - Throws: `unsupported_media_type`, `unsupported_encoding`.
-    static func checkContentType(_ fields: Fields) throws(Failure) {
-        guard fields.withValue(of: .contentType, isJSON) ?? false else {
+    static func checkContentType(_ request: Request) throws(Failure) {
+        guard request.withValue(of: .contentType, isJSON) ?? false else {
             throw Failure(.unsupportedMediaType, "the body must be sent as content-type: application/json")
         }
-        guard let encoding = fields["content-encoding"], encoding.lowercased() != "identity" else { return }
+        guard let encoding = request["content-encoding"], encoding.lowercased() != "identity" else { return }
         throw Failure(.unsupportedEncoding, "the body must be sent without content-encoding")
     }
 

@@ -5,41 +5,40 @@ import EventLoop
 import HTTP
 import Platform
 
-/// One request to a provider, as it goes out.
-struct UpstreamCall {
-    let provider: Provider
-    let route: ModelRoute
-    let body: [UInt8]
-    /// Fields of the client's request that belong to the protocol and not to the client's identity.
-    let protocolFields: Fields
-    let isStreamed: Bool
-
-    /// Sends it and waits for the head of an answer with status 200.
+/// Requests to a model's provider, as they go out.
+enum UpstreamCall {
+    /// Sends a request and waits for the head of an answer with status 200.
     ///
     /// - Throws: what the provider's refusal, or the failure to reach it, means to the client.
-    func send(with client: HTTPClient, cancellation: Cancellation) async throws(Fault) -> ClientResponse {
-        let request = try request()
+    static func send(
+        _ request: consuming ClientRequest, of route: ModelRoute, with client: HTTPClient, cancellation: Cancellation
+    ) async throws(Fault) -> ClientResponse {
         let response: ClientResponse
         do throws(ClientFailure) {
             response = try await client.send(request, cancellation: cancellation)
         } catch {
             throw Fault(error)
         }
-        guard response.status.code == 200 else { throw await Self.fault(of: response, route) }
+        guard response.status.code == 200 else { throw await fault(of: response, route) }
         return response
     }
 
     /// The request with the provider's own credential. The caller's credential, its cookies and every other field of its
     /// request stay behind: the provider must not learn who calls.
-    func request() throws(Fault) -> ClientRequest {
-        guard let base = provider.settings.base else {
+    ///
+    /// - Parameter protocolFields: of the client's request, those that belong to the protocol and not to the client's identity.
+    static func request(
+        to model: Model, _ route: ModelRoute, body: consuming [UInt8], protocolFields: Fields, isStreamed: Bool
+    ) throws(Fault) -> ClientRequest {
+        let provider = model.provider
+        guard let origin = provider.settings.base?.origin else {
             throw Fault(.internal, "This provider has no address.")
         }
-        var fields = isStreamed ? Self.streamedFields : Self.wholeFields
+        var fields = isStreamed ? streamedFields : wholeFields
         if !protocolFields.isEmpty { fields.append(contentsOf: protocolFields) }
-        try addCredential(to: &fields)
+        try addCredential(of: provider, to: &fields)
         return ClientRequest(
-            method: .post, origin: base.origin, target: provider.target(of: route), fields: fields, body: body,
+            method: .post, origin: origin, target: provider.target(of: route), fields: consume fields, body: body,
             limits: provider.settings.limits,
             addresses: .configured, tls: provider.tls)
     }
@@ -55,7 +54,7 @@ struct UpstreamCall {
         ]
     }
 
-    private func addCredential(to fields: inout Fields) throws(Fault) {
+    private static func addCredential(of provider: Provider, to fields: inout Fields) throws(Fault) {
         guard !provider.waitsForKey else {
             var fault = Fault(.upstreamError, "The provider is not ready.")
             fault.cause = "its key was not set: gatehouse provider set-key \(provider.settings.key?.name ?? "")"

@@ -20,9 +20,11 @@ package enum NativeRequest {
         outputTokensMax: Int?
     ) -> [UInt8] {
         let isCompletion = route == .chat && model.dialect == .openai
-        if let body = document.read({ view in extended(view, places, route, model, outputTokensMax, isCompletion) }) {
-            return body
+        let (nameText, tellsStore) = (model.nameText, route == .chat && model.tellsStore)
+        let body = document.read { view in
+            extended(view, places, route, nameText, outputTokensMax, isCompletion, declinesStore: tellsStore)
         }
+        if let body { return body }
         let root = document.root
         var edit = JSONEdit(document)
         edit.setMember(of: root, "model", .string(model.name))
@@ -36,7 +38,7 @@ package enum NativeRequest {
                 edit.setMember(of: root, "stream_options", ["include_usage": true])
             }
         }
-        if route == .chat, model.tellsStore { edit.setMember(of: root, "store", false) }
+        if tellsStore { edit.setMember(of: root, "store", false) }
         return edit.apply()
     }
 
@@ -45,8 +47,8 @@ package enum NativeRequest {
     ///
     /// - Parameter isCompletion: whether the most tokens of an answer are `max_completion_tokens`.
     private static func extended(
-        _ view: borrowing JSONView, _ places: CallPlaces, _ route: ModelRoute, _ model: UpstreamModel,
-        _ outputTokensMax: Int?, _ isCompletion: Bool
+        _ view: borrowing JSONView, _ places: CallPlaces, _ route: ModelRoute, _ nameText: [UInt8],
+        _ outputTokensMax: Int?, _ isCompletion: Bool, declinesStore: Bool
     ) -> [UInt8]? {
         guard places.model > 0 else { return nil }
         guard outputTokensMax == nil || (isCompletion ? places.completionTokensMax : places.tokensMax) == 0 else {
@@ -54,7 +56,6 @@ package enum NativeRequest {
         }
         let asksForUsage =
             (route == .chat || route == .completions) && places.stream > 0 && view.bool(places.stream) == true
-        let declinesStore = route == .chat && model.tellsStore
         guard !asksForUsage || places.streamOptions == 0, !declinesStore || places.store == 0 else { return nil }
         let place = view.range(of: places.model)
         let text = view.text
@@ -64,11 +65,11 @@ package enum NativeRequest {
         let most = DecimalDigits(outputTokensMax ?? 0)
         let mostMember = isCompletion ? completionTokensMember : tokensMember
         let count =
-            text.count - place.count + model.nameText.count + usageMember.count + storeMember.count + mostMember.count
+            text.count - place.count + nameText.count + usageMember.count + storeMember.count + mostMember.count
             + 20
         return [UInt8](room: count) { body in
             body.append(text.extracting(..<place.lowerBound))
-            body.append(model.nameText.span)
+            body.append(nameText.span)
             body.append(text.extracting(place.upperBound..<end))
             if outputTokensMax != nil {
                 body.append(mostMember.span)
