@@ -28,21 +28,30 @@ final class IdentifyStage: ImmediateStage {
         // Absent is left to the guard, which knows whether one is needed.
         let index = index()
         var caller: Authentication?
-        var person: Result<Principal?, Failure> = .success(nil)
+        var person: Principal?
+        var refusal: Failure?
         let isPresent = try Credential.read(in: exchange.request.head.fields) { text in
             caller = index?.authenticate(text, at: exchange.time)
             // What has not the shape of a key may be the token of a session.
-            if case .unknown(isKey: false) = caller { person = session(text, at: exchange.time) }
+            guard case .unknown(isKey: false) = caller else { return }
+            do throws(Failure) {
+                person = try gate()?.authenticate(text, at: exchange.time)
+            } catch {
+                refusal = error
+            }
         }
         guard isPresent else {
             return try admit(gate()?.authenticate(cookiesOf: exchange.request.head, at: exchange.time), exchange)
         }
-        if let principal = try person.get() { return try admit(principal, exchange) }
-        switch caller {
-        case nil: throw Failure(.disabled, "auth is not started")
-        case .valid(let principal):
+        if case .valid(let principal) = caller {
+            caller = nil
             if let places = principal.places { try places.admit(exchange) }
-            try admit(principal, exchange)
+            return try admit(consume principal, exchange)
+        }
+        if let refusal { throw refusal }
+        if let person { return try admit(person, exchange) }
+        switch caller {
+        case nil, .valid: throw Failure(.disabled, "auth is not started")
         case .expired: throw Failure(.expired, "this key has expired")
         case .revoked: throw Failure(.revoked, "this key has been revoked")
         case .blocked: throw Failure(.blocked, "this key is blocked")
@@ -50,15 +59,8 @@ final class IdentifyStage: ImmediateStage {
         }
     }
 
-    private func session(_ text: Span<UInt8>, at now: WallTime) -> Result<Principal?, Failure> {
-        do throws(Failure) {
-            return .success(try gate()?.authenticate(text, at: now))
-        } catch {
-            return .failure(error)
-        }
-    }
-
-    private func admit(_ principal: Principal?, _ exchange: Exchange) throws(Failure) {
+    @inline(__always)
+    private func admit(_ principal: consuming Principal?, _ exchange: Exchange) throws(Failure) {
         if let tenant = principal?.tenant { try requireActive(tenant) }
         exchange.principal = principal
     }

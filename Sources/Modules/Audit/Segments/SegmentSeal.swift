@@ -40,19 +40,25 @@ struct SegmentSeal: Sendable {
 
 /// The key of the segment that is written, at work: seals one record after the other, where it stands. Used by one thread
 /// at a time.
-final class SegmentSealer {
+@safe final class SegmentSealer {
     private let cipher: RepeatedAES256GCM
-    /// The label, and behind it room for a sequence.
-    private var data: [UInt8]
+    /// The label, and behind it room for a sequence. Memory of its own: an array of an object is changed in the object's hands,
+    /// which counts references to that.
+    private let data: UnsafeMutableRawBufferPointer
     /// The nonce of the next record: random at first, and one more with each record (SP 800-38D §8.2.2). They are no secret; all
     /// that counts is that a key never sees one twice, also where a segment was begun, taken away and begun again.
     private var nonce = (high: UInt32(truncatingIfNeeded: Random.uint64()), low: Random.uint64())
 
     init(_ header: SegmentHeader, key: SecretBytes) throws(CryptoError) {
         cipher = try RepeatedAES256GCM(key: key)
-        data = SegmentSeal.label(header)
-        data.appendBigEndian(UInt64(0))
+        let label = SegmentSeal.label(header)
+        unsafe data = .allocate(byteCount: label.count + 8, alignment: 1)
+        // Room for the label, and for eight bytes behind it.
+        unsafe data.copyBytes(from: label)
     }
+
+    // Allocated by init, and used nowhere else.
+    deinit { unsafe data.deallocate() }
 
     /// Adds a record's frame: length, nonce, ciphertext and tag.
     func appendFrame(of record: AuditRecord, to bytes: inout [UInt8]) throws(CryptoError) {
@@ -60,8 +66,6 @@ final class SegmentSealer {
     }
 
     /// The same of a record whose fields lie somewhere else.
-    // Apart, so that whoever calls it for one record after the other counts no reference for each.
-    @inline(never)
     func appendFrame(
         _ kind: AuditKind, _ place: AuditRecord.Place, _ fields: Span<UInt8>, to bytes: inout [UInt8]
     ) throws(CryptoError) {
@@ -76,21 +80,18 @@ final class SegmentSealer {
             frame.append(repeating: 0, count: AES256GCM.tagByteCount)
         }
         nonce.low &+= 1
-        let (sequence, end) = (UInt64(place.sequence), data.count)
-        // Nonce, text and tag were appended just now: all of them lie behind `start`, and `data`, which ends in eight bytes of
-        // room, lives through the calls.
+        // The last eight bytes are room for it.
+        unsafe data.storeBytes(
+            of: UInt64(place.sequence).bigEndian, toByteOffset: data.count - 8, as: UInt64.self)
+        // Nonce, text and tag were appended just now: all of them lie behind `start`.
         let isSealed = unsafe bytes.withUnsafeMutableBytes { bytes -> Bool in
-            guard let base = bytes.baseAddress else { return false }
+            guard let base = bytes.baseAddress, let label = unsafe data.baseAddress else { return false }
             let frame = unsafe base + start
             let text = unsafe frame + AES256GCM.nonceByteCount
-            return unsafe data.withUnsafeMutableBytes { data -> Bool in
-                unsafe data.storeBytes(of: sequence.bigEndian, toByteOffset: end - 8, as: UInt64.self)
-                guard let data = data.baseAddress else { return false }
-                unsafe cipher.beginSealing(nonce: frame)
-                unsafe cipher.associateSealing(data, count: end)
-                unsafe cipher.seal(text, to: text, count: count)
-                return unsafe cipher.finishSealing(tag: text + count)
-            }
+            unsafe cipher.beginSealing(nonce: frame)
+            unsafe cipher.associateSealing(label, count: data.count)
+            unsafe cipher.seal(text, to: text, count: count)
+            return unsafe cipher.finishSealing(tag: text + count)
         }
         guard isSealed else { throw .library(operation: "AES-256-GCM", reason: "a record could not be sealed") }
     }

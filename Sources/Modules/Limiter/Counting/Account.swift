@@ -79,9 +79,16 @@ extension [Limit] {
         // In place: a copy of a window counts a reference to its list.
         let limits = span
         let rate = limits[index].rate
+        let total = limits[index].window.total
+        let remaining = Swift.max(0, rate.limit - total)
+        // Mostly something has just been counted, and as much again fits: then nothing of the list is needed any more.
+        if let newest = limits[index].window.newestCounted, amount <= rate.limit - total {
+            return Standing(
+                subject: kind, limiter: .rate(rate), limit: rate.limit, remaining: remaining,
+                resetAfter: rate.expiry(of: newest, from: now), nextAfter: .zero)
+        }
         return Standing(
-            subject: kind, limiter: .rate(rate), limit: rate.limit,
-            remaining: Swift.max(0, rate.limit - limits[index].window.total),
+            subject: kind, limiter: .rate(rate), limit: rate.limit, remaining: remaining,
             resetAfter: limits[index].window.waitUntilIdle(at: now, rate),
             nextAfter: limits[index].window.wait(for: amount, at: now, rate))
     }

@@ -45,7 +45,11 @@ extension AccountTable {
         _ units: Int, _ payers: Payers, warningPercent: Int = 80, tellingFrom percent: Int = 0, at now: Instant
     ) -> ChargeDecision {
         var hold: UnitHold?
-        return switch self.charge(units, payers, warningPercent: warningPercent, tellingFrom: percent, at: now, &hold) {
+        let charge = Asked(units: units, warningPercent: warningPercent, toldPercent: percent, now: now)
+        let outcome = self.charge(
+            charge, payers.pair, payers.node, payers.user, payers.address, known: payers.userAccount,
+            payers.addressAccount, &hold)
+        return switch outcome {
         case .charged(let fullness): .charged(hold, fullness)
         case .refused(let standing): .refused(standing)
         case .full: .full
@@ -59,32 +63,35 @@ extension AccountTable {
         case full
     }
 
-    /// - Parameter found: `nil` before; then the hold of what was counted, if anything was.
+    /// The same with its parts one by one: together they would be copied, and what they refer to counted.
+    ///
+    /// - Parameters:
+    ///   - knownUser, knownAddress: as in ``Payers``.
+    ///   - found: `nil` before; then the hold of what was counted, if anything was.
     func charge(
-        _ units: Int, _ payers: borrowing Payers, warningPercent: Int, tellingFrom percent: Int, at now: Instant,
-        _ found: inout UnitHold?
+        _ charge: Asked, _ pair: Pair, _ node: NodeID?, _ user: EndUser?, _ address: AddressBlock?,
+        known knownUser: Account?, _ knownAddress: Account?, _ found: inout UnitHold?
     ) -> ChargeOutcome {
-        guard payers.pair.tenant.tenant != nil else { return .full }
-        let charge = Asked(units: units, warningPercent: warningPercent, toldPercent: percent, now: now)
-        return payers.pair.shard.withLock { shard in
-            let hold = UnitHold(payers.pair, units)
+        guard pair.tenant.tenant != nil else { return .full }
+        return pair.shard.withLock { shard in
+            let hold = UnitHold(pair, charge.units)
             // Who has no limit needs no account: names cost nothing.
-            let node = book.limitsUnits(of: .node) ? payers.node : nil
-            let user = book.limitsUnits(of: .user) ? payers.user : nil
+            let node = book.limitsUnits(of: .node) ? node : nil
+            let user = book.limitsUnits(of: .user) ? user : nil
             // For both at once: the search for room may forget whoever is idle.
-            guard shard.hasRoom(for: node, user, at: now) else { return .full }
-            if let node { hold.add(shard.account(of: .node(node), payers.pair.tenant.tenant, book)) }
+            guard shard.hasRoom(for: node, user, at: charge.now) else { return .full }
+            if let node { hold.add(shard.account(of: .node(node), pair.tenant.tenant, book)) }
             if let user {
-                if let known = payers.userAccount, !known.isForgotten {
-                    hold.add(known)
+                if let knownUser, !knownUser.isForgotten {
+                    hold.add(knownUser)
                 } else {
-                    hold.add(shard.account(of: .user(user), payers.pair.tenant.tenant, book))
+                    hold.add(shard.account(of: .user(user), pair.tenant.tenant, book))
                 }
             }
             var counts = false
             let outcome =
-                if let address = payers.address, book.limitsUnits(of: .address) {
-                    self.charge(charge, hold, address, payers.addressAccount, &counts)
+                if let address, book.limitsUnits(of: .address) {
+                    self.charge(charge, hold, address, knownAddress, &counts)
                 } else {
                     self.charge(charge, hold, &counts)
                 }
@@ -93,9 +100,11 @@ extension AccountTable {
         }
     }
 
-    private struct Asked {
+    /// What is charged, and what is told of.
+    struct Asked {
         let units: Int
         let warningPercent: Int
+        /// How full the fullest limit must be for it to be told of.
         let toldPercent: Int
         let now: Instant
     }

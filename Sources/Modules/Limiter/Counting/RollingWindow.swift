@@ -126,17 +126,15 @@ struct RollingWindow: Sendable {
         }
     }
 
-    /// How long until `units` more fit under the limit, from the time of the last ``advance(to:_:)``; zero if they do now.
+    /// The newest granule, if something is counted in it: all that is counted is idle once that is.
     @inline(__always)
-    func wait(for units: Int, at now: Instant, _ rate: Rate) -> Duration {
-        guard units <= rate.limit else { return rate.length }
-        let excess = total - max(rate.limit - units, 0)
-        return excess > 0 ? wait(until: excess, at: now, rate) : .zero
-    }
+    var newestCounted: UInt64? { isBegun ? newest : nil }
 
-    /// How long until so much of what is counted is forgotten.
-    private func wait(until excess: Int, at now: Instant, _ rate: Rate) -> Duration {
-        var excess = excess
+    /// How long until `units` more fit under the limit, from the time of the last ``advance(to:_:)``; zero if they do now.
+    func wait(for units: Int, at now: Instant, _ rate: Rate) -> Duration {
+        var excess = total - max(rate.limit - units, 0)
+        guard units <= rate.limit else { return rate.length }
+        guard excess > 0 else { return .zero }
         for slot in slots[Int(first)...] {
             excess -= slot.count
             if excess <= 0 { return rate.expiry(of: slot.granule, from: now) }
@@ -145,12 +143,8 @@ struct RollingWindow: Sendable {
     }
 
     /// How long until nothing is counted any more, if nothing is added.
-    @inline(__always)
     func waitUntilIdle(at now: Instant, _ rate: Rate) -> Duration {
-        isBegun ? rate.expiry(of: newest, from: now) : waitUntilOldIsIdle(at: now, rate)
-    }
-
-    private func waitUntilOldIsIdle(at now: Instant, _ rate: Rate) -> Duration {
+        if isBegun { return rate.expiry(of: newest, from: now) }
         guard Int(first) < slots.count else { return .zero }
         return rate.expiry(of: slots[slots.count - 1].granule, from: now)
     }

@@ -43,8 +43,9 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
         // Asked again: it has been charged, and has to wait.
         guard exchange.charge == nil else { return false }
         guard let pair = exchange.counters as? AccountTable.Pair else { return true }
-        guard let payers = payersNow(consume pair, exchange) else { return false }
-        guard let charge = try charge(exchange.work, tokens, payers, exchange) else { return true }
+        var (user, account) = (EndUser?.none, Account?.none)
+        guard findNow(&user, &account, pair, exchange) else { return false }
+        guard let charge = try charge(exchange.work, tokens, pair, user, account, exchange) else { return true }
         exchange.charge = charge
         return charge.delay == nil
     }
@@ -53,8 +54,9 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
         guard wantsFigures, let tokens = exchange.heldBack?.tokens else { return }
         // One that only has to wait has been charged already.
         var charge = exchange.charge as? UnitHold
-        if charge == nil, let payers = await knownPayers(exchange) {
-            charge = try self.charge(exchange.work, tokens, payers, exchange)
+        if charge == nil, let pair = exchange.counters as? AccountTable.Pair {
+            let (user, account) = await knownUser(pair, exchange)
+            charge = try self.charge(exchange.work, tokens, pair, user, account, exchange)
             exchange.charge = charge
         }
         if let charge { try await wait(charge, exchange) }
@@ -86,8 +88,9 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
     // MARK: Whatever else
 
     func charge(_ work: Work, atMost amount: Int, _ exchange: Exchange) async throws(Failure) -> (any Charge)? {
-        guard table.book.limitsUnits, let payers = await knownPayers(exchange) else { return nil }
-        guard let charge = try charge(work, amount, payers, exchange) else { return nil }
+        guard table.book.limitsUnits, let pair = exchange.counters as? AccountTable.Pair else { return nil }
+        let (user, account) = await knownUser(pair, exchange)
+        guard let charge = try charge(work, amount, pair, user, account, exchange) else { return nil }
         exchange.charges.append(charge)
         try await wait(charge, exchange)
         return charge
@@ -95,41 +98,31 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
 
     // MARK: Charging
 
-    /// For whom it is charged; `nil` where the person's name must be looked up first.
-    @inline(__always)
-    private func payersNow(_ pair: consuming AccountTable.Pair, _ exchange: Exchange) -> AccountTable.Payers? {
-        var payers = AccountTable.Payers(pair: pair)
-        guard findNow(&payers, exchange) else { return nil }
-        return consume payers
-    }
-
-    /// Finds out for whom it is charged beside key and tenant.
+    /// Finds out for which person it is charged beside key and tenant.
     ///
+    /// - Parameter account: theirs, if it was found for the same exchange.
     /// - Returns: false where the person's name must be looked up first.
     @inline(__always)
-    private func findNow(_ payers: inout AccountTable.Payers, _ exchange: Exchange) -> Bool {
-        payers.node = exchange.node.map(NodeID.init)
-        payers.address = exchange.request.peer.block
-        payers.addressAccount = exchange.addressCounters as? Account
+    private func findNow(
+        _ user: inout EndUser?, _ account: inout Account?, _ pair: AccountTable.Pair, _ exchange: Exchange
+    ) -> Bool {
         guard table.book.limitsUnits(of: .user), let name = name(exchange), let people else { return true }
-        if let account = exchange.userCounters as? Account, case .user(let user) = account.subject {
-            (payers.user, payers.userAccount) = (user, account)
+        if let known = exchange.userCounters as? Account, case .user(let subject) = known.subject {
+            (user, account) = (subject, known)
             return true
         }
-        guard let tenant = payers.pair.tenant.tenant else { return true }
+        guard let tenant = pair.tenant.tenant else { return true }
         guard let digest = people.knownDigest(ofEndUser: name, of: tenant) else { return false }
-        payers.user = EndUser(digest: digest)
+        user = EndUser(digest: digest)
         return true
     }
 
-    /// For whom it is charged; `nil` for somebody who is not counted.
-    private func knownPayers(_ exchange: Exchange) async -> AccountTable.Payers? {
-        guard let pair = exchange.counters as? AccountTable.Pair else { return nil }
-        var payers = AccountTable.Payers(pair: pair)
-        guard !findNow(&payers, exchange) else { return payers }
-        guard let name = name(exchange), let tenant = pair.tenant.tenant, let people else { return nil }
-        payers.user = EndUser(digest: await people.digest(ofEndUser: name, of: tenant))
-        return payers
+    /// For which person it is charged, and their account if it was found for the same exchange.
+    private func knownUser(_ pair: AccountTable.Pair, _ exchange: Exchange) async -> (EndUser?, Account?) {
+        var (user, account) = (EndUser?.none, Account?.none)
+        guard !findNow(&user, &account, pair, exchange) else { return (user, account) }
+        guard let name = name(exchange), let tenant = pair.tenant.tenant, let people else { return (nil, nil) }
+        return (EndUser(digest: await people.digest(ofEndUser: name, of: tenant)), nil)
     }
 
     private func name(_ exchange: Exchange) -> String? {
@@ -140,22 +133,25 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
 
     /// - Throws: `abuse_budget_exceeded`.
     private func charge(
-        _ work: Work, _ amount: Int, _ payers: borrowing AccountTable.Payers, _ exchange: Exchange
+        _ work: Work, _ amount: Int, _ pair: AccountTable.Pair, _ user: EndUser?, _ userAccount: Account?,
+        _ exchange: Exchange
     ) throws(Failure) -> UnitHold? {
         let terms = state.withLock { $0 }
         let settings = terms.settings
         let units = settings.weights.units(work, amount)
         var found: UnitHold?
+        let asked = AccountTable.Asked(
+            units: units, warningPercent: settings.warningPercent,
+            toldPercent: min(settings.warningPercent, settings.delayPercent), now: now?() ?? exchange.request.arrival)
         let outcome = table.charge(
-            units, payers, warningPercent: settings.warningPercent,
-            tellingFrom: min(settings.warningPercent, settings.delayPercent),
-            at: now?() ?? exchange.request.arrival, &found)
+            asked, pair, exchange.node.map(NodeID.init), user, exchange.request.peer.block, known: userAccount,
+            exchange.addressCounters as? Account, &found)
         switch outcome {
         case .charged(let fullness):
             guard let hold = found.take() else { return nil }
             figures.count(work, units)
             if let fullness {
-                if fullness.percent >= settings.warningPercent { warn(exchange, fullness, payers.pair) }
+                if fullness.percent >= settings.warningPercent { warn(exchange, fullness, pair) }
                 hold.delay = settings.delay(used: fullness.used, of: fullness.standing.limit)
             }
             hold.work = work
