@@ -11,13 +11,22 @@ enum Attempt {
     case wait(Socket.Interest)
 }
 
+/// Where a client's sessions are kept, to be taken up again. An object of its own: a server's connections have none.
+private final class Resumption {
+    let sessions: TLSSessionCache
+    let origin: String
+
+    init(_ sessions: TLSSessionCache, _ origin: String) { (self.sessions, self.origin) = (sessions, origin) }
+}
+
 /// TLS on one socket: an SSL and what OpenSSL cannot say. Nothing in here waits.
 @safe final class TLSSession {
     private let ssl: OpaquePointer
     private let socket: Socket
     /// Keeps alive what OpenSSL's callbacks point at.
     private let context: AnyObject
-    private let cache: (sessions: TLSSessionCache, origin: String)?
+    /// The client's side.
+    private let resumption: Resumption?
     private var isOpen = false
     /// True while the last read had to wait until it can write.
     private var readWaitsToWrite = false
@@ -31,7 +40,7 @@ enum Attempt {
         unsafe ssl = try Self.make(context.context)
         self.socket = socket
         self.context = context
-        cache = nil
+        resumption = nil
         try attach()
         unsafe SSL_set_accept_state(ssl)
     }
@@ -42,8 +51,9 @@ enum Attempt {
         self.socket = socket
         self.context = context
         let origin = "\(host):\(port)"
-        cache = (context.sessions, origin)
+        resumption = Resumption(context.sessions, origin)
         try attach()
+        unsafe SSL_set_ex_data(ssl, 0, Unmanaged.passUnretained(self).toOpaque())
         let parameters = unsafe SSL_get0_param(ssl)
         unsafe copenssl_strict_names(parameters)
         let result: CInt
@@ -79,7 +89,6 @@ enum Attempt {
         guard let bio = unsafe SocketBIO.make(for: self) else { throw .tls(OpenSSLQueue.take()) }
         // One reference for both directions.
         unsafe SSL_set_bio(ssl, bio, bio)
-        unsafe SSL_set_ex_data(ssl, 0, Unmanaged.passUnretained(self).toOpaque())
     }
 }
 
@@ -146,10 +155,10 @@ extension TLSSession {
         let wasOpen = isOpen
         isOpen = false
         // Should a session that was to be resumed be the reason, the next attempt does without.
-        if !wasOpen, let cache { cache.sessions.remove(cache.origin) }
+        if !wasOpen, let resumption { resumption.sessions.remove(resumption.origin) }
         if let transportFailure { return transportFailure }
         let verification = unsafe SSL_get_verify_result(ssl)
-        if verification != CLong(X509_V_OK), !wasOpen, cache != nil {
+        if verification != CLong(X509_V_OK), !wasOpen, resumption != nil {
             // SAFETY: static, zero-terminated text.
             let text = unsafe X509_verify_cert_error_string(verification).map { unsafe String(cString: $0) }
             return .tls("certificate: \(text ?? "not verified")")
@@ -160,8 +169,8 @@ extension TLSSession {
 
     /// Keeps a session that the server gave. True when it took the reference.
     func keep(_ session: OpaquePointer) -> Bool {
-        guard let cache, unsafe SSL_get_verify_result(ssl) == CLong(X509_V_OK) else { return false }
-        cache.sessions.put(unsafe ResumableSession(owning: session), cache.origin)
+        guard let resumption, unsafe SSL_get_verify_result(ssl) == CLong(X509_V_OK) else { return false }
+        resumption.sessions.put(unsafe ResumableSession(owning: session), resumption.origin)
         return true
     }
 }
