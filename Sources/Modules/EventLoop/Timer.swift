@@ -2,36 +2,44 @@
 package import Platform
 
 /// Something to do at a time, on one loop. It can be moved and cancelled at any time, on the loop's thread.
-package final class Timer {
+package class Timer {
     /// When it is due, or was.
     package fileprivate(set) var due = Instant(nanoseconds: 0)
     /// Its place in the heap; negative when it is not in there.
     fileprivate var place = -1
-    private let body: () -> Void
     private unowned let loop: EventLoop
 
-    init(loop: EventLoop, body: @escaping () -> Void) {
-        self.loop = loop
-        self.body = body
-    }
+    init(loop: EventLoop) { self.loop = loop }
 
     /// True until it has fired or was cancelled.
-    package var isScheduled: Bool { place >= 0 }
+    package final var isScheduled: Bool { place >= 0 }
 
     /// Moves it to another time, or schedules it again after it has fired.
-    package func reschedule(at due: Instant) {
+    package final func reschedule(at due: Instant) {
         loop.checkThread()
         if place >= 0 { loop.timers.remove(self) }
         loop.timers.insert(self, due: due)
     }
 
     /// Takes it back. Nothing happens when it has already fired.
-    package func cancel() {
+    package final func cancel() {
         loop.checkThread()
         if place >= 0 { loop.timers.remove(self) }
     }
 
-    fileprivate func fire() { body() }
+    /// It is due. On the loop's thread.
+    func fire() {}
+}
+
+private final class BodyTimer: Timer {
+    private let body: () -> Void
+
+    init(loop: EventLoop, body: @escaping () -> Void) {
+        self.body = body
+        super.init(loop: loop)
+    }
+
+    override func fire() { body() }
 }
 
 extension EventLoop {
@@ -45,7 +53,7 @@ extension EventLoop {
 
     /// A timer that is not scheduled yet; for deadlines that move often.
     package func makeTimer(_ body: @escaping () -> Void) -> Timer {
-        Timer(loop: self, body: body)
+        BodyTimer(loop: self, body: body)
     }
 
     /// Waits, without a thread.
