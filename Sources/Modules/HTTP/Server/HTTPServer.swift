@@ -99,11 +99,12 @@ package final class HTTPServer: @unchecked Sendable {
         run(connection)
     }
 
-    private func run(_ connection: ServerConnection) {
+    /// Serves a connection until it ends or rests.
+    func run(_ connection: ServerConnection) {
         loop.spawn {
             await connection.run()
             guard connection.isResting else { return self.forget(connection) }
-            connection.rest { self.run(connection) }
+            connection.rest()
         }
     }
 

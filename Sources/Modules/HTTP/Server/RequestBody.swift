@@ -103,19 +103,12 @@ struct RequestBody {
 /// How long the server waits for a body: some grace, and then as long as a least rate allows. Only the time in which it
 /// waited counts, not the time in which a handler was busy with what had come.
 struct BodyPace {
-    private let grace: Duration
-    private let bytesPerSecondMin: Int
     private var received = 0
     private var waited = Duration.zero
 
-    init(_ limits: HTTPServerLimits) {
-        grace = limits.bodyTimeout
-        bytesPerSecondMin = max(1, limits.bodyBytesPerSecondMin)
-    }
-
     /// Until when to wait for the next byte.
-    func deadline(from now: Instant) -> Instant {
-        now + (grace + .milliseconds(received * 1000 / bytesPerSecondMin) - waited)
+    func deadline(from now: Instant, _ limits: HTTPServerLimits) -> Instant {
+        now + (limits.bodyTimeout + .milliseconds(received * 1000 / max(1, limits.bodyBytesPerSecondMin)) - waited)
     }
 
     mutating func receive(_ bytes: Int, after wait: Duration) {

@@ -62,7 +62,7 @@ final class ServerConnection: @unchecked Sendable {
 
     // Of the request that is being answered.
     private var body = RequestBody(.none, HTTPServerLimits())
-    private var pace = BodyPace(HTTPServerLimits())
+    private var pace = BodyPace()
     private var owesContinue = false
     private var version = Version.http11
     private var staysOpen = false
@@ -112,10 +112,11 @@ final class ServerConnection: @unchecked Sendable {
         phase = .closing
     }
 
-    /// Calls `wake` once when the quiet connection has something to do: bytes, an end, or its time is over.
-    func rest(until wake: @escaping () -> Void) {
+    /// Has the server run the quiet connection again when it has something to do: bytes, an end, or its time is over.
+    func rest() {
         transport.readDeadline = idleDeadline
-        transport.whenReadable(wake)
+        // It captures one object, and so needs no memory of its own.
+        transport.whenReadable { self.server.run(self) }
     }
 
     /// Reads what the proxy says, and not one byte more.
@@ -336,7 +337,7 @@ extension ServerConnection {
     /// - Returns: true if the connection can serve another one.
     private func answer(_ head: RequestHead) async throws(IOFailure) -> Bool {
         body = RequestBody(head.framing, limits)
-        pace = BodyPace(limits)
+        pace = BodyPace()
         owesContinue = head.expectsContinue && !body.isComplete
         version = head.version
         staysOpen = head.keepsAlive && requests < limits.requestsPerConnectionMax
@@ -416,7 +417,7 @@ extension ServerConnection {
 
     private func fillBody() async throws(BodyFailure) {
         let start = loop.now
-        transport.readDeadline = pace.deadline(from: start)
+        transport.readDeadline = pace.deadline(from: start, limits)
         do throws(IOFailure) {
             guard try await fill() else { throw .reset }
         } catch {
