@@ -25,8 +25,8 @@ enum MessageEncoder {
     }
 
     static func appendHead(
-        _ status: Status, _ fields: Fields, also more: Fields = Fields(), _ body: Body, _ persistence: Persistence,
-        date: DateLine, to output: inout [UInt8]
+        _ status: Status, _ fields: borrowing Fields, also more: borrowing Fields = Fields(), _ body: Body,
+        _ persistence: Persistence, date: DateLine, to output: inout [UInt8]
     ) {
         output.append(addingCapacity: headBytesMax(fields, more)) {
             appendHead(status, fields, also: more, body, persistence, date: date, to: &$0)
@@ -34,7 +34,7 @@ enum MessageEncoder {
     }
 
     /// No fewer bytes than the head of an answer with these fields takes.
-    static func headBytesMax(_ fields: Fields, _ more: Fields) -> Int {
+    static func headBytesMax(_ fields: borrowing Fields, _ more: borrowing Fields) -> Int {
         fields.lineBytesMax + more.lineBytesMax + linesBytesMax
     }
 

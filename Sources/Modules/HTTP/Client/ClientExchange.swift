@@ -79,7 +79,7 @@ final class ClientExchange: @unchecked Sendable {
         do throws(ClientFailure) {
             let head = try await answer()
             status = head.status
-            idleTimeout = head.keepsAlive ? head.fields.idleTimeout(atMost: client.limits.idleTimeout) : nil
+            idleTimeout = head.idleTimeout(atMost: client.limits.idleTimeout)
             if reader.isAtEnd { conclude() } else if !reader.hasAll { scheduleEnd() }
             return head
         } catch {
@@ -386,6 +386,13 @@ extension ClientExchange {
         case .tls(let reason): .tls(reason)
         case .closed, .reset, .truncated, .system: .interrupted
         }
+    }
+}
+
+extension ResponseHead {
+    /// How long the connection may be idle behind the answer; nil: not at all.
+    fileprivate func idleTimeout(atMost most: Duration) -> Duration? {
+        keepsAlive ? fields.idleTimeout(atMost: most) : nil
     }
 }
 

@@ -52,14 +52,14 @@ package final class ResponseWriter {
     /// - Parameter more: fields behind these, for what is the same in many answers and need not be copied for each.
     /// - Throws: why the answer cannot have arrived; `.closed` if one has been begun already.
     package func send(
-        _ status: Status, _ fields: Fields, also more: Fields = Fields(), body: [UInt8]
+        _ status: Status, _ fields: borrowing Fields, also more: borrowing Fields = Fields(), body: borrowing [UInt8]
     ) async throws(IOFailure) {
         let connection = try take()
         let framing: MessageEncoder.Body = status.forbidsBody ? .none : .length(body.count)
-        let rest = method == .head || status.forbidsBody ? [] : body
         do throws(IOFailure) {
             if let (first, second) = try connection.sendNow(
-                status, fields, also: more, framing, rest, closing: closesConnection)
+                status, fields, also: more, framing, body, isBare: method == .head || status.forbidsBody,
+                closing: closesConnection)
             {
                 try await connection.write(first, second)
             }

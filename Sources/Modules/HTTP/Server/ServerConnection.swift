@@ -463,7 +463,8 @@ extension ServerConnection {
 
     /// The head of an answer.
     func encodedHead(
-        _ status: Status, _ fields: Fields, also more: Fields, _ framing: MessageEncoder.Body, closing: Bool
+        _ status: Status, _ fields: borrowing Fields, also more: borrowing Fields, _ framing: MessageEncoder.Body,
+        closing: Bool
     ) -> [UInt8] {
         let persistence = persistence(framing, closing: closing)
         var output: [UInt8] = []
@@ -472,19 +473,21 @@ extension ServerConnection {
     }
 
     /// Writes a whole answer where nobody has to wait.
+    ///
+    /// - Parameter isBare: true for a head that only speaks of the body.
     /// - Returns: nil where it is written; otherwise what `write` is to be given.
     func sendNow(
-        _ status: Status, _ fields: Fields, also more: Fields, _ framing: MessageEncoder.Body, _ body: [UInt8],
-        closing: Bool
+        _ status: Status, _ fields: borrowing Fields, also more: borrowing Fields, _ framing: MessageEncoder.Body,
+        _ body: borrowing [UInt8], isBare: Bool, closing: Bool
     ) throws(IOFailure) -> (first: [UInt8], second: [UInt8])? {
         guard body.count <= TLSLimits.recordBytes - MessageEncoder.headBytesMax(fields, more) else {
-            return (encodedHead(status, fields, also: more, framing, closing: closing), body)
+            return (encodedHead(status, fields, also: more, framing, closing: closing), isBare ? [] : copy body)
         }
         let persistence = persistence(framing, closing: closing)
         let date = server.date()
         let unwritten = try transport.writeNow { output in
             MessageEncoder.appendHead(status, fields, also: more, framing, persistence, date: date, to: &output)
-            output.append(body.span)
+            if !isBare { output.append(body.span) }
         }
         return unwritten.map { ($0, []) }
     }
