@@ -42,8 +42,12 @@ struct LogWriter {
     static let outcomeReserveBytes = 1024
     /// Records written and not flushed that are kept in memory; beyond them a flush is waited for.
     static let unflushedMax = 1 << 16
-    /// The largest room for fields that is kept for records to come.
-    static let spareByteCountMax = 2 << 20
+    /// The largest room for fields that is kept for records to come: a busy core's between two flushes. To grow it anew each time
+    /// would copy every record and ask the kernel for fresh pages.
+    static let spareByteCountMax = 8 << 20
+    /// Room of which no more than one part in so many was used is given back, unless it is small: the rush is over.
+    private static let spareShare = 8
+    private static let spareSmall = 64 * 1024
     /// How long a full disk is not asked again.
     static let retryAfter = Duration.seconds(1)
 
@@ -365,7 +369,10 @@ struct LogWriter {
 
     /// Gives back the room of what was taken.
     mutating func reuse(_ records: consuming AuditRecords) {
-        guard spare.roomByteCount == 0, records.roomByteCount <= Self.spareByteCountMax else { return }
+        let room = records.roomByteCount
+        guard spare.roomByteCount == 0, room <= Self.spareByteCountMax,
+            room <= max(Self.spareSmall, records.bytes.count * Self.spareShare)
+        else { return }
         records.removeAll()
         spare = records
     }
