@@ -109,19 +109,33 @@ enum MessageEncoder {
         return true
     }
 
-    /// Appends a chunk with this data; nothing for no data, since an empty chunk would end the body.
-    static func appendChunk(_ data: Span<UInt8>, to output: inout [UInt8]) {
+    /// Bytes that stand around a chunk's data at most, and those that end the body behind it: sixteen digits and three ends of
+    /// lines, the last chunk and one more.
+    static let chunkFrameBytesMax = 32
+
+    /// Appends a chunk with this data, where there is room for it; nothing for no data, since an empty chunk would end the
+    /// body.
+    static func appendChunk(_ data: Span<UInt8>, to output: inout OutputSpan<UInt8>) {
         guard !data.isEmpty else { return }
-        output.reserveCapacity(output.count + data.count + 26)
         appendHexadecimal(data.count, to: &output)
         output.append(utf8: "\r\n")
         output.append(data)
         output.append(utf8: "\r\n")
     }
 
-    /// Appends what ends a chunked body.
-    static func appendLastChunk(to output: inout [UInt8]) {
+    /// The same, and makes room.
+    static func appendChunk(_ data: Span<UInt8>, to output: inout [UInt8]) {
+        output.append(addingCapacity: data.count + chunkFrameBytesMax) { appendChunk(data, to: &$0) }
+    }
+
+    /// Appends what ends a chunked body, where there is room for it.
+    static func appendLastChunk(to output: inout OutputSpan<UInt8>) {
         output.append(utf8: "0\r\n\r\n")
+    }
+
+    /// The same, and makes room.
+    static func appendLastChunk(to output: inout [UInt8]) {
+        output.append(addingCapacity: chunkFrameBytesMax) { appendLastChunk(to: &$0) }
     }
 
     private static func append(_ fields: borrowing Fields, to output: inout OutputSpan<UInt8>) {
@@ -146,7 +160,7 @@ enum MessageEncoder {
         }
     }
 
-    private static func appendHexadecimal(_ number: Int, to output: inout [UInt8]) {
+    private static func appendHexadecimal(_ number: Int, to output: inout OutputSpan<UInt8>) {
         var shift = 60
         while shift > 0, number >> shift & 15 == 0 { shift -= 4 }
         while shift >= 0 {

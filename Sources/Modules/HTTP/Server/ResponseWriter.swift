@@ -117,18 +117,17 @@ package final class ResponseWriter {
 
     /// Writes the head if it is still here, and a piece of the body.
     private func send(
-        _ bytes: [UInt8], _ framing: MessageEncoder.Body, isLast: Bool, to connection: ServerConnection
+        _ bytes: borrowing [UInt8], _ framing: MessageEncoder.Body, isLast: Bool, to connection: ServerConnection
     ) async throws(IOFailure) {
-        let head = heldHead
-        heldHead = []
+        let head = exchange(&heldHead, with: [])
         do throws(IOFailure) {
-            var chunk = bytes
             if framing == .chunked, method != .head {
-                chunk = []
-                MessageEncoder.appendChunk(bytes.span, to: &chunk)
-                if isLast { MessageEncoder.appendLastChunk(to: &chunk) }
+                if let (first, second) = try connection.sendNow(head, chunk: bytes, isLast: isLast) {
+                    try await connection.write(first, second)
+                }
+            } else if try !connection.writeNow(head, copy bytes) {
+                try await connection.write(head, copy bytes)
             }
-            if try !connection.writeNow(head, chunk) { try await connection.write(head, chunk) }
         } catch {
             state = .failed
             throw error

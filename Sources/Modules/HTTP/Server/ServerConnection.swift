@@ -492,6 +492,27 @@ extension ServerConnection {
         return unwritten.map { ($0, []) }
     }
 
+    /// Writes a chunk of a body, behind what is left of the head, where nobody has to wait.
+    ///
+    /// - Parameter isLast: true where the body ends behind it.
+    /// - Returns: nil where it is written; otherwise what `write` is to be given.
+    func sendNow(
+        _ head: borrowing [UInt8], chunk data: borrowing [UInt8], isLast: Bool
+    ) throws(IOFailure) -> (first: [UInt8], second: [UInt8])? {
+        guard head.count + data.count <= TLSLimits.recordBytes - MessageEncoder.chunkFrameBytesMax else {
+            var chunk: [UInt8] = []
+            MessageEncoder.appendChunk(data.span, to: &chunk)
+            if isLast { MessageEncoder.appendLastChunk(to: &chunk) }
+            return (copy head, chunk)
+        }
+        let unwritten = try transport.writeNow { output in
+            output.append(head.span)
+            MessageEncoder.appendChunk(data.span, to: &output)
+            if isLast { MessageEncoder.appendLastChunk(to: &output) }
+        }
+        return unwritten.map { ($0, []) }
+    }
+
     /// Writes two pieces as one where nobody has to wait; false where `write` has to.
     func writeNow(_ first: [UInt8], _ second: [UInt8]) throws(IOFailure) -> Bool {
         try transport.writeNow(first, second)
