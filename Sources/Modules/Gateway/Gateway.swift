@@ -254,7 +254,7 @@ package final class Gateway: Module, PriceBook {
     ) async throws(Failure) -> Reply {
         exchange.model = model.name
         if call.route == .embeddings { exchange.work = .embedding }
-        if let reply = try await answerWithInterpreter(call, model) { return reply }
+        if let tool = try InterpreterTool.wanted(by: call) { return try await answer(call, model, with: tool) }
         // The body is checked for the model that was named before anything is reserved or recorded.
         var (first, rest) = line(of: model, for: principal)
         let attempt: ModelAttempt

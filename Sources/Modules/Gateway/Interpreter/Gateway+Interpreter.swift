@@ -7,16 +7,20 @@ import JSON
 import Log
 import Platform
 
-extension Gateway {
-    /// Answers a call with a code interpreter in it; nil for any other, which has none.
-    func answerWithInterpreter(_ call: ModelCall, _ model: Model) async throws(Failure) -> Reply? {
-        let found: InterpreterTool?
+extension InterpreterTool {
+    /// The code interpreter in a call; nil for any other, which has none.
+    static func wanted(by call: borrowing ModelCall) throws(Failure) -> InterpreterTool? {
         do throws(Fault) {
-            found = try InterpreterTool(call)
+            return try InterpreterTool(call)
         } catch {
             throw Failure(error)
         }
-        guard let tool = found else { return nil }
+    }
+}
+
+extension Gateway {
+    /// Answers a call with a code interpreter in it.
+    func answer(_ call: ModelCall, _ model: Model, with tool: InterpreterTool) async throws(Failure) -> Reply {
         let exchange = call.exchange
         guard let runner, runner.runsCode else {
             throw Failure(

@@ -7,7 +7,9 @@ import Log
 ///     same protocol      bytes ─ scrubber ─ tap ──────────────────────────────→ bytes
 ///     another protocol   bytes ─ scrubber ─ reader ─ events ─ strict ─ writer ─→ bytes
 ///     built-in model                                 events ─ strict ─ writer ─→ bytes
-struct AnswerRelay {
+///
+/// An object: its parts are kilobytes, which a task that waits for the next piece would hold several times.
+final class AnswerRelay {
     private var scrubber: SecretScrubber
     private var tap: AnswerTap?
     private var reader: AnswerReader?
@@ -29,16 +31,19 @@ struct AnswerRelay {
     /// What is known of the answer so far.
     var summary: AnswerSummary { tap?.summary ?? writer?.summary ?? AnswerSummary() }
 
+    /// Pieces of text that have passed.
+    var pieces: Int { tap?.summary.pieces ?? writer?.summary.pieces ?? 0 }
+
     /// Whether nothing more will come: the answer is complete, or has failed.
     var isOver: Bool { tap?.isOver ?? writer?.isOver ?? true }
 
     /// The bytes for the client after the provider's next.
-    mutating func receive(_ bytes: [UInt8]) -> [UInt8] {
+    func receive(_ bytes: consuming [UInt8]) -> [UInt8] {
         pass(scrubber.feed(bytes))
     }
 
     /// The bytes for the client after the provider's last.
-    mutating func end() -> [UInt8] {
+    func end() -> [UInt8] {
         var output = pass(scrubber.flush())
         output += tap?.end() ?? []
         if let events = reader?.end() { output += writer?.write(events) ?? [] }
@@ -47,11 +52,11 @@ struct AnswerRelay {
     }
 
     /// The end of a stream that the provider broke off.
-    mutating func fail(_ fault: Fault) -> [UInt8] {
+    func fail(_ fault: Fault) -> [UInt8] {
         tap?.fail(fault) ?? writer?.write([.failed(fault)]) ?? []
     }
 
-    private mutating func pass(_ bytes: [UInt8]) -> [UInt8] {
+    private func pass(_ bytes: consuming [UInt8]) -> [UInt8] {
         guard !bytes.isEmpty else { return [] }
         if tap != nil { return tap?.receive(bytes) ?? [] }
         guard let events = reader?.receive(bytes) else { return [] }

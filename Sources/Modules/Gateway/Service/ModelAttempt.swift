@@ -122,7 +122,16 @@ final class ModelAttempt {
     }
 
     private func upstreamRequest() throws(Fault) -> (body: [UInt8], answerTool: String?) {
-        guard !isNative, let demand, let request = demand.request else {
+        guard !isNative, let demand else {
+            return (model.nativeBody(of: call, outputTokensMax: unsaidOutputTokensMax), nil)
+        }
+        return try translatedRequest(demand)
+    }
+
+    // Not in line: what it works with would stand in the memory of the task that waits for the provider.
+    @inline(never)
+    private func translatedRequest(_ demand: Demand) throws(Fault) -> (body: [UInt8], answerTool: String?) {
+        guard let request = demand.request else {
             return (model.nativeBody(of: call, outputTokensMax: unsaidOutputTokensMax), nil)
         }
         let bound = bounded(request)
@@ -160,6 +169,14 @@ final class ModelAttempt {
             note(try OpenAIChatReader.usage(ofWhole: body), overhead)
             return .json(bytes: body)
         }
+        return try checked(body, answerTool: answerTool, overhead)
+    }
+
+    /// A whole answer of which more has to be known than its usage. Not in line, as above.
+    @inline(never)
+    private func checked(
+        _ body: [UInt8], answerTool: String?, _ overhead: Duration
+    ) throws(Fault) -> Reply {
         let strict = demand?.strict
         if isNative {
             note(try AnswerTap.whole(body, call.route, strict: strict).usage, overhead)
@@ -199,7 +216,6 @@ final class ModelAttempt {
     private func stream(
         _ response: ClientResponse, _ relay: AnswerRelay, _ overhead: Duration
     ) async throws(Fault) -> Reply {
-        var relay = relay
         let output = AnswerStream(exchange)
         let bound = exchange.outputBound
         while true {
@@ -213,7 +229,7 @@ final class ModelAttempt {
             } catch {
                 bytes = relay.fail(output.isRevoked ? .revoked : Fault(error))
             }
-            if let bound, !relay.isOver, relay.summary.pieces > bound { bytes = relay.fail(.passedItsBound) }
+            if let bound, !relay.isOver, relay.pieces > bound { bytes = relay.fail(.passedItsBound) }
             // Nothing sent yet: then a failure is an answer with a status, and another model may be tried.
             if !output.hasBegun, let fault = relay.summary.fault {
                 response.close()
