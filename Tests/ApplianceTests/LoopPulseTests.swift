@@ -23,18 +23,23 @@ struct LoopPulseTests {
         let gate = Monitor(false)
         #expect(pulse.beat())
         #expect(eventually { pulse.beat() })
-        hangs.post { _ = gate.wait { $0 ? true : nil } }
-        // The one question that may still have been answered before the closure, then none.
-        _ = pulse.beat()
-        _ = eventually(within: .milliseconds(200)) { !pulse.beat() }
+        let isHeld = Monitor(false)
+        hangs.post {
+            isHeld.withLock { $0 = true }
+            isHeld.signal()
+            _ = gate.wait { $0 ? true : nil }
+        }
+        _ = isHeld.wait { $0 ? true : nil }
+        // What was asked before that is answered; what is asked now is not.
+        #expect(eventually { pulse.beat() })
         for _ in 0..<20 { #expect(!pulse.beat()) }
         gate.withLock { $0 = true }
         gate.signal()
         #expect(eventually { pulse.beat() })
     }
 
-    private func eventually(within time: Duration = .seconds(10), _ condition: () -> Bool) -> Bool {
-        let end = Instant.now() + time
+    private func eventually(_ condition: () -> Bool) -> Bool {
+        let end = Instant.now() + .seconds(10)
         while Instant.now() < end { if condition() { return true } }
         return false
     }
