@@ -155,26 +155,16 @@ final class UsageLedger: AuditProjection {
         state.withLock { state in
             state.next = last.place.sequence + 1
             let isPlain = !state.isRecovering && state.feeds.isEmpty
-            let marks = records.marks
-            var place = 0
-            while place < marks.count {
-                let mark = marks[place]
-                place += 1
-                guard UsageFact.mayTell(mark.kind) else { continue }
+            // Many are of the same cell as the one before: it is found once for all of them. Never one that may have been settled.
+            var latest: Recent?
+            for mark in records.marks where UsageFact.mayTell(mark.kind) {
                 let fields = bytes.extracting(mark.fields)
-                if isPlain, let like = state.like(mark, fields) {
-                    like.add(mark, fields)
-                    // Many are of the same cell as the one before: it is found once for all of them.
-                    while place < marks.count {
-                        let next = marks[place]
-                        if UsageFact.mayTell(next.kind) {
-                            let fields = bytes.extracting(next.fields)
-                            guard like.holds(next.place.time, fields) else { break }
-                            like.add(next, fields)
-                        }
-                        place += 1
+                if isPlain {
+                    if latest?.holds(mark.place.time, fields) != true { latest = state.like(mark, fields) }
+                    if let latest {
+                        latest.add(mark, fields)
+                        continue
                     }
-                    continue
                 }
                 guard let fact = UsageFact(mark.kind, mark.place, fields, &state.texts) else { continue }
                 guard !state.isRecovering else {
