@@ -20,16 +20,6 @@ package struct SHA256: ~Copyable {
         }
     }
 
-    /// Adds one byte to the message.
-    package mutating func update(_ byte: UInt8) {
-        var byte = byte
-        // A local, read within the call.
-        unsafe copenssl_sha256_update(&context, &byte, 1)
-    }
-
-    /// Adds the 32 bytes of a digest to the message.
-    package mutating func update(_ digest: Digest) { digest.withBytes { update($0) } }
-
     /// The digest of what was added.
     package consuming func finish() -> Digest {
         unsafe Digest { target in
