@@ -69,7 +69,7 @@ test-clients: packages-test shims venvs ## The client suites only; ARGS='-k canc
 	$(BUILD) --product StoreSweep
 	python3 Tests/Tools/suites.py clients -- $(ARGS)
 
-prove: packages-test shims venvs ## The random and timing tests again, longer, and the sanitizers: some half an hour
+prove: packages-test release venvs ## The random and timing tests again, longer, and the sanitizers: some half an hour
 	$(BUILD) --build-tests
 	python3 Tests/Tools/suites.py prove prove-swift
 	$(MAKE) sanitize

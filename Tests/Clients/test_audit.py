@@ -125,6 +125,8 @@ def check(records, whole):
     assert [record["sequence"] for record in records] == list(range(len(records)))
 
 
+@pytest.mark.prove
+@pytest.mark.once
 @pytest.mark.timeout(1800 if ROUNDS > 100 else 240)
 def test_a_kill_at_any_moment_loses_and_doubles_nothing(make_gateway, upstream):
     server = make_gateway({"log": {"level": "warning"}})
