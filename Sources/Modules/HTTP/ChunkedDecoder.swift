@@ -6,8 +6,9 @@ import Bytes
 ///
 ///     size [ ;extension ] CR LF  data CR LF  …  0 [ ;extension ] CR LF  [ trailer CR LF … ]  CR LF
 ///
-/// Size and trailer lines are collected, bounded, and judged when they are whole; data is copied through. Extensions are
-/// checked and dropped, trailers are checked and dropped: nothing of a message may change behind its head.
+/// Size and trailer lines are bounded, and judged when they are whole, collected where they come in pieces; data is copied
+/// through. Extensions are checked and dropped, trailers are checked and dropped: nothing of a message may change behind its
+/// head.
 package struct ChunkedDecoder: Sendable {
     /// What is wrong with the body.
     package enum Defect: Error, Equatable, Sendable {
@@ -50,8 +51,7 @@ package struct ChunkedDecoder: Sendable {
         var room = outputMax
         while index < input.count {
             switch state {
-            case .sizeLine:
-                if let whole = try collectLine(input, &index) { try receiveSize(whole.span) }
+            case .sizeLine, .trailerLine: try takeLine(input, &index)
             case .data(let remaining):
                 let taken = min(remaining, input.count - index, room)
                 guard taken > 0 else { return index }
@@ -67,8 +67,6 @@ package struct ChunkedDecoder: Sendable {
                 guard input[index] == Octet.lineFeed else { throw .malformed }
                 index += 1
                 state = .sizeLine
-            case .trailerLine:
-                if let whole = try collectLine(input, &index) { try receiveTrailer(whole.span) }
             case .end:
                 return index
             }
@@ -76,19 +74,28 @@ package struct ChunkedDecoder: Sendable {
         return index
     }
 
-    /// Collects a line until its LF, and returns it without CR LF; nil if its end has not come.
-    private mutating func collectLine(_ input: Span<UInt8>, _ index: inout Int) throws(Defect) -> [UInt8]? {
+    /// Takes a line up to its LF, or what has come of it.
+    private mutating func takeLine(_ input: Span<UInt8>, _ index: inout Int) throws(Defect) {
         let lineFeed = input.firstIndex(of: Octet.lineFeed, from: index)
         let end = lineFeed.map { $0 + 1 } ?? input.count
         guard line.count + (end - index) <= HTTPMaxima.chunkLineBytes else {
             throw state == .trailerLine ? .trailersTooLarge : .malformed
         }
-        line.append(input.extracting(index..<end))
+        let piece = input.extracting(index..<end)
         index = end
-        guard lineFeed != nil else { return nil }
+        // Nearly every line comes whole, and is judged where it stands.
+        if line.isEmpty, lineFeed != nil { return try receive(line: piece) }
+        line.append(piece)
+        guard lineFeed != nil else { return }
+        let whole = exchange(&line, with: [])
+        try receive(line: whole.span)
+    }
+
+    /// - Parameter line: with its CR LF.
+    private mutating func receive(line: Span<UInt8>) throws(Defect) {
         guard line.count >= 2, line[line.count - 2] == Octet.carriageReturn else { throw .malformed }
-        defer { line.removeAll(keepingCapacity: true) }
-        return Array(line.dropLast(2))
+        let text = line.extracting(..<(line.count - 2))
+        if state == .trailerLine { try receiveTrailer(text) } else { try receiveSize(text) }
     }
 
     /// `chunk-size [ chunk-ext ]`

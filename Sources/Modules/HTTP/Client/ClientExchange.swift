@@ -59,7 +59,7 @@ final class ClientExchange: @unchecked Sendable {
     /// The first reason to give up.
     private var failure: ClientFailure?
     /// True once the slot is given back and nothing can happen any more.
-    private var hasEnded = false
+    private(set) var hasEnded = false
 
     init(_ request: consuming ClientRequest, on client: HTTPClient) {
         loop = client.loop

@@ -21,6 +21,9 @@ package final class ClientResponse: Sendable {
         exchange.abandon()
     }
 
+    /// True once nothing more comes: the last byte has been taken, or the connection is gone. On the client's loop.
+    package var isAtEnd: Bool { exchange.hasEnded }
+
     /// What one read gave of the body, neither cut nor joined; never empty. Nil at the end, and from then on.
     ///
     /// After a failure the connection is gone, and each further call throws the same.
