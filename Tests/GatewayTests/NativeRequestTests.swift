@@ -24,6 +24,15 @@ struct NativeRequestTests {
             #"{"stream_options":{"include_usage":true , "include_obfuscation":false},"stream":true,"model":"up-1","store":false}"#
         ),
         (
+            .chat,
+            #"{"model":"fast","stream":true,"stream_options":{"include_obfuscation":false, "include_usage":true}}"#,
+            #"{"model":"up-1","stream":true,"stream_options":{"include_obfuscation":false, "include_usage":true},"store":false}"#
+        ),
+        (
+            .chat, #"{"model":"fast","stream":true,"stream_options":{"include_usage":1}}"#,
+            #"{"model":"up-1","stream":true,"stream_options":{"include_usage":true},"store":false}"#
+        ),
+        (
             .chat, #"{"model":"fast","stream":true,"stream_options":null}"#,
             #"{"model":"up-1","stream":true,"stream_options":{"include_usage":true},"store":false}"#
         ),

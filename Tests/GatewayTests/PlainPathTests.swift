@@ -3,6 +3,7 @@
 import JSON
 import Log
 import Platform
+import Support
 import Testing
 
 @testable import Gateway
@@ -74,6 +75,18 @@ import Testing
         #"{"choices":[{"index":0,"delta":{"content":"x"}}] , "usage" : null , "obfuscation":"y"}"#,
         #"{"choices":[{"delta":{"reasoning_content":"why","reasoning":"other","content":null}}]}"#,
         #"{"choices":[{"index":0,"delta":{"refusal":"no"},"text":"legacy"}]}"#,
+        #"{"choices":[{"index":0,"delta":{"content":"x"}}]}"#, #"{"choices":[{"index":0,"delta":{"content":""}}]}"#,
+        #"{"choices":[{"index":0,"delta":{"content":"😀 und \"mehr\""}}]}"#,
+        #"{"choices":[{"index":0,"delta":{"content":"😀é"}}]}"#,
+        #"{"choices":[{"index":0,"delta":{"content":"x"}}],"usage":null}"#,
+        #"{"choices":[{"index":0,"delta":{"content":"another"}}],"usage":null}"#,
+        #"{"choices":[{"index":0,"delta":{"content":"x"}}],"usage":{"prompt_tokens":3,"completion_tokens":4}}"#,
+        #"{"choices":[{"index":0,"delta":{"content":"a","content":"b"}}]}"#,
+        #"{"choices":[{"index":0,"delta":{"content":"c","content":"b"}}]}"#,
+        #"{"choices":[{"index":0,"delta":{"content":"x","refusal":"sk-canary-0123456789"}}]}"#,
+        #"{"choices":[{"index":0,"delta":{"content":null,"reasoning_content":"one"}}]}"#,
+        #"{"choices":[{"index":0,"delta":{"content":null,"reasoning_content":"two"}}]}"#,
+        #"{"choices":[{"index":0,"text":"legacy"}]}"#, #"{"choices":[{"index":0,"text":"Vermächtnis"}]}"#,
         #"{"choices":[{"index":0,"delta":{"content":"sk-cana"}}]}"#,
         #"{"choices":[{"index":0,"delta":{"content":"ry-0123456789"}}]}"#,
         #"{"choices":[{"index":0,"delta":{"content":"sk-cana\u0072y-0123456789"}}]}"#,
@@ -89,41 +102,79 @@ import Testing
         #"{"error":{"message":"no"}}"#, #"{"object":"error"}"#, #"{"choices":7}"#, #"{"choices":[7]}"#, "7", "{", "",
     ]
 
+    private static let last = #"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#
+    private static let needles = SecretNeedles([SecretBytes(copying: Array("sk-canary-0123456789".utf8).span)])
+
+    private static func stream(_ chunks: [String]) -> [UInt8] {
+        Array(chunks.map { "data: \($0)\n\n" }.joined().utf8)
+    }
+
+    /// Both must say the same: one sees all at once, the other byte by byte, and so by no short way.
+    private static func compare(_ chunks: [String], showsUsage: Bool) {
+        let stream = stream(chunks)
+        var quick = AnswerTap(.chat, requestID: "req_1", showsUsage: showsUsage, secrets: needles)
+        var careful = quick
+        let quickly = quick.receive(stream) + quick.end()
+        var carefully: [UInt8] = []
+        for byte in stream { carefully += careful.receive([byte]) }
+        carefully += careful.end()
+        #expect(String(decoding: quickly, as: UTF8.self) == String(decoding: carefully, as: UTF8.self))
+        #expect(quick.summary == careful.summary)
+        #expect(!quickly.contains("sk-canary".utf8))
+    }
+
     @Test(arguments: chunks, [true, false])
     func `a chunk that passes by a look comes out as one that is read`(_ chunk: String, _ showsUsage: Bool) {
-        let needles = SecretNeedles([SecretBytes(copying: Array("sk-canary-0123456789".utf8).span)])
         for other in Self.chunks {
-            let last = #"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#
-            let stream = Array(
-                [Self.first, chunk, other, chunk, last, "[DONE]"].map { "data: \($0)\n\n" }.joined().utf8)
-            var quick = AnswerTap(.chat, requestID: "req_1", showsUsage: showsUsage, secrets: needles)
-            var careful = quick
-            // The first event makes both ready; then one sees the rest at once, the other byte by byte.
-            let start = "data: \(Self.first)\n\n".utf8.count
-            var (quickly, carefully) = (
-                quick.receive(Array(stream[..<start])), careful.receive(Array(stream[..<start]))
-            )
-            quickly += quick.receive(Array(stream[start...])) + quick.end()
-            for byte in stream[start...] { carefully += careful.receive([byte]) }
-            carefully += careful.end()
-            #expect(String(decoding: quickly, as: UTF8.self) == String(decoding: carefully, as: UTF8.self))
-            #expect(quick.summary == careful.summary)
-            #expect(!quickly.contains("sk-canary".utf8))
+            Self.compare([Self.first, chunk, other, chunk, Self.last, "[DONE]"], showsUsage: showsUsage)
+            Self.compare([chunk, other, "[DONE]", chunk], showsUsage: showsUsage)
         }
     }
 
-    @Test func `plain chunks pass by a look`() {
-        var tap = AnswerTap(.chat, requestID: "req_1", showsUsage: true)
-        let plain = Array("data: \(Self.chunks[0])\n\ndata: \(Self.chunks[0])\n\n".utf8)
-        func passed(_ bytes: [UInt8], _ tap: inout AnswerTap) -> Int {
-            var output: [UInt8] = []
-            var copied = 0
-            return tap.passPlain(bytes, from: 0, output: &output, copied: &copied)
+    @Test func `so do streams of any chunks`() {
+        var numbers = SeededGenerator()
+        let chunks = Self.chunks + [Self.first, Self.last, "[DONE]"]
+        for _ in 0..<Repetition.rounds(300, full: 20_000) {
+            let some = (0..<12).map { _ in chunks.randomElement(using: &numbers) ?? "" }
+            Self.compare(some, showsUsage: Bool.random(using: &numbers))
         }
-        #expect(passed(plain, &tap) == 0)
-        _ = tap.receive(Array("data: \(Self.first)\n\n".utf8))
-        #expect(passed(plain, &tap) == plain.count)
-        #expect(passed(plain + Array("data: [DONE]\n\n".utf8), &tap) == plain.count)
+    }
+
+    private func passed(_ bytes: [UInt8], _ tap: inout AnswerTap) -> Int {
+        var output: [UInt8] = []
+        var copied = 0
+        return tap.passPlain(bytes, from: 0, output: &output, copied: &copied)
+    }
+
+    @Test func `a usual stream passes by a look, whole`() {
+        var tap = AnswerTap(.chat, requestID: "req_1", showsUsage: true, secrets: Self.needles)
+        let usage = #"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}"#
+        let whole = Self.stream([Self.first, Self.chunks[0], Self.chunks[0], Self.last, usage, "[DONE]"])
+        #expect(passed(whole, &tap) == whole.count)
+        #expect(tap.isOver && tap.summary.model == "up" && tap.summary.usage == TokenUsage(input: 3, output: 4))
+    }
+
+    @Test func `what is no whole answer does not end by a look`() {
+        for chunks in [[], [Self.first], [Self.first, Self.chunks[0]]] {
+            var tap = AnswerTap(.chat, requestID: "req_1", showsUsage: true)
+            let (begun, whole) = (Self.stream(chunks), Self.stream(chunks + ["[DONE]"]))
+            #expect(passed(whole, &tap) == begun.count && !tap.isOver)
+        }
+    }
+
+    @Test func `a chunk as the one before is known by its beginning and end`() {
+        var tap = AnswerTap(.chat, requestID: "req_1", showsUsage: true, secrets: Self.needles)
+        func chunk(_ text: String, _ choice: Int = 0) -> [UInt8] {
+            Self.stream([#"{"choices":[{"index":\#(choice),"delta":{"content":"\#(text)"}}]}"#])
+        }
+        func matches(_ bytes: some Sequence<UInt8>) -> Bool {
+            tap.template.match(Array(bytes).span, from: 0) != nil
+        }
+        #expect(passed(Self.stream([Self.first]) + chunk("one"), &tap) > 0)
+        #expect(matches(chunk("two")) && matches(chunk("")) && matches(chunk("zwölf")))
+        for text in [#"\n"#, #"\u0073"#, "a\tb", #"x"},"y":{"z":""#] { #expect(!matches(chunk(text))) }
+        #expect(!matches(chunk("two", 1)) && !matches(chunk("two").dropLast()) && !matches(chunk("two").dropFirst()))
+        #expect(!matches(Array(#"data: {"choices":[{"index":0,"delta":{"content":""#.utf8) + [0xC3, 0x22]))
     }
 
     @Test func `cuts out a usage that says nothing and was not asked for`() {

@@ -138,3 +138,19 @@ enum JSONString {
         return unescaped
     }
 }
+
+extension Span<UInt8> {
+    /// Where the quote stands that ends a JSON string (RFC 8259 §7) whose text begins at `start`, from 0 to `count`. What is before
+    /// it means itself: nil where there is an escape, a control character, no UTF-8 or no quote.
+    package func endOfPlainJSONString(from start: Int) -> Int? {
+        var index = start
+        while true {
+            index = JSONString.pastPlain(self, from: index)
+            guard index < count else { return nil }
+            if self[index] == JSONString.quote { return index }
+            let length = self[index] >= 0x80 ? utf8Sequence(at: index) : 0
+            guard length > 0 else { return nil }
+            index &+= length
+        }
+    }
+}

@@ -43,10 +43,17 @@ package struct AnswerSummary: Equatable, Sendable {
 
     /// Takes what the events of a plain chunk would say.
     mutating func add(_ chunk: OpenAIChatReader.PlainChunk) {
+        if let name = chunk.model, !name.isEmpty { model = name }
         outputBytes += chunk.textBytes
         pieces += chunk.pieces
         if let finish = chunk.finish { finishes.append(finish) }
         usage = chunk.usage ?? usage
+    }
+
+    /// Takes a text by its length in bytes.
+    mutating func add(textBytes: Int) {
+        outputBytes += textBytes
+        if textBytes > 0 { pieces += 1 }
     }
 
     /// Takes figures that came beside the events (embeddings have usage only).

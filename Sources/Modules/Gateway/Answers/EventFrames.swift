@@ -57,8 +57,11 @@ struct EventFrames: Sendable {
     /// Whether the last byte was a CR to which an LF may still belong.
     private var endedWithReturn = false
 
-    /// Whether the next byte begins an event that is not the first: nothing of one is held, not even half a line's end.
-    var isBetweenEvents: Bool { rest.isEmpty && !isFirst && isLineEmpty && !endedWithReturn }
+    /// Whether the next byte begins an event: nothing of one is held, not even half a line's end.
+    var isBetweenEvents: Bool { rest.isEmpty && isLineEmpty && !endedWithReturn }
+
+    /// A whole event has passed by another way.
+    mutating func notePassed() { isFirst = false }
 
     /// The event that has not ended yet, as if `ending` had come and ended it.
     func last(ending: [UInt8] = []) -> EventFrame { EventFrame(raw: rest + ending, isFirst: isFirst) }

@@ -81,7 +81,7 @@ package struct OpenAIChatReader: Sendable {
     /// The events of the stream's end, marked or not: an answer all of whose choices have finished is complete.
     package mutating func end() -> [ChatEvent] {
         if progress.isDone { return [] }
-        if !progress.finishedChoices.isEmpty && progress.openChoices.isEmpty {
+        if progress.mayEnd {
             progress.isDone = true
             return []
         }

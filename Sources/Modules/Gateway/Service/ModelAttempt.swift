@@ -247,9 +247,9 @@ final class ModelAttempt {
                 return .streamed
             }
         }
-        // The client has its answer. What is left is the end of the provider's, behind which the connection can be used
+        // The client has its answer. What may be left is the end of the provider's, behind which the connection can be used
         // again; whoever does not end soon is cut off.
-        exchange.request.loop.spawn { await response.readToEnd(chunksMax: 4) }
+        if !response.isAtEnd { exchange.request.loop.spawn { await response.readToEnd(chunksMax: 4) } }
         return .streamed
     }
 

@@ -26,6 +26,7 @@ package struct AnswerTap: Sendable {
     private var anthropic = AnthropicReader()
     private var strict: StrictAnswer?
     private var scrubber: FrameScrubber?
+    var template = ChunkTemplate()
     /// What has been learnt so far.
     package private(set) var summary = AnswerSummary()
     /// Whether nothing more will come of it: the answer is complete or has failed.
@@ -51,7 +52,7 @@ package struct AnswerTap: Sendable {
         var (position, copied) = (0, 0)
         while !isOver {
             if isPlain { position = passPlain(bytes, from: position, output: &output, copied: &copied) }
-            guard position < bytes.count else { break }
+            guard !isOver, position < bytes.count else { break }
             output += bytes[copied..<position]
             do throws(Fault) {
                 if let frame = try frames.next(bytes, from: &position) { output += pass(frame) }
@@ -115,17 +116,27 @@ package struct AnswerTap: Sendable {
 
     /// Whether an event may begin with the next byte that needs no more than a look.
     var mayHavePlain: Bool {
-        !isAnthropic && strict == nil && frames.isBetweenEvents && openai.progress.isUnderWay
-            && !(scrubber?.holds ?? false)
+        !isOver && !isAnthropic && strict == nil && frames.isBetweenEvents && !(scrubber?.holds ?? false)
     }
 
     /// What plain chunks are to be looked through for.
     var needles: SecretNeedles? { scrubber?.needles }
     var progress: OpenAIChatReader.Progress { openai.progress }
 
+    /// Takes a plain chunk, which passes.
     mutating func take(_ chunk: OpenAIChatReader.PlainChunk) {
         openai.progress.take(chunk)
         summary.add(chunk)
+        frames.notePassed()
+    }
+
+    /// Takes a chunk that is as the one before but for its text.
+    mutating func take(textBytes: Int) { summary.add(textBytes: textBytes) }
+
+    /// Takes the mark that ends an answer.
+    mutating func takeEnd() {
+        openai.progress.isDone = true
+        isOver = true
     }
 
     /// Takes the events of a frame; gives the fault that must stand in its place.

@@ -54,9 +54,12 @@ package enum NativeRequest {
         guard outputTokensMax == nil || (isCompletion ? places.completionTokensMax : places.tokensMax) == 0 else {
             return nil
         }
-        let asksForUsage =
+        let needsUsage =
             (route == .chat || route == .completions) && places.stream > 0 && view.bool(places.stream) == true
-        guard !asksForUsage || places.streamOptions == 0, !declinesStore || places.store == 0 else { return nil }
+        let asksForUsage = needsUsage && places.streamOptions == 0
+        guard !needsUsage || asksForUsage || showsUsage(view, places.streamOptions),
+            !declinesStore || places.store == 0
+        else { return nil }
         let place = view.range(of: places.model)
         let text = view.text
         // Behind the last member, which the closing brace follows; the name's member is there, so a comma is due.
@@ -81,6 +84,12 @@ package enum NativeRequest {
         }
     }
 
+    /// Whether the client asks for usage itself.
+    private static func showsUsage(_ view: borrowing JSONView, _ streamOptions: Int) -> Bool {
+        view.value(of: includeUsage, in: streamOptions).flatMap { view.bool($0) } ?? false
+    }
+
+    private static let includeUsage = JSONWord("include_usage")
     private static let usageMember = Array(#","stream_options":{"include_usage":true}"#.utf8)
     private static let completionTokensMember = Array(#","max_completion_tokens":"#.utf8)
     private static let tokensMember = Array(#","max_tokens":"#.utf8)
