@@ -148,6 +148,6 @@ struct MerkleTests {
         #expect(Tile.hashes(in: [UInt8](repeating: 1, count: 33)) == nil)
         #expect(Tile.hashes(in: []) == nil)
         let hashes = Self.leaves(3)
-        #expect(Tile.hashes(in: Tile.bytes(of: hashes)) == hashes)
+        #expect(Tile.hashes(in: hashes.flatMap(\.bytes)) == hashes)
     }
 }

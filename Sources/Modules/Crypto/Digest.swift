@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// 32 bytes that came out of SHA-256 or HMAC-SHA256. Fixed size, no allocation; `==` takes the same time whatever the
-/// bytes are, so that a digest may be compared with one from outside.
-package struct Digest: Hashable, Sendable {
+/// bytes are, so that a digest may be compared with one from outside. Digests that lie side by side in memory are nothing but
+/// their bytes, side by side.
+package struct Digest: Hashable, Sendable, BitwiseCopyable {
     /// Bytes of a digest.
     package static let byteCount = 32
 

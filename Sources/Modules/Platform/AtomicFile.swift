@@ -12,10 +12,11 @@ package enum AtomicFile {
     /// Replaces or creates `path`. `mode` holds from the first moment, whatever the umask says: nobody can open the file
     /// while it is still empty. On an error the old contents stand and no temporary file is left.
     package static func write(path: String, bytes: [UInt8], mode: UInt32) throws(Errno) {
-        let draft = try AtomicDraft(path: path, bytes: bytes, mode: mode)
+        let folder = try AtomicFolder(path: directory(of: path))
+        let draft = try AtomicDraft(name(of: path), in: folder, bytes: bytes.span, mode: mode)
         try draft.flush()
         try draft.takeName()
-        try flushDirectory(of: path)
+        try folder.flush()
     }
 
     /// All bytes of `path`, `EFBIG` where there are more than `bytesMax`. Follows symbolic links; a directory is `EISDIR`.
@@ -52,7 +53,7 @@ package enum AtomicFile {
     @discardableResult
     package static func makeEmpty(path: String, mode: UInt32) throws(Errno) -> Bool {
         do throws(Errno) {
-            _ = try create(path, mode: mode)
+            _ = try create(path, in: AT_FDCWD, mode: mode)
         } catch {
             guard error == .fileExists else { throw error }
             return false
@@ -66,22 +67,31 @@ package enum AtomicFile {
         return slash == path.utf8.startIndex ? "/" : String(path[..<slash])
     }
 
-    static func create(_ path: String, mode: UInt32) throws(Errno) -> FileDescriptor {
+    /// The part of `path` behind its last slash.
+    private static func name(of path: String) -> String {
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return path }
+        return String(path[path.utf8.index(after: slash)...])
+    }
+
+    /// Creates an empty file with exactly `mode`. `path` leads there from the open directory `folder`.
+    static func create(_ path: String, in folder: CInt, mode: UInt32) throws(Errno) -> FileDescriptor {
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
-        let descriptor = FileDescriptor(owning: try Errno.check { unsafe open(path, flags, mode & 0o600) })
+        let descriptor = FileDescriptor(
+            owning: try Errno.check { unsafe openat(folder, path, flags, mode & 0o600) })
         do throws(Errno) {
-            try Errno.check { fchmod(descriptor.rawValue, mode) }
+            // Most have it already: to look is cheaper than to change what is as it should be.
+            if try FileStatus(of: descriptor).mode != mode { try Errno.check { fchmod(descriptor.rawValue, mode) } }
         } catch {
-            unsafe _ = unlink(path)
+            unsafe _ = unlinkat(folder, path, 0)
             throw error
         }
         return descriptor
     }
 
-    static func write(_ bytes: [UInt8], to descriptor: borrowing FileDescriptor) throws(Errno) {
+    static func write(_ bytes: Span<UInt8>, to descriptor: borrowing FileDescriptor) throws(Errno) {
         var written = 0
         while written < bytes.count {
-            // The array's buffer for the length of the closure; `written` is below its count.
+            // What is borrowed lives for the length of the closure; `written` is below its count.
             let count = try Errno.check {
                 unsafe bytes.withUnsafeBytes { buffer in
                     let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[written...])
@@ -140,7 +150,7 @@ package enum AtomicFile {
         let status = try FileStatus(of: descriptor)
         guard status.size <= 1 << 20 else { throw .fileTooLarge }
         if status.linkCount == 1 {
-            try write(Random.bytes(status.size), to: descriptor)
+            try write(Random.bytes(status.size).span, to: descriptor)
             try Errno.check { fsync(descriptor.rawValue) }
         }
         try Errno.check { unsafe unlink(path) }
@@ -163,8 +173,6 @@ package enum AtomicFile {
     }
 
     private static func flush(directory path: String) throws(Errno) {
-        let raw = try Errno.check { unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-        let descriptor = FileDescriptor(owning: raw)
-        try Errno.check { fsync(descriptor.rawValue) }
+        try AtomicFolder(path: path).flush()
     }
 }

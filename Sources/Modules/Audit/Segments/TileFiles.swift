@@ -12,8 +12,8 @@ struct TileFiles {
     private static let groupMax = 64
 
     private let directory: String
-    /// The folders that are there, and in which names are not flushed yet.
-    private var folders: Set<String> = []
+    /// The folders in which names are not flushed yet, by one of the tiles there. There are few.
+    private var folders: [(tile: Tile, folder: AtomicFolder)] = []
 
     init(in directory: String) { self.directory = directory }
 
@@ -24,17 +24,17 @@ struct TileFiles {
             try write(group: rest.prefix(Self.groupMax))
             rest = rest.dropFirst(Self.groupMax)
         }
-        // Of a path it flushes the folder.
-        for folder in folders { try AtomicFile.flushDirectory(of: "\(folder)/000") }
+        for (_, folder) in folders { try folder.flush() }
         folders = []
     }
 
     private mutating func write(group: ArraySlice<(tile: Tile, hashes: [Digest])>) throws(Errno) {
         var drafts: [AtomicDraft] = []
+        drafts.reserveCapacity(group.count)
         for (tile, hashes) in group {
-            let path = tile.path()
-            try makeFolder(of: path)
-            let draft = try AtomicDraft(path: "\(directory)/\(path)", bytes: Tile.bytes(of: hashes), mode: 0o600)
+            // Digests side by side are their bytes, borrowed for the length of the call.
+            let bytes = unsafe Span<UInt8>(_bytes: hashes.span.bytes)
+            let draft = try AtomicDraft(tile.name, in: folder(of: tile), bytes: bytes, mode: 0o600)
             draft.beginFlush()
             drafts.append(draft)
         }
@@ -42,14 +42,15 @@ struct TileFiles {
         for draft in drafts { try draft.takeName() }
     }
 
-    private mutating func makeFolder(of path: String) throws(Errno) {
-        let parts = path.split(separator: "/").dropLast()
-        guard !folders.contains("\(directory)/\(parts.joined(separator: "/"))") else { return }
-        var folder = directory
-        for part in parts {
-            folder += "/\(part)"
-            try AtomicFile.makeDirectory(path: folder, mode: 0o700)
+    private mutating func folder(of tile: Tile) throws(Errno) -> AtomicFolder {
+        for (other, folder) in folders where tile.isBeside(other) { return folder }
+        var path = directory
+        for part in tile.folder.split(separator: "/") {
+            path += "/\(part)"
+            try AtomicFile.makeDirectory(path: path, mode: 0o700)
         }
-        folders.insert(folder)
+        let folder = try AtomicFolder(path: path)
+        folders.append((tile, folder))
+        return folder
     }
 }

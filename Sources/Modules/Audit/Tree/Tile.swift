@@ -22,15 +22,26 @@ struct Tile: Hashable, Sendable {
     ///
     /// - Parameter hashes: how many a tile at the right edge has; 256 for a whole one.
     func path(hashes: Int = width) -> String {
-        var groups = [Self.digits(index % 1000)]
+        let path = "\(folder)/\(name)"
+        return hashes == Self.width ? path : "\(path).p/\(hashes)"
+    }
+
+    /// The directory that a whole tile is in.
+    var folder: String {
+        var groups: [String] = []
         var rest = index / 1000
         while rest > 0 {
-            groups.append("x" + Self.digits(rest % 1000))
+            groups.append("/x" + Self.digits(rest % 1000))
             rest /= 1000
         }
-        let name = "tile/\(level)/" + groups.reversed().joined(separator: "/")
-        return hashes == Self.width ? name : "\(name).p/\(hashes)"
+        return "tile/\(level)" + groups.reversed().joined()
     }
+
+    /// What a whole tile is called there.
+    var name: String { Self.digits(index % 1000) }
+
+    /// Whether the other is in the same directory.
+    func isBeside(_ other: Tile) -> Bool { level == other.level && index / 1000 == other.index / 1000 }
 
     private static func digits(_ number: Int) -> String {
         let text = String(number)
@@ -44,16 +55,6 @@ struct Tile: Hashable, Sendable {
         return (0..<bytes.count / Digest.byteCount).compactMap { place in
             Digest(span.extracting(place * Digest.byteCount..<(place + 1) * Digest.byteCount))
         }
-    }
-
-    static func bytes(of hashes: some Sequence<Digest>) -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(byteCount)
-        // The 32 bytes of each, copied within the closure.
-        for hash in hashes {
-            hash.withBytes { span in unsafe span.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) } }
-        }
-        return bytes
     }
 
     /// The root over 2^n hashes side by side.
