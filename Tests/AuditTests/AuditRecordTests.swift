@@ -56,6 +56,7 @@ struct AuditRecordTests {
             entry.bytes.span.forEachField { number, place in numbers.append((number, place.upperBound)) }
             let heads = numbers.filter { $0.number < AuditField.inputTokens.rawValue }
             #expect(mark.figures == heads.last?.end ?? 0)
+            #expect(mark.intent == entry.number(.intent))
         }
         // As long as an entry can be.
         entries.append(.house, .plain) { writer in
@@ -81,6 +82,7 @@ struct AuditRecordTests {
         }
         sink.set(.outcome, literal: "answered")
         sink.set(.latency, round & 16 == 16 ? nil : 255 + round)
+        if round & 2 == 2 { sink.set(.intent, round << 8) }
         sink.set(.earlierRoot, digest: [UInt8](repeating: 7, count: 40))
     }
 

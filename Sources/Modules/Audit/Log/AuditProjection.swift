@@ -42,7 +42,9 @@ final class OpenIntents: AuditProjection, @unchecked Sendable {
         closedAtOnce.removeAll(keepingCapacity: true)
         closedAtOnce.append(contentsOf: repeatElement(false, count: records.count))
         for mark in records.marks where mark.kind != .intent {
-            guard let intent = Self.intent(bytes.extracting(mark.fields).extracting(mark.figures...)) else { continue }
+            // To look is to fetch what has left the processor's memory since.
+            guard let intent = mark.intent ?? Self.intent(bytes.extracting(mark.fields).extracting(mark.figures...))
+            else { continue }
             let place = intent - begin
             // In their order and without gaps; but nothing is taken for granted of what stands in a file.
             if closedAtOnce.indices.contains(place), records.marks[place].kind == .intent,

@@ -13,6 +13,8 @@ struct AuditEntries: Sendable {
         let place: Range<Int>
         /// How many of those bytes are known to be of fields before the figures.
         var figures = 0
+        /// The intent that it is the end of, where that is known without looking.
+        var intent: Int?
     }
 
     private(set) var marks: [Mark] = []
@@ -41,6 +43,7 @@ struct AuditEntries: Sendable {
     mutating func append(_ kind: AuditKind, _ claim: LogWriter.Claim, _ write: (inout FieldWriter) -> Void) {
         let start = bytes.count
         var figures = 0
+        var intent: Int?
         bytes.append(addingCapacity: FieldWriter.byteCountMax) { room in
             unsafe room.withUnsafeMutableBufferPointer { buffer, initialized in
                 // Room was asked for, so there is an address; what is written there is the writer's alone meanwhile.
@@ -48,10 +51,11 @@ struct AuditEntries: Sendable {
                 var writer = unsafe FieldWriter(at: UnsafeMutableRawPointer(base + initialized))
                 write(&writer)
                 initialized += writer.count
-                figures = writer.figures
+                (figures, intent) = (writer.figures, writer.intent)
             }
         }
-        marks.append(Mark(kind: kind, claim: claim, place: start..<bytes.count, figures: figures))
+        marks.append(
+            Mark(kind: kind, claim: claim, place: start..<bytes.count, figures: figures, intent: intent))
     }
 
     /// Forgets all of them and keeps their room.
@@ -71,6 +75,8 @@ struct AuditRecords: Sendable {
         let fields: Range<Int>
         /// How many of those bytes are known to be of fields before the figures (``AuditField/isFigure``).
         var figures = 0
+        /// The intent that it is the end of, where that is known without looking.
+        var intent: Int?
     }
 
     private(set) var marks: [Mark] = []
@@ -90,18 +96,22 @@ struct AuditRecords: Sendable {
 
     mutating func append(
         _ kind: AuditKind, _ claim: LogWriter.Claim, _ place: AuditRecord.Place, _ fields: Span<UInt8>,
-        figures: Int = 0
+        figures: Int = 0, intent: Int? = nil
     ) {
         let start = bytes.count
         bytes.append(addingCapacity: fields.count) { $0.append(fields) }
-        marks.append(Mark(kind: kind, claim: claim, place: place, fields: start..<bytes.count, figures: figures))
+        marks.append(
+            Mark(
+                kind: kind, claim: claim, place: place, fields: start..<bytes.count, figures: figures, intent: intent))
     }
 
     mutating func append(_ other: AuditRecords) {
         guard !isEmpty else { return self = other }
         let fields = other.bytes.span
         for mark in other.marks {
-            append(mark.kind, mark.claim, mark.place, fields.extracting(mark.fields), figures: mark.figures)
+            append(
+                mark.kind, mark.claim, mark.place, fields.extracting(mark.fields), figures: mark.figures,
+                intent: mark.intent)
         }
     }
 

@@ -76,6 +76,8 @@ extension FieldSink where Self: ~Copyable {
     private(set) var count = 0
     /// Where the first field stands that is a figure or comes behind those, or will stand.
     private(set) var figures = 0
+    /// The number of the field ``AuditField/intent``, once it is written.
+    private(set) var intent: Int?
     private var last: UInt8 = 0
 
     /// - Parameter start: of ``byteCountMax`` bytes that are nobody else's for as long as this is used.
@@ -110,6 +112,7 @@ extension FieldSink where Self: ~Copyable {
     mutating func put(_ field: AuditField, _ number: UInt64, count bytes: Int) {
         precondition(1 <= bytes && bytes <= 8, "a number has one to eight bytes")
         begin(field)
+        if field == .intent { intent = Int(clamping: number) }
         unsafe start.storeBytes(of: field.rawValue, toByteOffset: count, as: UInt8.self)
         unsafe start.storeBytes(of: UInt8(truncatingIfNeeded: bytes), toByteOffset: count &+ 1, as: UInt8.self)
         // What stands behind its own bytes is written over by the next field, or is nobody's.

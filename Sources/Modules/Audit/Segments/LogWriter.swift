@@ -233,7 +233,8 @@ struct LogWriter {
                 let mark = entries.marks[index]
                 let fields = entries.bytes.span.extracting(mark.place)
                 let leaf = try Self.seal(mark.kind, place, fields, sealer, &buffer)
-                unflushed.append(mark.kind, mark.claim, place, fields, figures: mark.figures)
+                unflushed.append(
+                    mark.kind, mark.claim, place, fields, figures: mark.figures, intent: mark.intent)
                 leaves.append(leaf)
                 place.previous = leaf
                 place.sequence += 1
