@@ -133,8 +133,16 @@ enum OpenAISettings {
 
     /// Whether a streamed answer shows its usage.
     static func showsUsage(_ root: JSONNode) -> Bool {
-        root["stream_options"]?["include_usage"]?.bool ?? false
+        root["stream_options"]?.read { view, place in showsUsage(view, place) } ?? false
     }
+
+    /// The same, by the place of `stream_options`; 0 where there is none.
+    static func showsUsage(_ view: borrowing JSONView, _ streamOptions: Int) -> Bool {
+        guard streamOptions > 0, let place = view.value(of: includeUsage, in: streamOptions) else { return false }
+        return view.bool(place) ?? false
+    }
+
+    private static let includeUsage = JSONWord("include_usage")
 
     static func tool(_ node: JSONNode) -> ChatTool {
         ChatTool(

@@ -201,7 +201,11 @@ final class ModelAttempt {
     private func relay(answerTool: String?) -> AnswerRelay {
         let route = call.route
         guard !isNative, let demand, let request = demand.request else {
-            let showsUsage = demand == nil ? OpenAISettings.showsUsage(call.root) : demand?.request?.showsUsage ?? true
+            let streamOptions = call.places.streamOptions
+            let showsUsage =
+                demand == nil
+                ? call.document.read { OpenAISettings.showsUsage($0, streamOptions) }
+                : demand?.request?.showsUsage ?? true
             return AnswerRelay(
                 AnswerTap(
                     route, requestID: exchange.id, showsUsage: showsUsage, strict: demand?.strict,

@@ -24,9 +24,11 @@ extension AnswerTap {
     mutating func passPlain(
         _ bytes: [UInt8], from start: Int, output: inout [UInt8], copied: inout Int
     ) -> Int {
-        let span = bytes.span
+        let (span, needles) = (bytes.span, needles)
         var start = start
-        while mayHavePlain, let passed = passLikeBefore(span, from: start) ?? passPlain(span, from: start) {
+        while mayHavePlain,
+            let passed = passLikeBefore(span, from: start, needles) ?? passPlain(span, from: start, needles)
+        {
             if let cut = passed.cut {
                 output += bytes[copied..<cut.lowerBound]
                 copied = cut.upperBound
@@ -37,7 +39,9 @@ extension AnswerTap {
     }
 
     /// Passes an event that is as the one before but for its text.
-    private mutating func passLikeBefore(_ bytes: Span<UInt8>, from start: Int) -> Passed? {
+    private mutating func passLikeBefore(
+        _ bytes: Span<UInt8>, from start: Int, _ needles: SecretNeedles?
+    ) -> Passed? {
         guard let place = template.match(bytes, from: start), !progress.finishedChoices.contains(template.choice),
             needles?.mayPassText(bytes.extracting(place.text)) ?? true
         else { return nil }
@@ -46,7 +50,9 @@ extension AnswerTap {
     }
 
     /// Passes an event that is a plain chunk, or the mark that ends the answer where it may end.
-    private mutating func passPlain(_ bytes: Span<UInt8>, from start: Int) -> Passed? {
+    private mutating func passPlain(
+        _ bytes: Span<UInt8>, from start: Int, _ needles: SecretNeedles?
+    ) -> Passed? {
         guard let data = Self.plainData(bytes, from: start) else { return nil }
         let event = start..<data.upperBound + 2
         guard !bytes.extracting(data).equals("[DONE]") else {
@@ -54,7 +60,7 @@ extension AnswerTap {
             takeEnd()
             return Passed(end: event.upperBound)
         }
-        let (progress, needles, showsUsage) = (progress, needles, showsUsage)
+        let (progress, showsUsage) = (progress, showsUsage)
         var onlyText: Range<Int>?
         let read = try? JSONDocument.read(
             bytes.extracting(data), limits: .upstream, strictness: .rfc8259

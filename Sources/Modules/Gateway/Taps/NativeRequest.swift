@@ -57,7 +57,7 @@ package enum NativeRequest {
         let needsUsage =
             (route == .chat || route == .completions) && places.stream > 0 && view.bool(places.stream) == true
         let asksForUsage = needsUsage && places.streamOptions == 0
-        guard !needsUsage || asksForUsage || showsUsage(view, places.streamOptions),
+        guard !needsUsage || asksForUsage || OpenAISettings.showsUsage(view, places.streamOptions),
             !declinesStore || places.store == 0
         else { return nil }
         let place = view.range(of: places.model)
@@ -84,12 +84,6 @@ package enum NativeRequest {
         }
     }
 
-    /// Whether the client asks for usage itself.
-    private static func showsUsage(_ view: borrowing JSONView, _ streamOptions: Int) -> Bool {
-        view.value(of: includeUsage, in: streamOptions).flatMap { view.bool($0) } ?? false
-    }
-
-    private static let includeUsage = JSONWord("include_usage")
     private static let usageMember = Array(#","stream_options":{"include_usage":true}"#.utf8)
     private static let completionTokensMember = Array(#","max_completion_tokens":"#.utf8)
     private static let tokensMember = Array(#","max_tokens":"#.utf8)
