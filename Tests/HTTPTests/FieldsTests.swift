@@ -142,8 +142,21 @@ import Testing
         for byte in UInt8.min...UInt8.max { #expect(set.contains(byte) == members.utf8.contains(byte)) }
     }
 
-    @Test(arguments: [Int.min, -1, 0, 9, 10, Int.max]) func `writes numbers`(_ number: Int) {
-        DecimalDigits(number).withSpan { #expect(String(decoding: $0) == String(number)) }
+    @Test func `writes numbers of every length`() {
+        let powers = sequence(first: 1) { $0 < Int.max / 10 ? $0 * 10 : nil }
+        for number in powers.flatMap({ [$0 - 1, $0, $0 + 1, $0 / 9, $0 / 7 * 5, -$0] }) + [Int.min, Int.max] {
+            DecimalDigits(number).withSpan { #expect(String(decoding: $0) == String(number)) }
+        }
+        DecimalDigits(magnitude: .max).withSpan { #expect(String(decoding: $0) == String(UInt.max)) }
+    }
+
+    @Test func `writes every number of four digits`() {
+        for number in 0..<10_000 {
+            DecimalDigits(number).withSpan { #expect(String(decoding: $0) == String(number)) }
+            DecimalDigits(number * 10_000 + 9999 - number).withSpan {
+                #expect(String(decoding: $0) == String(number * 10_000 + 9999 - number))
+            }
+        }
     }
 
     @Test func `knows every byte that may stand in a value`() {

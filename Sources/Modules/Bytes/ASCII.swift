@@ -156,7 +156,8 @@ extension String {
 
 extension OutputSpan where Element == UInt8 {
     /// Appends all bytes of a span; stops the process if there is no room for them.
-    @inlinable package mutating func append(_ span: Span<UInt8>) {
+    @inlinable @inline(__always)
+    package mutating func append(_ span: Span<UInt8>) {
         unsafe span.withUnsafeBytes { unsafe append(copying: $0) }
     }
 
