@@ -142,12 +142,14 @@ package struct Fields: Sendable {
 
     /// Lends the value's bytes of the first field with this name to `body`; nil without calling it if there is none.
     package func withValue<Result>(of name: String, _ body: (Span<UInt8>) -> Result) -> Result? {
-        firstPlace(of: name).map { body(storage.span.extracting($0)) }
+        guard let place = firstPlace(of: name) else { return nil }
+        return body(storage.span.extracting(place))
     }
 
     /// Lends the value's bytes of the first field with this name to `body`; nil without calling it if there is none.
     package func withValue<Result>(of name: FieldName, _ body: (Span<UInt8>) -> Result) -> Result? {
-        firstPlace(of: name).map { body(storage.span.extracting($0)) }
+        guard let place = firstPlace(of: name) else { return nil }
+        return body(storage.span.extracting(place))
     }
 
     /// Adds a field at the end.
