@@ -139,6 +139,8 @@ struct Breaker: Sendable {
     func counted(at now: Instant) -> (calls: Int, failures: Int) {
         let newest = Self.slot(at: now)
         var (calls, failures) = (0, 0)
+        // In place: each access to the list itself copies all of it.
+        let slots = slots.span
         for index in slots.indices where slots[index].number + Self.slotCount > newest {
             calls += slots[index].calls
             failures += slots[index].failures
