@@ -73,11 +73,11 @@ extension [Limit] {
         return fullest
     }
 
-    /// What is left of one of them.
+    /// What is left of one of them. It changes nothing: so an object lends its list, and counts no reference to it.
     @inline(__always)
-    func standing(_ index: Int, of kind: SubjectKind, asking amount: Int, at now: Instant) -> Standing {
+    mutating func standing(_ index: Int, of kind: SubjectKind, asking amount: Int, at now: Instant) -> Standing {
         // In place: a copy of a window counts a reference to its list.
-        let limits = span
+        let limits = mutableSpan
         let rate = limits[index].rate
         let total = limits[index].window.total
         let remaining = Swift.max(0, rate.limit - total)
@@ -140,6 +140,8 @@ final class Account: Counters, @unchecked Sendable {
     let subject: Subject
     /// Its tenant; `nil` for an address.
     let tenant: TenantID?
+    /// The number of its shard.
+    let shard: Int
     private(set) var rules: Rules
     /// Which state of the rule book `rules` are from.
     private var generation: Int
@@ -170,9 +172,11 @@ final class Account: Counters, @unchecked Sendable {
     private var warned: [Int]
 
     init(
-        _ subject: Subject, tenant: TenantID?, _ rules: Rules, generation: Int, spent: SpentSums = SpentSums()
+        _ subject: Subject, tenant: TenantID?, shard: Int, _ rules: Rules, generation: Int,
+        spent: SpentSums = SpentSums()
     ) {
-        (self.subject, self.tenant, self.rules, self.generation) = (subject, tenant, rules, generation)
+        (self.subject, self.tenant, self.shard) = (subject, tenant, shard)
+        (self.rules, self.generation) = (rules, generation)
         self.spent = spent
         (concurrentMax, hasBudgets) = (rules.concurrentMax, !rules.budgets.isEmpty)
         requests = rules.requests.map { Limit(rate: $0) }
@@ -245,7 +249,8 @@ final class Account: Counters, @unchecked Sendable {
     }
 
     private func refusals(in limits: [Limit], asking amount: Int, at now: Instant) -> [Standing] {
-        limits.indices.filter { limits[$0].window.total > limits[$0].rate.limit - amount }
+        var limits = limits
+        return limits.indices.filter { limits[$0].window.total > limits[$0].rate.limit - amount }
             .map { limits.standing($0, of: subject.kind, asking: amount, at: now) }
     }
 
@@ -422,7 +427,7 @@ final class Account: Counters, @unchecked Sendable {
     /// What is left of every limit.
     func standings(at now: Instant) -> [Standing] {
         bring(to: now)
-        let limits = limits
+        var limits = limits
         return limits.indices.map { limits.standing($0, of: subject.kind, asking: 1, at: now) }
             + (concurrentMax == .max ? [] : [concurrency])
     }

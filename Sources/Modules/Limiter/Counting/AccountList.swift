@@ -9,26 +9,36 @@ import Platform
     static let countMax = 6
 
     let pair: AccountTable.Pair
-    // SAFETY: of the first two `pair` has a reference, which never changes; of each of the others this has one of its own, from
-    // `append` until it is gone itself. So all of them are there for as long as this is.
+    // SAFETY: of the first two and of the whole server's, which is the last, `pair` has references that never change; of each
+    // of the others this has one of its own, from `append` until it is gone itself. So all of them are there for as long as this.
     private var accounts: [6 of Unmanaged<Account>]
     private var places: [6 of Place] = .init(repeating: Place())
     private(set) var count = 2
+    /// Whether the last of them is the whole server's.
+    private(set) var hasWhole = false
 
-    init(_ pair: AccountTable.Pair) {
-        self.pair = pair
+    init(_ pair: consuming AccountTable.Pair) {
         unsafe accounts = .init(repeating: Unmanaged.passUnretained(pair.key))
         unsafe accounts[1] = Unmanaged.passUnretained(pair.tenant)
+        self.pair = pair
     }
 
     deinit {
-        for index in 2..<count { unsafe accounts[index].release() }
+        for index in 2..<(hasWhole ? count - 1 : count) { unsafe accounts[index].release() }
     }
 
-    /// - Precondition: there are fewer than ``countMax``.
-    mutating func append(_ account: Account) {
-        precondition(count < Self.countMax, "an account is one of six")
+    /// - Precondition: there are fewer than ``countMax``, and not the whole server's.
+    mutating func append(_ account: consuming Account) {
+        precondition(count < Self.countMax && !hasWhole, "an account is one of six, and the whole server's the last")
         unsafe accounts[count] = Unmanaged.passRetained(account)
+        count += 1
+    }
+
+    /// - Precondition: as above.
+    mutating func appendWhole() {
+        precondition(count < Self.countMax && !hasWhole, "an account is one of six, and the whole server's the last")
+        unsafe accounts[count] = Unmanaged.passUnretained(pair.instance)
+        hasWhole = true
         count += 1
     }
 

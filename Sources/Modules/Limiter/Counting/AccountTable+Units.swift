@@ -44,99 +44,91 @@ extension AccountTable {
     package func charge(
         _ units: Int, _ payers: Payers, warningPercent: Int = 80, tellingFrom percent: Int = 0, at now: Instant
     ) -> ChargeDecision {
-        var hold: UnitHold?
-        let charge = Asked(units: units, warningPercent: warningPercent, toldPercent: percent, now: now)
+        let hold = UnitHold(payers.pair, units, of: .call, nil)
+        let charge = Asked(warningPercent: warningPercent, toldPercent: percent, now: now)
+        var (userAccount, addressAccount) = (payers.userAccount, payers.addressAccount)
         let outcome = self.charge(
-            charge, payers.pair, payers.node, payers.user, payers.address, known: payers.userAccount,
-            payers.addressAccount, &hold)
+            charge, hold, payers.node, payers.user, payers.address, known: &userAccount, &addressAccount)
         return switch outcome {
         case .charged(let fullness): .charged(hold, fullness)
+        case .uncounted: .charged(nil, nil)
         case .refused(let standing): .refused(standing)
         case .full: .full
         }
     }
 
-    /// What came of a charge: as in ``ChargeDecision``, without a hold, which would be counted with each copy of it.
+    /// What came of a charge: as in ``ChargeDecision``.
     enum ChargeOutcome: Sendable {
         case charged(Fullness?)
+        /// Nobody has a limit.
+        case uncounted
         case refused(Standing)
         case full
     }
 
-    /// The same with its parts one by one: together they would be copied, and what they refer to counted.
-    ///
-    /// - Parameters:
-    ///   - knownUser, knownAddress: as in ``Payers``.
-    ///   - found: `nil` before; then the hold of what was counted, if anything was.
-    func charge(
-        _ charge: Asked, _ pair: Pair, _ node: NodeID?, _ user: EndUser?, _ address: AddressBlock?,
-        known knownUser: Account?, _ knownAddress: Account?, _ found: inout UnitHold?
-    ) -> ChargeOutcome {
-        guard pair.tenant.tenant != nil else { return .full }
-        return pair.shard.withLock { shard in
-            let hold = UnitHold(pair, charge.units)
-            // Who has no limit needs no account: names cost nothing.
-            let node = book.limitsUnits(of: .node) ? node : nil
-            let user = book.limitsUnits(of: .user) ? user : nil
-            // For both at once: the search for room may forget whoever is idle.
-            guard shard.hasRoom(for: node, user, at: charge.now) else { return .full }
-            if let node { hold.add(shard.account(of: .node(node), pair.tenant.tenant, book)) }
-            if let user {
-                if let knownUser, !knownUser.isForgotten {
-                    hold.add(knownUser)
-                } else {
-                    hold.add(shard.account(of: .user(user), pair.tenant.tenant, book))
-                }
-            }
-            var counts = false
-            let outcome =
-                if let address, book.limitsUnits(of: .address) {
-                    self.charge(charge, hold, address, knownAddress, &counts)
-                } else {
-                    self.charge(charge, hold, &counts)
-                }
-            if counts { found = consume hold }
-            return outcome
-        }
-    }
-
-    /// What is charged, and what is told of.
+    /// What is told of a charge.
     struct Asked {
-        let units: Int
         let warningPercent: Int
         /// How full the fullest limit must be for it to be told of.
         let toldPercent: Int
         let now: Instant
     }
 
-    private func charge(
-        _ charge: Asked, _ hold: UnitHold, _ address: AddressBlock, _ known: Account?, _ counts: inout Bool
+    /// The same with its parts one by one: together they would be copied, and what they refer to counted.
+    ///
+    /// - Parameters:
+    ///   - hold: new; it stands for nothing unless it is charged.
+    ///   - knownUser, knownAddress: as in ``Payers``; they are taken.
+    func charge(
+        _ charge: Asked, _ hold: UnitHold, _ node: NodeID?, _ user: EndUser?, _ address: AddressBlock?,
+        known knownUser: inout Account?, _ knownAddress: inout Account?
     ) -> ChargeOutcome {
-        let locked = addressShards[Self.index(of: address)]
+        guard hold.pair.tenant.tenant != nil else { return .full }
+        return hold.pair.shard.withLock { shard in
+            // Who has no limit needs no account: names cost nothing.
+            let node = book.limitsUnits(of: .node) ? node : nil
+            let user = book.limitsUnits(of: .user) ? user : nil
+            // For both at once: the search for room may forget whoever is idle.
+            guard shard.hasRoom(for: node, user, at: charge.now) else { return .full }
+            if let node { hold.add(shard.account(of: .node(node), hold.pair.tenant.tenant, book)) }
+            if let user {
+                if let known = knownUser.take(), !known.isForgotten {
+                    hold.add(known)
+                } else {
+                    hold.add(shard.account(of: .user(user), hold.pair.tenant.tenant, book))
+                }
+            }
+            guard let address, book.limitsUnits(of: .address) else { return self.charge(charge, hold) }
+            return self.charge(charge, hold, address, &knownAddress)
+        }
+    }
+
+    private func charge(
+        _ charge: Asked, _ hold: UnitHold, _ address: AddressBlock, _ known: inout Account?
+    ) -> ChargeOutcome {
+        let locked = addressShards[known?.shard ?? Self.index(of: address)]
         return locked.withLock { shard in
-            if let known, !known.isForgotten {
+            if let known = known.take(), !known.isForgotten {
                 hold.add(address: known, locked)
             } else {
                 guard shard.hasRoom(for: .address(address), at: charge.now) else { return .full }
                 hold.add(address: shard.account(of: .address(address), nil, book), locked)
             }
-            return self.charge(charge, hold, &counts)
+            return self.charge(charge, hold)
         }
     }
 
-    private func charge(_ charge: Asked, _ hold: UnitHold, _ counts: inout Bool) -> ChargeOutcome {
-        guard book.limitsUnits(of: .instance) else { return count(charge, hold, &counts) }
-        return whole.withLock { shard in
-            hold.add(whole: shard.account(of: .instance, nil, book))
-            return count(charge, hold, &counts)
+    private func charge(_ charge: Asked, _ hold: UnitHold) -> ChargeOutcome {
+        guard book.limitsUnits(of: .instance) else { return count(charge, hold) }
+        return whole.withLock { _ in
+            hold.addWhole()
+            return count(charge, hold)
         }
     }
 
     /// With the locks of all of them held.
-    ///
-    /// - Parameter counts: whether anybody has a limit that it was counted for.
-    private func count(_ charge: Asked, _ hold: UnitHold, _ counts: inout Bool) -> ChargeOutcome {
-        let (units, now) = (charge.units, charge.now)
+    private func count(_ charge: Asked, _ hold: UnitHold) -> ChargeOutcome {
+        let (units, now) = (hold.units, charge.now)
         var fits = true
         hold.forEach { account in
             account.refresh(from: book)
@@ -150,9 +142,8 @@ extension AccountTable {
             if own.share > fullest?.share ?? -1 { fullest = (number, own.index, own.share) }
             return own.place
         }
-        guard let fullest else { return .charged(nil) }
+        guard let fullest else { return .uncounted }
         hold.hold()
-        counts = true
         let percent = Int(fullest.share * 100)
         guard percent >= charge.toldPercent else { return .charged(nil) }
         let fullness = hold.with(fullest.account) { account in
@@ -173,10 +164,9 @@ extension AccountTable {
 
     /// What is left of the whole server's units; counts nothing.
     func standings(ofWholeAt now: Instant) -> [Standing] {
-        whole.withLock { shard in
-            let account = shard.account(of: .instance, nil, book)
-            account.refresh(from: book)
-            return account.standings(at: now)
+        whole.withLock { _ in
+            instance.refresh(from: book)
+            return instance.standings(at: now)
         }
     }
 
@@ -184,15 +174,18 @@ extension AccountTable {
 
     /// What the whole server has charged lately; `nil` where nothing was since the last call.
     func takeWholeCounts(at now: Instant) -> [UInt8]? {
-        whole.withLock { shard in
-            guard let account = shard.accounts[.instance], account.isFresh else { return nil }
-            account.isFresh = false
-            return WindowCounts.encode(account.limits, at: now)
+        whole.withLock { _ in
+            guard instance.isFresh else { return nil }
+            instance.isFresh = false
+            return WindowCounts.encode(instance.limits, at: now)
         }
     }
 
     func restoreWhole(_ counts: [UInt8], after pause: Duration, at now: Instant) {
         guard let entries = WindowCounts.decode(counts) else { return }
-        whole.withLock { $0.account(of: .instance, nil, book).restore(entries, after: pause, at: now) }
+        whole.withLock { _ in
+            instance.refresh(from: book)
+            instance.restore(entries, after: pause, at: now)
+        }
     }
 }

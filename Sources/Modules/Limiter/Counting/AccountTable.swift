@@ -40,15 +40,19 @@ package final class AccountTable: Sendable {
         let shard: ShardReference
         /// The whole server's.
         let whole: ShardReference
+        let instance: Account
         let key: Account
         let tenant: Account
 
         fileprivate init(_ table: AccountTable, _ shard: ShardReference, key: Account, tenant: Account) {
-            (self.table, self.shard, whole, self.key, self.tenant) = (table, shard, table.whole, key, tenant)
+            (self.table, self.shard, self.key, self.tenant) = (table, shard, key, tenant)
+            (whole, instance) = (table.whole, table.instance)
         }
     }
 
     struct Shard {
+        /// Its own among those that count the same.
+        let number: Int
         var accounts: [Subject: Account] = [:]
         let accountsMax: Int
         /// What those have spent who have no account.
@@ -63,14 +67,15 @@ package final class AccountTable: Sendable {
     final class Locked: Sendable {
         let shard: Mutex<Shard>
 
-        init(accountsMax: Int) { shard = Mutex(Shard(accountsMax: accountsMax)) }
+        init(_ number: Int, accountsMax: Int) { shard = Mutex(Shard(number: number, accountsMax: accountsMax)) }
     }
 
     let book: RuleBook
     let shards: [ShardReference]
     let addressShards: [ShardReference]
-    /// The whole server's, which has one account.
+    /// The whole server's, whose lock stands before one account, which is never forgotten.
     let whole: ShardReference
+    let instance: Account
     /// All of them, which these refer to.
     private let kept: [Locked]
 
@@ -80,13 +85,16 @@ package final class AccountTable: Sendable {
         addressesPerShardMax: Int = AccountTable.addressesPerShardMax
     ) {
         self.book = book
-        let ofTenants = (0..<Self.shardCount).map { _ in Locked(accountsMax: accountsPerShardMax) }
-        let ofAddresses = (0..<Self.shardCount).map { _ in Locked(accountsMax: addressesPerShardMax) }
-        let ofWhole = Locked(accountsMax: 1)
+        let ofTenants = (0..<Self.shardCount).map { Locked($0, accountsMax: accountsPerShardMax) }
+        let ofAddresses = (0..<Self.shardCount).map { Locked($0, accountsMax: addressesPerShardMax) }
+        let ofWhole = Locked(0, accountsMax: 0)
         kept = ofTenants + ofAddresses + [ofWhole]
         shards = ofTenants.map(ShardReference.init)
         addressShards = ofAddresses.map(ShardReference.init)
         whole = ShardReference(ofWhole)
+        let generation = book.generation
+        instance = Account(
+            .instance, tenant: nil, shard: 0, book.rules(for: .instance, of: nil), generation: generation)
     }
 
     // MARK: Requests
@@ -227,6 +235,8 @@ package final class AccountTable: Sendable {
     /// What came of a call that was admitted: as in ``CallDecision``.
     struct Admission {
         var hold: CallHold?
+        /// The account of the person behind the key, where there is one.
+        var user: Account?
         var tightest: Standing?
         var warning: Warning?
     }
@@ -241,27 +251,31 @@ package final class AccountTable: Sendable {
     /// The same without a decision that has a hold in its hands, which would be counted with each copy of it.
     ///
     /// - Parameter admission: empty before, and where it is refused.
-    func admit(_ call: Call, of pair: Pair, at now: Instant, _ admission: inout Admission) -> CallRefusal? {
+    func admit(
+        _ call: Call, of pair: consuming Pair, at now: Instant, _ admission: inout Admission
+    ) -> CallRefusal? {
         guard pair.tenant.tenant != nil else { return .full }
-        return pair.shard.withLock { shard in
-            let hold = CallHold(pair, at: call.time)
-            if call.node != nil || call.user != nil {
-                if let user = call.user, !shard.knows(.user(user)), shard.spent.count >= Self.sumsPerShardMax {
-                    return .full
-                }
-                guard shard.hasRoom(for: call.node, call.user, at: now) else { return .full }
-                if let id = call.node { hold.add(shard.account(of: .node(id), pair.tenant.tenant, book)) }
-                if let id = call.user {
-                    let user = shard.account(of: .user(id), pair.tenant.tenant, book)
-                    hold.add(user)
-                    hold.user = user
-                }
+        let shard = pair.shard
+        let hold = CallHold(consume pair, at: call.time)
+        var (user, counts) = (Account?.none, false)
+        let refusal = shard.withLock { shard -> CallRefusal? in
+            user = call.user.flatMap { shard.accounts[.user($0)] }
+            if user == nil, let id = call.user, shard.spent[.user(id)] == nil,
+                shard.spent.count >= Self.sumsPerShardMax
+            {
+                return .full
             }
-            var counts = false
-            let refusal = admit(call, hold, at: now, &admission, &counts)
-            if counts { admission.hold = consume hold }
-            return refusal
+            guard shard.hasRoom(for: call.node, call.user, at: now) else { return .full }
+            if let id = call.node { hold.add(shard.account(of: .node(id), hold.pair.tenant.tenant, book)) }
+            if let id = call.user {
+                // The search for room forgets whoever is idle.
+                if user?.isForgotten ?? true { user = shard.account(of: .user(id), hold.pair.tenant.tenant, book) }
+                if let user { hold.add(user) }
+            }
+            return admit(call, hold, at: now, &admission, &counts)
         }
+        if counts { (admission.hold, admission.user) = (hold, user) }
+        return refusal
     }
 
     /// With the lock held behind which all of them stand.
@@ -374,8 +388,8 @@ package final class AccountTable: Sendable {
                 let account =
                     shard.accounts[subject]
                     ?? Account(
-                        subject, tenant: tenant, book.rules(for: subject, of: tenant), generation: book.generation,
-                        spent: shard.spent[subject]?.sums ?? SpentSums())
+                        subject, tenant: tenant, shard: shard.number, book.rules(for: subject, of: tenant),
+                        generation: book.generation, spent: shard.spent[subject]?.sums ?? SpentSums())
                 account.refresh(from: book)
                 return body(account)
             }
@@ -418,7 +432,7 @@ extension AccountTable.Shard {
         // The number first: rules that change in between are taken over with the next request.
         let generation = book.generation
         let account = Account(
-            subject, tenant: tenant, book.rules(for: subject, of: tenant), generation: generation,
+            subject, tenant: tenant, shard: number, book.rules(for: subject, of: tenant), generation: generation,
             spent: spent.removeValue(forKey: subject)?.sums ?? SpentSums())
         accounts[subject] = account
         return account
@@ -477,6 +491,4 @@ extension AccountTable.Shard {
         if let account = accounts[subject] { return body(&account.spent) }
         body(&spent[subject, default: (tenant, SpentSums())].sums)
     }
-
-    func knows(_ subject: Subject) -> Bool { accounts[subject] != nil || spent[subject] != nil }
 }

@@ -15,16 +15,16 @@ extension AccountTable {
         private var amount = Meter.Sum()
         private let time: WallTime
         private var isOpen = false
-        /// The person behind the key, where there is one.
-        var user: Account?
 
-        init(_ pair: Pair, at time: WallTime) {
+        init(_ pair: consuming Pair, at time: WallTime) {
             accounts = AccountList(pair)
             self.time = time
         }
 
+        var pair: Pair { accounts.pair }
+
         /// Adds one whose request is counted with the call.
-        func add(_ account: Account) { accounts.append(account) }
+        func add(_ account: consuming Account) { accounts.append(account) }
 
         /// All of them, for a refusal.
         var list: [Account] {

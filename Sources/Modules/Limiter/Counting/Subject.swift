@@ -32,6 +32,18 @@ enum Subject: Hashable, Sendable {
     case address(AddressBlock)
     case instance
 
+    func hash(into hasher: inout Hasher) {
+        // Without its kind: an id is of one kind only, and a digest or an address looks like none but by chance.
+        switch self {
+        case .key(let id): hasher.combine(id)
+        case .tenant(let id): hasher.combine(id)
+        case .node(let id): hasher.combine(id)
+        case .user(let user): hasher.combine(user)
+        case .address(let block): hasher.combine(block)
+        case .instance: break
+        }
+    }
+
     var kind: SubjectKind {
         switch self {
         case .key: .key
@@ -64,12 +76,21 @@ package struct EndUser: Hashable, Sendable {
 
     /// - Parameter digest: 16 bytes; more are cut off and fewer are filled up.
     package init(digest: [UInt8]) {
+        if digest.count >= 16 {
+            (high, low) = (digest.span.word(at: 0).byteSwapped, digest.span.word(at: 8).byteSwapped)
+            return
+        }
         var words: (UInt64, UInt64) = (0, 0)
         for place in 0..<16 {
             let byte = place < digest.count ? UInt64(digest[place]) : 0
             if place < 8 { words.0 = words.0 << 8 | byte } else { words.1 = words.1 << 8 | byte }
         }
         (high, low) = words
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        // Half of it, which is as random as all.
+        hasher.combine(high)
     }
 
     /// The digest again.
@@ -89,6 +110,11 @@ package struct AddressBlock: Hashable, Sendable {
         case .v4(let number): (high, low) = (0, 0xFFFF_0000_0000 | UInt64(number))
         case .v6(let high, _): (self.high, low) = (high, 0)
         }
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        // Of the two words one is the same in all addresses of a kind.
+        hasher.combine(high ^ low)
     }
 
     /// An address of it: the first of a network.

@@ -11,33 +11,32 @@ package final class UnitHold: Charge, @unchecked Sendable {
     // Those behind the lock of the pair's shard, then the address, then the whole server, each behind its own lock.
     private var accounts: AccountList
     private var addressShard: ShardReference?
-    private var hasWhole = false
     let units: Int
     // Under the lock of the pair's shard.
     private var isOpen = false
     /// What work of an exchange it is, and what that was charged by.
-    var work = Work.call
-    var terms: UnitTerms?
+    let work: Work
+    private let terms: UnitTerms?
     /// How long the work has to wait. On the exchange's loop.
     var delay: Duration?
 
-    init(_ pair: AccountTable.Pair, _ units: Int) {
+    init(_ pair: consuming AccountTable.Pair, _ units: Int, of work: Work, _ terms: consuming UnitTerms?) {
         accounts = AccountList(pair)
-        self.units = units
+        (self.units, self.work) = (units, work)
+        self.terms = terms
     }
 
-    /// Adds one behind the lock of the pair's shard, before the others.
-    func add(_ account: Account) { accounts.append(account) }
+    var pair: AccountTable.Pair { accounts.pair }
 
-    func add(address account: Account, _ shard: ShardReference) {
+    /// Adds one behind the lock of the pair's shard, before the others.
+    func add(_ account: consuming Account) { accounts.append(account) }
+
+    func add(address account: consuming Account, _ shard: ShardReference) {
         accounts.append(account)
         addressShard = shard
     }
 
-    func add(whole account: Account) {
-        accounts.append(account)
-        hasWhole = true
-    }
+    func addWhole() { accounts.appendWhole() }
 
     /// Goes through all of them in the order of their locks.
     @inline(__always)
@@ -62,7 +61,7 @@ package final class UnitHold: Charge, @unchecked Sendable {
     @discardableResult
     package func settle(units used: Int) -> Bool {
         let change = used - units
-        let wholePlace = accounts.count - (hasWhole ? 1 : 0)
+        let wholePlace = accounts.count - (accounts.hasWhole ? 1 : 0)
         let addressPlace = wholePlace - (addressShard == nil ? 0 : 1)
         let isFirst = accounts.pair.shard.withLock { _ in
             guard isOpen else { return false }
@@ -72,7 +71,7 @@ package final class UnitHold: Charge, @unchecked Sendable {
         }
         guard isFirst else { return false }
         if let addressShard { addressShard.withLock { _ in settle(addressPlace..<wholePlace, by: change) } }
-        if hasWhole { accounts.pair.whole.withLock { _ in settle(wholePlace..<accounts.count, by: change) } }
+        if accounts.hasWhole { accounts.pair.whole.withLock { _ in settle(wholePlace..<accounts.count, by: change) } }
         return true
     }
 

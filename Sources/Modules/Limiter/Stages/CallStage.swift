@@ -60,7 +60,7 @@ final class CallStage: PromptStage, FiguresStage {
     }
 
     private func reserve(
-        _ exchange: Exchange, _ pair: AccountTable.Pair, _ worst: ExchangeFigures.WorstCase, _ user: EndUser?
+        _ exchange: Exchange, _ pair: consuming AccountTable.Pair, _ worst: ExchangeFigures.WorstCase, _ user: EndUser?
     ) throws(Failure) {
         let (sum, isTooMany) = worst.input.addingReportingOverflow(worst.output)
         let call = AccountTable.Call(
@@ -68,15 +68,15 @@ final class CallStage: PromptStage, FiguresStage {
             tokens: isTooMany ? Rate.limitMax : min(sum, Rate.limitMax),
             cost: worst.cost.map(Int.init(clamping:)), time: exchange.time)
         var admission = AccountTable.Admission()
-        switch table.admit(call, of: pair, at: now?() ?? exchange.request.arrival, &admission) {
+        switch table.admit(call, of: consume pair, at: now?() ?? exchange.request.arrival, &admission) {
         case nil:
             if let hold = admission.hold.take() {
-                if let user = hold.user { exchange.userCounters = user }
+                exchange.userCounters = admission.user.take()
                 exchange.reservation = Reservation(consume hold)
                 exchange.isHeld = true
             }
             if let tightest = admission.tightest { exchange.announce(tokens: tightest) }
-            if let warning = admission.warning { warn(exchange, warning, pair) }
+            if let warning = admission.warning { warn(exchange, warning) }
         case .refused(let standing):
             if case .rate(let rate) = standing.limiter, rate.unit == .tokens { exchange.announce(tokens: standing) }
             throw Failure(standing)
@@ -89,7 +89,7 @@ final class CallStage: PromptStage, FiguresStage {
     }
 
     /// A budget that is nearly spent is told on the answer, and in the log once in its day or month.
-    private func warn(_ exchange: Exchange, _ warning: AccountTable.Warning, _ pair: AccountTable.Pair) {
+    private func warn(_ exchange: Exchange, _ warning: AccountTable.Warning) {
         let (name, scope) = (warning.standing.name, warning.standing.subject.rawValue)
         exchange.answerFields.append("x-gatehouse-budget-warning", "\(name); \(scope); \(warning.percent)%")
         guard warning.isNew else { return }
@@ -97,7 +97,8 @@ final class CallStage: PromptStage, FiguresStage {
             "a budget is nearly spent",
             [
                 "budget": .string(name), "scope": .string(scope), "percent": .int(warning.percent),
-                "tenant": .string(pair.tenant.tenant?.text ?? "-"), "key": .string(exchange.principal?.name ?? "-"),
+                "tenant": .string(exchange.principal?.tenant?.text ?? "-"),
+                "key": .string(exchange.principal?.name ?? "-"),
             ])
     }
 

@@ -46,8 +46,9 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
         var (user, account) = (EndUser?.none, Account?.none)
         guard findNow(&user, &account, pair, exchange) else { return false }
         guard let charge = try charge(exchange.work, tokens, pair, user, account, exchange) else { return true }
-        exchange.charge = charge
-        return charge.delay == nil
+        let waits = charge.delay != nil
+        exchange.charge = consume charge
+        return !waits
     }
 
     func enter(_ exchange: Exchange) async throws(Failure) {
@@ -63,10 +64,7 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
     }
 
     func leave(_ exchange: Exchange, _ outcome: Outcome) {
-        if let charge = exchange.charge as? UnitHold {
-            exchange.charge = nil
-            settle(charge, exchange)
-        }
+        if let charge = exchange.charge.take() as? UnitHold { settle(charge, exchange) }
         guard !exchange.charges.isEmpty else { return }
         let charges = exchange.charges
         exchange.charges = []
@@ -106,12 +104,12 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
     private func findNow(
         _ user: inout EndUser?, _ account: inout Account?, _ pair: AccountTable.Pair, _ exchange: Exchange
     ) -> Bool {
-        guard table.book.limitsUnits(of: .user), let name = name(exchange), let people else { return true }
+        guard table.book.limitsUnits(of: .user) else { return true }
         if let known = exchange.userCounters as? Account, case .user(let subject) = known.subject {
             (user, account) = (subject, known)
             return true
         }
-        guard let tenant = pair.tenant.tenant else { return true }
+        guard let name = name(exchange), let people, let tenant = pair.tenant.tenant else { return true }
         guard let digest = people.knownDigest(ofEndUser: name, of: tenant) else { return false }
         user = EndUser(digest: digest)
         return true
@@ -133,30 +131,28 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
 
     /// - Throws: `abuse_budget_exceeded`.
     private func charge(
-        _ work: Work, _ amount: Int, _ pair: AccountTable.Pair, _ user: EndUser?, _ userAccount: Account?,
-        _ exchange: Exchange
+        _ work: Work, _ amount: Int, _ pair: consuming AccountTable.Pair, _ user: EndUser?,
+        _ userAccount: consuming Account?, _ exchange: Exchange
     ) throws(Failure) -> UnitHold? {
         let terms = state.withLock { $0 }
         let settings = terms.settings
-        let units = settings.weights.units(work, amount)
-        var found: UnitHold?
+        let hold = UnitHold(consume pair, settings.weights.units(work, amount), of: work, consume terms)
         let asked = AccountTable.Asked(
-            units: units, warningPercent: settings.warningPercent,
+            warningPercent: settings.warningPercent,
             toldPercent: min(settings.warningPercent, settings.delayPercent), now: now?() ?? exchange.request.arrival)
+        var (userAccount, addressAccount) = (consume userAccount, exchange.addressCounters as? Account)
         let outcome = table.charge(
-            asked, pair, exchange.node.map(NodeID.init), user, exchange.request.peer.block, known: userAccount,
-            exchange.addressCounters as? Account, &found)
+            asked, hold, exchange.node.map(NodeID.init), user, exchange.request.peer.block, known: &userAccount,
+            &addressAccount)
         switch outcome {
         case .charged(let fullness):
-            guard let hold = found.take() else { return nil }
-            figures.count(work, units)
+            figures.count(work, hold.units)
             if let fullness {
-                if fullness.percent >= settings.warningPercent { warn(exchange, fullness, pair) }
+                if fullness.percent >= settings.warningPercent { warn(exchange, fullness) }
                 hold.delay = settings.delay(used: fullness.used, of: fullness.standing.limit)
             }
-            hold.work = work
-            hold.terms = consume terms
             return hold
+        case .uncounted: return nil
         case .refused(let standing):
             figures.refusals.add(1, ordering: .relaxed)
             throw Failure(standing)
@@ -165,7 +161,7 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
     }
 
     /// That little is left is told on the answer, and in the log once within the time of the limit.
-    private func warn(_ exchange: Exchange, _ fullness: AccountTable.Fullness, _ pair: AccountTable.Pair) {
+    private func warn(_ exchange: Exchange, _ fullness: AccountTable.Fullness) {
         let (name, scope) = (fullness.standing.name, fullness.standing.subject.rawValue)
         exchange.answerFields.append("x-gatehouse-units-warning", "\(name); \(scope); \(fullness.percent)%")
         guard fullness.isNew else { return }
@@ -173,7 +169,7 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
             "the units of a limit are nearly used",
             [
                 "limit": .string(name), "scope": .string(scope), "percent": .int(fullness.percent),
-                "tenant": .string(pair.tenant.tenant?.text ?? "-"),
+                "tenant": .string(exchange.principal?.tenant?.text ?? "-"),
                 "key": .string(exchange.principal?.name ?? "-"),
             ])
     }
