@@ -16,6 +16,8 @@ final class Appliance {
     let composition: Composition
     private let log: Logger
     private let policy: DoorPolicy
+    /// Of the network.
+    private let door: FrontDoor
     private let loops: [EventLoop]
     private let server: Server
     private let pulse: LoopPulse
@@ -40,8 +42,9 @@ final class Appliance {
             certificate = (settings.http.tls, CertificateWatch(using: context.pair))
             policy = DoorPolicy(
                 kind: .network, names: settings.http.names, keyOrigins: composition.roles.keyOrigins)
+            door = FrontDoor(table: composition.routes, stages: composition.stages, policy: policy, log: log)
             loops = try Self.makeLoops(settings.http.loops)
-            server = try Server(Self.plan(composition, context.context, policy, loops, inherited, log))
+            server = try Server(Self.plan(composition, context.context, policy, door, loops, inherited, log))
             try Self.run(loops)
             pulse = LoopPulse(of: loops)
             rounds = Self.rounds(of: composition, at: server, log)
@@ -56,6 +59,9 @@ final class Appliance {
         for loop in loops { Immortal.keep(loop) }
         Immortal.keep(composition.stages)
         for stage in composition.stages.members { Immortal.keep(stage) }
+        for route in composition.routes.routes { Immortal.keep(route) }
+        Immortal.keep(door)
+        if let secrets = log.secrets { Immortal.keep(secrets) }
     }
 
     /// The address of the TLS listener, with the port the kernel chose if 0 was asked for.
@@ -116,14 +122,13 @@ final class Appliance {
     }
 
     private static func plan(
-        _ composition: Composition, _ context: TLSServerContext, _ policy: DoorPolicy, _ loops: [EventLoop],
-        _ inherited: InheritedSockets, _ log: Logger
+        _ composition: Composition, _ context: TLSServerContext, _ policy: DoorPolicy, _ door: FrontDoor,
+        _ loops: [EventLoop], _ inherited: InheritedSockets, _ log: Logger
     ) -> Server.Plan {
-        let network = FrontDoor(table: composition.routes, stages: composition.stages, policy: policy, log: log)
         let socketPolicy = DoorPolicy(kind: .socket(ownUserID: geteuid()))
         let admin = FrontDoor(table: composition.routes, stages: composition.stages, policy: socketPolicy, log: log)
         return Server.Plan(
-            settings: composition.settings.http, context: context, network: network, stages: composition.stages,
+            settings: composition.settings.http, context: context, network: door, stages: composition.stages,
             redirect: { port in
                 RedirectDoor(
                     policy: policy, port: port, recorder: composition.stages.recorder,

@@ -8,9 +8,11 @@ package struct RouteTable: Sendable {
     /// In the order of registration.
     package let routes: [Route]
     private let router: Router<Route>
-    /// Routes whose patterns have no parameters, by the lengths of their paths. The router would come to them first as
-    /// well, segment by segment.
-    private let literal: [[Route]]
+    /// Routes whose patterns have no parameters, in the order of the lengths of their paths. The router would come to them
+    /// first as well, segment by segment.
+    private let literal: [Route]
+    /// Where those begin whose paths have so many bytes.
+    private let literalStarts: [Int]
 
     /// - Throws: if two routes have the same method and path; that is a fault of the composition.
     package init(_ routes: [Route]) throws(RouterError) {
@@ -21,9 +23,10 @@ package struct RouteTable: Sendable {
         self.routes = routes
         self.router = router
         let plain = routes.filter { !$0.pattern.utf8.contains(UInt8(ascii: "{")) }
-        var literal = [[Route]](repeating: [], count: 1 + (plain.map(\.pattern.utf8.count).max() ?? 0))
-        for route in plain { literal[route.pattern.utf8.count].append(route) }
-        self.literal = literal
+        let lengths = 0...(plain.map(\.pattern.utf8.count).max() ?? 0)
+        let byLength = lengths.map { length in plain.filter { $0.pattern.utf8.count == length } }
+        literal = Array(byLength.joined())
+        literalStarts = byLength.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.count) }
     }
 
     func match(_ head: RequestHead) -> RouteMatch<Route> {
@@ -32,8 +35,11 @@ package struct RouteTable: Sendable {
     }
 
     private func literal(_ method: Method, _ path: Span<UInt8>) -> Route? {
-        guard path.count < literal.count else { return nil }
-        for route in literal[path.count] where route.method == method && path.equals(route.pattern) { return route }
+        guard path.count + 1 < literalStarts.count else { return nil }
+        for index in literalStarts[path.count]..<literalStarts[path.count + 1]
+        where literal[index].method == method && path.equals(literal[index].pattern) {
+            return literal[index]
+        }
         return nil
     }
 
