@@ -6,10 +6,17 @@ import Synchronization
 /// Tenants and plans in memory, shared by all loops.
 final class TenantIndex: Sendable {
     private struct State {
-        var tenants: [TenantID: Tenant] = [:]
+        private(set) var tenants: [TenantID: Tenant] = [:]
+        /// What every request asks of them: to read it there would copy a tenant with its texts.
+        private(set) var statuses: [TenantID: TenantStatus] = [:]
         /// Names in use; that of a tenant being deleted stays taken until the end.
         var names: [String: TenantID] = [:]
         var plans: [String: Plan] = [:]
+
+        mutating func set(_ tenant: Tenant?, at id: TenantID) {
+            tenants[id] = tenant
+            statuses[id] = tenant?.status
+        }
     }
 
     // Guards the tables. Held for a look-up.
@@ -19,18 +26,14 @@ final class TenantIndex: Sendable {
         state.withLock { state in
             for plan in plans { state.plans[plan.name] = plan }
             for tenant in tenants {
-                state.tenants[tenant.id] = tenant
+                state.set(tenant, at: tenant.id)
                 state.names[tenant.name] = tenant.id
             }
         }
     }
 
-    /// Whether the tenant may use the appliance: what every request asks, so without a copy of the tenant.
-    func status(of id: TenantID) -> TenantStatus? {
-        state.withLock { state in
-            state.tenants.index(forKey: id).map { state.tenants.values[$0].status }
-        }
-    }
+    /// Whether the tenant may use the appliance.
+    func status(of id: TenantID) -> TenantStatus? { state.withLock { $0.statuses[id] } }
 
     subscript(_ id: TenantID) -> Tenant? { state.withLock { $0.tenants[id] } }
 
@@ -50,13 +53,13 @@ final class TenantIndex: Sendable {
 
     func put(_ tenant: Tenant) {
         state.withLock { state in
-            state.tenants[tenant.id] = tenant
+            state.set(tenant, at: tenant.id)
             state.names[tenant.name] = tenant.id
         }
     }
 
     /// From now on nothing finds the tenant; its name stays taken.
-    func hide(_ id: TenantID) { state.withLock { $0.tenants[id] = nil } }
+    func hide(_ id: TenantID) { state.withLock { $0.set(nil, at: id) } }
 
     func free(_ name: String) { state.withLock { $0.names[name] = nil } }
 
