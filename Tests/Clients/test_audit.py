@@ -325,6 +325,7 @@ FAULTS = r"""
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 // Whether this is a file of the audit log, and its disk fails: while a file of that name exists.
@@ -359,6 +360,14 @@ ssize_t pwrite(int file, const void *bytes, size_t count, off_t offset) {
 }
 
 ssize_t pwrite64(int file, const void *bytes, size_t count, off_t offset) { return pwrite(file, bytes, count, offset); }
+
+ssize_t pwritev(int file, const struct iovec *pieces, int count, off_t offset) {
+    return fails(file) ? -1 : syscall(SYS_pwritev, file, pieces, count, offset, 0);
+}
+
+ssize_t pwritev64(int file, const struct iovec *pieces, int count, off_t offset) {
+    return pwritev(file, pieces, count, offset);
+}
 """
 
 
