@@ -73,11 +73,11 @@ extension [Limit] {
         return fullest
     }
 
-    /// What is left of one of them. It changes nothing: so an object lends its list, and counts no reference to it.
+    /// What is left of one of them.
     @inline(__always)
-    mutating func standing(_ index: Int, of kind: SubjectKind, asking amount: Int, at now: Instant) -> Standing {
+    func standing(_ index: Int, of kind: SubjectKind, asking amount: Int, at now: Instant) -> Standing {
         // In place: a copy of a window counts a reference to its list.
-        let limits = mutableSpan
+        let limits = span
         let rate = limits[index].rate
         let total = limits[index].window.total
         let remaining = Swift.max(0, rate.limit - total)
@@ -249,8 +249,7 @@ final class Account: Counters, @unchecked Sendable {
     }
 
     private func refusals(in limits: [Limit], asking amount: Int, at now: Instant) -> [Standing] {
-        var limits = limits
-        return limits.indices.filter { limits[$0].window.total > limits[$0].rate.limit - amount }
+        limits.indices.filter { limits[$0].window.total > limits[$0].rate.limit - amount }
             .map { limits.standing($0, of: subject.kind, asking: amount, at: now) }
     }
 
@@ -427,7 +426,7 @@ final class Account: Counters, @unchecked Sendable {
     /// What is left of every limit.
     func standings(at now: Instant) -> [Standing] {
         bring(to: now)
-        var limits = limits
+        let limits = limits
         return limits.indices.map { limits.standing($0, of: subject.kind, asking: 1, at: now) }
             + (concurrentMax == .max ? [] : [concurrency])
     }
