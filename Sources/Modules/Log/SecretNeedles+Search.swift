@@ -61,7 +61,8 @@ extension SecretNeedles {
         var findings = SecretFindings(heldFrom: text.count)
         pool.withBytes { pool in
             var position = 0
-            while let candidate = firstCandidate(in: text, from: position) {
+            var escapes = EscapeSigns()
+            while let candidate = firstCandidate(in: text, from: position, &escapes) {
                 switch longest(at: candidate, in: text, pool: pool, isLast: isLast) {
                 case .none:
                     position = candidate + 1
@@ -91,18 +92,18 @@ extension SecretNeedles {
     /// Sixteen places are judged at a time, by every fourth pair of bytes: where no character is escaped, one of these pairs
     /// lies within the first five characters of an occurrence, wherever it begins. Only around a pair that some needle has
     /// there, and among escapes, each byte is looked at.
-    private func firstCandidate(in text: Span<UInt8>, from start: Int) -> Int? {
-        let last = text.count - 1
+    private func firstCandidate(in span: Span<UInt8>, from start: Int, _ escapes: inout EscapeSigns) -> Int? {
+        let last = span.count - 1
         guard start <= last else { return nil }
         // All reads are in bounds: a block ends before the text does, and a pair is below 65,536, of which the tables have a
         // bit each. The buffers live for the length of the closures.
-        return unsafe text.withUnsafeBytes { text in
+        return unsafe span.withUnsafeBytes { text in
             unsafe pairs.withUnsafeBufferPointer { pairs in
                 unsafe innerPairs.withUnsafeBufferPointer { inner in
                     // Before it nothing begins.
                     var place = start
                     while place &+ Self.blockBytes <= text.count {
-                        if unsafe Self.hasEscape(text, place) {
+                        if !escapes.areAbsent(place..<place &+ Self.blockBytes, in: span) {
                             let found = unsafe firstCandidate(text, pairs, from: place, to: place &+ 16)
                             if let found { return found }
                         } else {
@@ -126,25 +127,27 @@ extension SecretNeedles {
     /// What must be there for sixteen places to be judged at once: the last of them and four more characters, in whole words.
     private static let blockBytes = 24
 
-    /// Whether one of the ``blockBytes`` bytes from `place` on may begin an escape.
-    @inline(__always)
-    private static func hasEscape(_ text: UnsafeRawBufferPointer, _ place: Int) -> Bool {
-        // Words, not vectors: where the compiler does not unfold these, they are made byte by byte.
-        var found: UInt64 = 0
-        for word in 0..<3 {
-            let bytes = unsafe text.loadUnaligned(fromByteOffset: place &+ word &* 8, as: UInt64.self)
-            found |= zeros(bytes ^ ones &* UInt64(UInt8(ascii: "%")))
-            found |= zeros(bytes ^ ones &* UInt64(UInt8(ascii: "\\")))
+    /// Where the next bytes stand that may begin an escape. Each of the two is looked for behind the one found before and
+    /// nowhere twice, so that no text takes more than one passage for each, whatever it holds.
+    private struct EscapeSigns {
+        private var percent = -1
+        private var backslash = -1
+
+        /// Whether neither stands in that part of the text. Asked for parts in their order.
+        @inline(__always)
+        mutating func areAbsent(_ part: Range<Int>, in text: Span<UInt8>) -> Bool {
+            if percent < part.lowerBound { percent = Self.first(UInt8(ascii: "%"), in: text, from: part.lowerBound) }
+            if backslash < part.lowerBound {
+                backslash = Self.first(UInt8(ascii: "\\"), in: text, from: part.lowerBound)
+            }
+            return percent >= part.upperBound && backslash >= part.upperBound
         }
-        return found & (ones &* 0x80) != 0
+
+        @inline(never)
+        private static func first(_ sign: UInt8, in text: Span<UInt8>, from start: Int) -> Int {
+            text.firstIndex(of: sign, from: start) ?? text.count
+        }
     }
-
-    private static var ones: UInt64 { 0x0101_0101_0101_0101 }
-
-    /// In its top bits, whether a byte is zero. A byte that is one may be told as well where it stands behind a zero (Hacker's
-    /// Delight, §6-1); the lower bits mean nothing.
-    @inline(__always)
-    private static func zeros(_ word: UInt64) -> UInt64 { (word &- ones) & ~word }
 
     /// The same, byte by byte, for the places from `start` to below `end`, which is the last byte's at most.
     @inline(__always)
