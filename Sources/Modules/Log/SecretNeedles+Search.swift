@@ -124,8 +124,8 @@ extension SecretNeedles {
         }
     }
 
-    /// What must be there for sixteen places to be judged at once: the last of them and four more characters, in whole words.
-    private static let blockBytes = 24
+    /// What must be there for sixteen places to be judged at once: they, and the four characters behind the last of them.
+    private static let blockBytes = 20
 
     /// Where the next bytes stand that may begin an escape. Each of the two is looked for behind the one found before and
     /// nowhere twice, so that no text takes more than one passage for each, whatever it holds.
