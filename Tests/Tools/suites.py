@@ -54,13 +54,22 @@ SUITES = {
 }
 
 
-def counted(report: Path) -> tuple[int, int, int]:
-    """Passed, failed and skipped tests of a JUnit file. Swift's testing library writes its own beside the one asked for."""
-    passed = failed = skipped = 0
+# What is told again of a failed test behind everything else, where nobody has to look for it: enough to begin with.
+SHOWN_FAILURES = 20
+SHOWN_CHARACTERS = 400
+
+
+def counted(report: Path) -> tuple[int, list[str], int]:
+    """A JUnit file: how many tests passed, which failed and why, how many were skipped. Swift's testing library writes
+    its own file beside the one asked for."""
+    passed = skipped = 0
+    failed = []
     for file in report.parent.glob(report.stem + "*" + report.suffix):
         for case in ElementTree.parse(file).getroot().iter("testcase"):
-            if case.find("failure") is not None or case.find("error") is not None:
-                failed += 1
+            failures = [*case.iter("failure"), *case.iter("error")]
+            if failures:
+                why = " ".join((failures[0].get("message") or failures[0].text or "").split())
+                failed.append(f"{case.get('classname')} {case.get('name')}: {why[:SHOWN_CHARACTERS]}")
             elif case.find("skipped") is not None:
                 skipped += 1
             else:
@@ -89,12 +98,12 @@ def main() -> int:
             took = time.monotonic() - start
             passed, failed, skipped = counted(report)
             # pytest says 5 when nothing was collected.
-            if code != 0 and failed == 0 or passed + failed == 0:
-                failed += 1
-                lines.append(f"{name}: ended with status {code} and no failed test to show for it")
+            if code != 0 and not failed or passed + len(failed) == 0:
+                failed.append(f"ended with status {code} and no failed test to show for it")
             total_passed += passed
-            total_failed += failed
-            lines.append(f"{name}: {passed} passed, {failed} failed, {skipped} skipped in {took:.0f} s")
+            total_failed += len(failed)
+            lines += [f"{name}: failed: {failure}" for failure in failed[:SHOWN_FAILURES]]
+            lines.append(f"{name}: {passed} passed, {len(failed)} failed, {skipped} skipped in {took:.0f} s")
     if "swift" in options.suites and not os.environ.get("GATEHOUSE_SUITES"):
         lines.append("swift: GATEHOUSE_SUITES is not set: the published suites (JSON, TOML, Wycheproof) were left out")
     print("\n" + "\n".join(lines))
