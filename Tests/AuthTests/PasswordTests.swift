@@ -48,11 +48,12 @@ import Testing
 
     /// However many come, so many are at work or wait, and the others are told to come again.
     @Test func `of 500 at once those beyond the queue are told to come again`() throws {
-        let scrypt = try Scrypt(cost: 1 << 14, blockSize: 8, parallelism: 1)
+        // Not the usual cost: what hashes stands behind everybody else, and on a busy machine waits for minutes.
+        let scrypt = try Scrypt(cost: 1 << 12, blockSize: 8, parallelism: 1)
         let hasher = try PasswordHasher(scrypt: scrypt, threads: 2)
         defer { hasher.stop() }
-        #expect(hasher.memoryBytesMax < 2 * (17 << 20))
-        let codes = try onLoop(within: .seconds(120)) { _ in
+        #expect(hasher.memoryBytesMax < 2 * (5 << 20))
+        let codes = try onLoop(within: .seconds(300)) { _ in
             await withTaskGroup(of: ErrorCode?.self) { group in
                 for _ in 0..<500 {
                     group.addTask {

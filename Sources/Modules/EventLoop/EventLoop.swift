@@ -28,6 +28,7 @@ import Synchronization
     /// The id of the thread that runs the loop; 0 when none does.
     private let threadID = Atomic<UInt>(0)
     private let isStopping = Atomic<Bool>(false)
+    private let background: BackgroundWork
     /// Work that other threads leave here.
     private let mailbox = Monitor<[Work]>([])
     /// Guards the thread made by `start`.
@@ -64,7 +65,7 @@ import Synchronization
     private(set) var lastRest = Instant.now()
 
     /// Makes a loop that nobody runs yet. What is posted until then waits.
-    package init(name: String) throws(Errno) {
+    package init(name: String, background: BackgroundWork = .shared) throws(Errno) {
         let epoll = FileDescriptor(owning: try Errno.check { epoll_create1(CInt(EPOLL_CLOEXEC)) })
         let wake = FileDescriptor(owning: try Errno.check { eventfd(0, CInt(EFD_NONBLOCK | EFD_CLOEXEC)) })
         let (set, doorbell) = (epoll.rawValue, wake.rawValue)
@@ -73,6 +74,7 @@ import Synchronization
             clinux_epoll_ctl(set, EPOLL_CTL_ADD, doorbell, clinux_EPOLLIN | clinux_EPOLLET, SourceTable.wakeID)
         }
         self.name = name
+        self.background = background
         self.epoll = epoll
         self.wake = wake
         unsafe events = .allocate(capacity: EventLoopLimits.eventsPerTurn)
@@ -253,7 +255,7 @@ extension EventLoop {
 
     private func takeTurn(mayWait: Bool) {
         turn &+= 1
-        let waited = BackgroundWork.isWaiting ? leaveRoom() : nil
+        let waited = background.isWaiting ? leaveRoom() : nil
         let timeout = mayWait && isAtRest ? timers.millisecondsUntilFirst() : 0
         // SAFETY: the buffer holds `eventsPerTurn` events and lives as long as the loop.
         let count = unsafe clinux_epoll_wait(

@@ -33,8 +33,8 @@ package final class Worker: Sendable {
 
     /// Starts `threads` threads that share one mailbox of at most `queueMax` pieces of work.
     ///
-    /// - Parameter isBackground: whether the work computes for long and gives way to the loops (``BackgroundWork``).
-    package init(name: String, queueMax: Int, threads: Int = 1, isBackground: Bool = false) throws(Errno) {
+    /// - Parameter background: where the work computes for long: that by which it gives way to the loops.
+    package init(name: String, queueMax: Int, threads: Int = 1, background: BackgroundWork? = nil) throws(Errno) {
         precondition(queueMax > 0 && threads > 0)
         let state = Monitor(State())
         var started: [NamedThread] = []
@@ -42,8 +42,8 @@ package final class Worker: Sendable {
             for _ in 0..<threads {
                 started.append(
                     try NamedThread.start(name: name) {
-                        if isBackground { BackgroundWork.stepBehind() }
-                        Worker.work(state, isBackground: isBackground)
+                        if background != nil { BackgroundWork.stepBehind() }
+                        Worker.work(state, background)
                     })
             }
         } catch {
@@ -136,14 +136,14 @@ package final class Worker: Sendable {
         state.signal(all: true)
     }
 
-    private static func work(_ state: Monitor<State>, isBackground: Bool) {
+    private static func work(_ state: Monitor<State>, _ background: BackgroundWork?) {
         while true {
             let next: (@Sendable () -> Void)? = state.wait { (state) -> (@Sendable () -> Void)?? in
                 if let work = state.queue.popFirst() { return .some(work) }
                 return state.isStopped ? .some(nil) : nil
             }
             guard let next else { return }
-            if isBackground { BackgroundWork.perform(next) } else { next() }
+            if let background { background.perform(next) } else { next() }
         }
     }
 }

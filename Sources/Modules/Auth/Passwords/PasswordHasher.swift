@@ -19,7 +19,7 @@ final class PasswordHasher: Sendable {
     private let count = Atomic(0)
 
     init(scrypt: Scrypt, threads: Int) throws(Errno) {
-        worker = try Worker(name: "passwords", queueMax: Self.waitingMax, threads: threads, isBackground: true)
+        worker = try Worker(name: "passwords", queueMax: Self.waitingMax, threads: threads, background: .shared)
         self.threads = threads
         self.scrypt = scrypt
     }
