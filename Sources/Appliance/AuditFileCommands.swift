@@ -56,6 +56,20 @@ struct AuditFileCommands {
         }
     }
 
+    func publish() throws(CommandFailure) {
+        let target = invocation.operand("folder") ?? ""
+        do throws(AuditInspection.Failure) {
+            let done = try namedInspection().publish(
+                to: target, key: invocation.string("key"), progress: progress(of: "tile"))
+            if invocation.has("json") { return Terminal.print(String(decoding: done.serialized(), as: UTF8.self)) }
+            Terminal.print(
+                "\(target) has the tree over \(done["size"]?.int ?? 0) records, \(done["new_tiles"]?.int ?? 0) tiles of it new"
+            )
+        } catch {
+            throw CommandFailure(error.message, hint: error.hint)
+        }
+    }
+
     private func report(_ report: AuditInspection.Report) throws(AuditInspection.Failure) {
         if invocation.has("json") {
             Terminal.print(String(decoding: report.json.serialized(), as: UTF8.self))
@@ -79,11 +93,13 @@ struct AuditFileCommands {
     }
 
     /// Tells a person how far it is.
-    private func progress() -> (Int, Int) -> Void {
+    ///
+    /// - Parameter noun: of what there are so many.
+    private func progress(of noun: String = "segment") -> (Int, Int) -> Void {
         let isShown = !invocation.has("json") && isatty(2) == 1
         return { place, count in
             guard isShown, count > 4 else { return }
-            let text = Array("\rgatehouse: segment \(place + 1) of \(count)\(place + 1 == count ? "\n" : "")".utf8)
+            let text = Array("\rgatehouse: \(noun) \(place + 1) of \(count)\(place + 1 == count ? "\n" : "")".utf8)
             // The array lives through the call, and is as long as said.
             unsafe text.withUnsafeBytes { unsafe _ = write(2, $0.baseAddress, $0.count) }
         }

@@ -75,6 +75,19 @@ let auditCommands = [
         options: [CommandOption("directory", .file, "the directory that has `audit/` in it; else `data`"), jsonOption],
         examples: ["gatehouse audit fsck"]),
     Command(
+        "audit publish", "lay the tree out for a web server, as transparency logs are read",
+        explanation: """
+            Checkpoint and tiles (C2SP tlog-tiles, signed note) as files that never change but for the last ones: tools for such \
+            logs can watch them. They hold hashes of sealed records and nothing of what stands there. Do it again at any time: \
+            what is there is left as it is.
+            """,
+        operands: [CommandOperand("folder", "where to; made where there is none")],
+        options: [
+            verifierKey, CommandOption("directory", .file, "the directory that has `audit/` in it; else `data`"),
+            jsonOption,
+        ],
+        examples: ["gatehouse audit publish /var/www/audit"]),
+    Command(
         "audit export", "print every record as a line of JSON, the oldest first",
         explanation: "The server must not run: the store is opened here, with the root key.",
         examples: ["gatehouse audit export > records.jsonl"]),

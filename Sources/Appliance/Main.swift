@@ -118,6 +118,7 @@ struct Main {
         case "audit key": try AuditCommands(invocation).key()
         case "audit verify": try AuditFileCommands(invocation).verify()
         case "audit prove": try AuditFileCommands(invocation).prove()
+        case "audit publish": try AuditFileCommands(invocation).publish()
         case "audit fsck": try AuditFileCommands(invocation).check()
         case "audit export": try AuditFileCommands(invocation).export()
         case "audit begin-anew": try AuditFileCommands(invocation).beginAnew()

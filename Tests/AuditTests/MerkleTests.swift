@@ -7,7 +7,7 @@ import Testing
 @testable import Audit
 
 /// A tree that keeps all its leaves and is asked naively: what the others are compared with.
-private struct Leaves: MerkleSource {
+struct Leaves: MerkleSource {
     let leaves: [Digest]
 
     func hash(level: Int, index: Int) -> Digest {

@@ -153,48 +153,6 @@ private final class ToldBook: SpendingBook, @unchecked Sendable {
     }
 }
 
-/// Tiles on their way to the disk.
-struct TileFileTests {
-    private static func tiles(_ count: Int, level: Int = 0) -> [(tile: Tile, hashes: [Digest])] {
-        (0..<count).map { index in
-            let hash = SHA256.digest(Array("\(level) \(index)".utf8))
-            return (Tile(level: level, index: index), Array(repeating: hash, count: Tile.width))
-        }
-    }
-
-    @Test func `many at once stand under their names, some of them again, and nothing else does`() throws {
-        let directory = try TemporaryDirectory()
-        let files = LogDirectory(path: directory.path)
-        let tiles = Self.tiles(1100) + Self.tiles(4, level: 1)
-        try files.write(Array(tiles.prefix(70)))
-        // What a crash may have left under a name is replaced.
-        try AtomicFile.write(path: directory(tiles[69].tile.path()), bytes: [1, 2, 3], mode: 0o600)
-        try files.write(Array(tiles.dropFirst(60)))
-        try files.write([])
-        for (tile, hashes) in tiles {
-            #expect(try files.tile(tile) == hashes)
-            #expect(try FileStatus(path: directory(tile.path())).mode == 0o600)
-        }
-        let names = ["tile/0", "tile/0/x001", "tile/1"].flatMap { TemporaryDirectory.names(of: directory($0)) }
-        #expect(names.count == 1000 + 1 + 100 + 4)
-    }
-
-    @Test func `one that cannot be written leaves nothing beside, and those after it can be written later`() throws {
-        let directory = try TemporaryDirectory()
-        let files = LogDirectory(path: directory.path)
-        let tiles = Self.tiles(100)
-        try files.write(Array(tiles.prefix(1)))
-        // A folder that is in the way of a name.
-        let taken = directory(tiles[80].tile.path())
-        try AtomicFile.makeDirectory(path: taken, mode: 0o700)
-        #expect(throws: Errno.self) { try files.write(tiles) }
-        #expect(TemporaryDirectory.names(of: directory("tile/0")).allSatisfy { !$0.hasSuffix(".tmp") })
-        unsafe _ = rmdir(taken)
-        try files.write(tiles)
-        for (tile, hashes) in tiles { #expect(try files.tile(tile) == hashes) }
-    }
-}
-
 struct CallerHeadTests {
     @Test func `how an intent begins is told of nobody else, and from nowhere else`() {
         var random = SeededGenerator()

@@ -110,11 +110,17 @@ struct TamperTests {
         let log = try LogHarness()
         log.append(600)
         try log.sign()
-        let path = log.directory(Tile(level: 0, index: 1).path())
-        var bytes = try AtomicFile.read(path: path, bytesMax: 1 << 20)
-        bytes[5000] ^= 1
+        let (tile, path) = (Tile(level: 0, index: 1), log.directory("tile/0/000000000"))
+        let whole = try AtomicFile.read(path: path, bytesMax: 1 << 20)
+        var bytes = whole
+        bytes[Tile.byteCount + 5000] ^= 1
         try AtomicFile.write(path: path, bytes: bytes, mode: 0o600)
-        #expect(log.verify().damages.map(\.file) == [Tile(level: 0, index: 1).path()])
+        #expect(log.verify().damages.map(\.file) == [tile.path()])
+        // One that was signed cannot be said not to have come to the disk.
+        for bytes in [whole[..<Tile.byteCount] + [UInt8](repeating: 0, count: Tile.byteCount), whole[..<9000]] {
+            try AtomicFile.write(path: path, bytes: Array(bytes), mode: 0o600)
+            #expect(log.verify().damages == [.init(file: tile.path(), what: "is missing")])
+        }
     }
 
     @Test func `another key's checkpoint is none`() throws {

@@ -240,6 +240,7 @@ SHAPES = {
     "audit search": [RECORD],
     "audit verify": {**REPORT, "ok": True},
     "audit fsck": {**REPORT, "ok": True},
+    "audit publish": record("audit.published", path=TEXT, size=NUMBER, root=TEXT, new_tiles=NUMBER, key=TEXT),
 }
 
 

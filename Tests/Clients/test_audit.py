@@ -202,7 +202,7 @@ def test_somebody_elses_program_verifies_the_log(written):
     server, verifier, early = written
     directory = server.data / "audit"
     count = transparency.verify(directory, verifier, early)
-    assert count > 340 and transparency.tile_path(directory, 0, 0).exists()
+    assert count > 340 and len(transparency.stored_tile(directory, 0, 0)) == 8192
     for sequence in (0, 1, 255, 256, count - 1):
         proof = json.loads(server.command("audit", "prove", str(sequence)).stdout)
         size, top = transparency.checkpoint(proof["checkpoint"], verifier)
@@ -212,6 +212,25 @@ def test_somebody_elses_program_verifies_the_log(written):
         assert transparency.check_inclusion(sequence, hashed, size, top, path)
         assert not transparency.check_inclusion(sequence, transparency.leaf(b"another"), size, top, path)
         assert not transparency.check_inclusion((sequence + 1) % size, hashed, size, top, path)
+
+
+def test_what_is_published_is_read_as_other_logs_are(written, tmp_path):
+    server, verifier, _ = written
+    target = tmp_path / "public"
+    done = server.command("audit", "publish", str(target), "--json")
+    size = transparency.verify_published(target, verifier)
+    said = json.loads(done.stdout)
+    assert said["size"] == size > 340 and said["new_tiles"] == len([it for it in target.rglob("tile/**/*") if it.is_file()])
+    assert json.loads(server.command("audit", "publish", str(target), "--json").stdout)["new_tiles"] == 0
+    hashes = b"".join(transparency.leaves(server.data / "audit"))
+    read = transparency.tile_path(target, 0, 0).read_bytes() + transparency.tile_path(target, 0, 1, size % 256).read_bytes()
+    assert hashes.startswith(read) and len(read) == 32 * size
+    for path in (transparency.tile_path(target, 0, 0), transparency.tile_path(target, 0, 1, size % 256)):
+        kept = path.read_bytes()
+        path.write_bytes(bytes([kept[0] ^ 1]) + kept[1:])
+        with pytest.raises(transparency.Wrong):
+            transparency.verify_published(target, verifier)
+        path.write_bytes(kept)
 
 
 def test_damage_is_found_by_both(written, tmp_path):
@@ -241,7 +260,7 @@ def test_damage_is_found_by_both(written, tmp_path):
     damaged("cut", lambda it: segments(it)[-1].write_bytes(segments(it)[-1].read_bytes()[:-300]))
     damaged("gone", lambda it: segments(it)[-1].unlink())
     damaged("first", lambda it: segments(it)[0].unlink())
-    damaged("tile", lambda it: (it / "tile/0/000").write_bytes(bytes(8192)))
+    damaged("tile", lambda it: (it / "tile/0/000000000").write_bytes(bytes(8192)))
     damaged("note", lambda it: (it / "checkpoint").write_text(early.replace("\u2014 ", "\u2014 x")))
     fsck = server.command("audit", "fsck")
     assert fsck.returncode == 0

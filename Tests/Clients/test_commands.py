@@ -112,6 +112,7 @@ ROWS = {
     "audit key": Row(says="+"),
     "audit verify": Row(bad=["--key", "nonsense"]),
     "audit prove": Row(["1"], bad=["99999999"], says="{"),
+    "audit publish": Row(["{directory}/published"], bad=["/proc/nowhere"]),
     "audit fsck": Row(bad=["--directory", "/nowhere"]),
     "audit export": Row(stopped=True, says="{", bad=["--config", "/nowhere.toml"]),
     "audit begin-anew": Row(stopped=True, says="the next start begins"),

@@ -150,12 +150,50 @@ def leaves(directory: Path) -> list[bytes]:
     return found
 
 
-def tile_path(directory: Path, level: int, index: int) -> Path:
+def tile_path(directory: Path, level: int, index: int, hashes: int = 256) -> Path:
+    """Where a published log has a tile (C2SP, tlog-tiles)."""
     groups = [f"{index % 1000:03}"]
     while index >= 1000:
         index //= 1000
         groups.insert(0, f"x{index % 1000:03}")
-    return directory / "tile" / str(level) / "/".join(groups)
+    path = directory / "tile" / str(level) / "/".join(groups)
+    return path if hashes == 256 else Path(f"{path}.p/{hashes}")
+
+
+def verify_published(directory: Path, verifier: str) -> int:
+    """Reads a published log as tools for such logs do: the tree's edge alone, from the tiles of each level. Its size."""
+    size, top = checkpoint((directory / "checkpoint").read_text(), verifier)
+    found = None
+    count, level = size, 0
+    while count:
+        whole, rest = divmod(count, 256)
+        for index in range(whole):
+            tile = tile_path(directory, level, index).read_bytes()
+            row = [tile[place : place + 32] for place in range(0, len(tile), 32)]
+            above = tile_path(directory, level + 1, index // 256, min(256, whole - index // 256 * 256)).read_bytes()
+            if len(row) != 256 or above[index % 256 * 32 :][:32] != root(row):
+                raise Wrong(f"tile {level}/{index}")
+        if rest:
+            tile = tile_path(directory, level, whole, rest).read_bytes()
+            row = [tile[place : place + 32] for place in range(0, len(tile), 32)]
+            if len(tile) != rest * 32:
+                raise Wrong(f"tile {level}/{whole}: {len(tile)} bytes")
+            # Complete subtrees, the smallest first: they hang to the right of what the levels above hold.
+            while row:
+                width = rest & -rest
+                peak, row, rest = root(row[-width:]), row[:-width], rest - width
+                found = peak if found is None else node(peak, found)
+        count, level = whole, level + 1
+    if found != top:
+        raise Wrong(f"another root over {size} records")
+    return size
+
+
+def stored_tile(directory: Path, level: int, index: int) -> bytes:
+    """The log itself has a thousand and twenty-four in a file."""
+    with (directory / "tile" / str(level) / f"{index // 1024:09}").open("rb") as file:
+        file.seek(index % 1024 * 8192)
+        return file.read(8192)
 
 
 def verify(directory: Path, verifier: str, *notes: str) -> int:
@@ -184,7 +222,7 @@ def verify(directory: Path, verifier: str, *notes: str) -> int:
         above = []
         for index in range(len(row) // 256):
             tile = row[index * 256 : (index + 1) * 256]
-            if tile_path(directory, level, index).read_bytes() != b"".join(tile):
+            if stored_tile(directory, level, index) != b"".join(tile):
                 raise Wrong(f"tile {level}/{index}")
             above.append(root(tile))
         row, level = above, level + 1

@@ -103,6 +103,27 @@ package struct AuditInspection: Sendable {
         }
     }
 
+    /// Lays hashes and checkpoint out as transparency logs are published: for a web server, and tools that read such logs.
+    ///
+    /// - Parameters:
+    ///   - target: a folder, made where there is none.
+    ///   - progress: told before each tile: its place, and how many there are.
+    package func publish(
+        to target: String, key: String?, progress: (Int, Int) -> Void
+    ) throws(Failure) -> JSONValue {
+        let key = try self.key(key)
+        do throws(LogDirectory.Damage) {
+            let done = try TilePublisher(directory: directory).publish(to: target, under: key, progress: progress)
+            return [
+                "object": "audit.published", "path": .string(target), "size": .int(done.checkpoint.size),
+                "root": .string(Base64.encode(done.checkpoint.root.bytes)), "new_tiles": .int(done.new),
+                "key": .string(key.text),
+            ]
+        } catch {
+            throw Failure(error.description)
+        }
+    }
+
     /// Every record as JSON, the oldest first.
     ///
     /// - Parameter vault: of an opened store.

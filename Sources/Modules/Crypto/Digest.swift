@@ -10,6 +10,9 @@ package struct Digest: Hashable, Sendable, BitwiseCopyable {
     // Eight bytes each, in memory order.
     private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
 
+    /// 32 zeros, which nothing is known to hash to.
+    package static let zero = unsafe Digest { _ in }
+
     /// Takes 32 bytes; nil for any other count.
     package init?(_ bytes: Span<UInt8>) {
         guard bytes.count == Digest.byteCount else { return nil }

@@ -84,17 +84,7 @@ private final class SystemAuditFile: AuditFile, @unchecked Sendable {
         var written = 0
         if end > filled, next > end { written = try write(bytes, zeros: next - end, at: offset) }
         filled = max(filled, next)
-        while written < bytes.count {
-            // The array's buffer for the length of the closure; `written` is below its count.
-            let count = try Errno.check {
-                unsafe bytes.withUnsafeBytes { buffer in
-                    let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[written...])
-                    return unsafe pwrite(descriptor.rawValue, rest.baseAddress, rest.count, off_t(offset + written))
-                }
-            }
-            guard count > 0 else { throw Errno(EIO) }
-            written += count
-        }
+        try descriptor.write(bytes.span.extracting(written...), at: offset + written)
     }
 
     /// Writes bytes and zeros behind them, fewer than a step, in one call. pwritev(2).

@@ -9,10 +9,12 @@ import Platform
 ///
 ///     audit/
 ///       00000000000000000001.log   segments; the numbers have no gaps, the oldest may have gone by retention
-///       tile/…                     whole tiles of the tree over all records ever
+///       tile/…                     whole tiles of the tree over all records ever (``TileFiles``)
 ///       checkpoint                 the last one, signed
 struct LogDirectory: Sendable {
     static let checkpointName = "checkpoint"
+    /// What is said of a file, or a tile, that is not there.
+    static let isMissing = "is missing"
     /// Bytes of a segment that are read; larger files are not ours.
     static let segmentBytesMax = 1 << 30
 
@@ -87,7 +89,7 @@ struct LogDirectory: Sendable {
             }
             return Array(bytes[..<count])
         } catch {
-            throw Damage(file: name, what: error == .noSuchFile ? "is missing" : "cannot be read: \(error)")
+            throw Damage(file: name, what: error == .noSuchFile ? Self.isMissing : "cannot be read: \(error)")
         }
     }
 
@@ -100,12 +102,12 @@ struct LogDirectory: Sendable {
 
     /// The hashes of a whole tile.
     func tile(_ tile: Tile) throws(Damage) -> [Digest] {
-        let name = tile.path()
-        let bytes = try read(name, bytesMax: Tile.byteCount)
-        guard let hashes = Tile.hashes(in: bytes), hashes.count == Tile.width else {
-            throw Damage(file: name, what: "is not a whole tile")
+        do throws(Errno) {
+            if let hashes = try TileFiles(in: path).read(tile) { return hashes }
+        } catch {
+            guard error == .noSuchFile else { throw Damage(file: tile.path(), what: "cannot be read: \(error)") }
         }
-        return hashes
+        throw Damage(file: tile.path(), what: Self.isMissing)
     }
 
     /// The last checkpoint as a note; nil where there is none yet.
@@ -122,8 +124,7 @@ struct LogDirectory: Sendable {
 
     /// Puts whole tiles on the disk. Some may be there already, after a crash: the same hashes give the same bytes.
     func write(_ tiles: [(tile: Tile, hashes: [Digest])]) throws(Errno) {
-        var files = TileFiles(in: path)
-        try files.write(tiles)
+        try TileFiles(in: path).write(tiles)
     }
 
     func write(checkpoint note: SignedNote) throws(Errno) {
@@ -134,7 +135,7 @@ struct LogDirectory: Sendable {
         do throws(Errno) {
             return try AtomicFile.read(path: "\(path)/\(name)", bytesMax: bytesMax)
         } catch {
-            throw Damage(file: name, what: error == .noSuchFile ? "is missing" : "cannot be read: \(error)")
+            throw Damage(file: name, what: error == .noSuchFile ? Self.isMissing : "cannot be read: \(error)")
         }
     }
 }

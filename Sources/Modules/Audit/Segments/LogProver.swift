@@ -44,7 +44,7 @@ struct LogProver {
 }
 
 /// The tiles of a log of a size: whole ones as they lie on the disk, the last of each level from what is below it.
-private struct EdgeTiles {
+struct EdgeTiles {
     let directory: LogDirectory
     let size: Int
 

@@ -89,7 +89,7 @@ private struct Walk {
         report.segments = numbers.count
         for (place, number) in numbers.enumerated() {
             if place > 0, numbers[place - 1] + 1 != number {
-                throw .init(file: SegmentHeader.name(number: numbers[place - 1] + 1), what: "is missing")
+                throw .init(file: SegmentHeader.name(number: numbers[place - 1] + 1), what: LogDirectory.isMissing)
             }
         }
         if let first = numbers.first { try begin(at: first, &report) }
@@ -116,7 +116,7 @@ private struct Walk {
             report.damages.append(.init(file: header.name, what: what))
         }
         guard header.firstSequence > 0 else {
-            if number != 1 { throw .init(file: SegmentHeader.name(number: 1), what: "is missing") }
+            if number != 1 { throw .init(file: SegmentHeader.name(number: 1), what: LogDirectory.isMissing) }
             return check(&report)
         }
         let directory = directory
@@ -164,7 +164,7 @@ private struct Walk {
                 report.damages.append(.init(file: tile.path(), what: "does not hold the hashes of the records"))
             } catch {
                 // Tiles are written at checkpoints.
-                guard error.what == "is missing", edge.size > report.signed else { throw error }
+                guard error.what == LogDirectory.isMissing, edge.size > report.signed else { throw error }
             }
         }
     }

@@ -18,30 +18,20 @@ struct Tile: Hashable, Sendable {
     let level: Int
     let index: Int
 
-    /// `tile/0/x001/x234/067`: groups of three digits, so that no directory grows beyond a thousand entries.
+    /// `tile/0/x001/x234/067`: what it is called where a log is published, in groups of three digits, so that no directory grows
+    /// beyond a thousand entries.
     ///
     /// - Parameter hashes: how many a tile at the right edge has; 256 for a whole one.
     func path(hashes: Int = width) -> String {
-        let path = "\(folder)/\(name)"
-        return hashes == Self.width ? path : "\(path).p/\(hashes)"
-    }
-
-    /// The directory that a whole tile is in.
-    var folder: String {
-        var groups: [String] = []
+        var groups = [Self.digits(index % 1000)]
         var rest = index / 1000
         while rest > 0 {
-            groups.append("/x" + Self.digits(rest % 1000))
+            groups.append("x" + Self.digits(rest % 1000))
             rest /= 1000
         }
-        return "tile/\(level)" + groups.reversed().joined()
+        let path = "tile/\(level)/" + groups.reversed().joined(separator: "/")
+        return hashes == Self.width ? path : "\(path).p/\(hashes)"
     }
-
-    /// What a whole tile is called there.
-    var name: String { Self.digits(index % 1000) }
-
-    /// Whether the other is in the same directory.
-    func isBeside(_ other: Tile) -> Bool { level == other.level && index / 1000 == other.index / 1000 }
 
     private static func digits(_ number: Int) -> String {
         let text = String(number)

@@ -140,7 +140,7 @@ private final class PartialFile {
                 total = Int(count)
             }
             // The head before anything else: a file that is shorter was never begun.
-            if size < LeakedRangesLayout.headBytes { try file.write(layout.bytes, at: 0) }
+            if size < LeakedRangesLayout.headBytes { try file.write(layout.bytes.span, at: 0) }
             // What came behind the last flush is not known to be whole. The index begins with zeros.
             let end = layout.entriesStart + 4 * total
             try Errno.check { ftruncate(number, off_t(end)) }
@@ -153,14 +153,13 @@ private final class PartialFile {
     func append(_ entries: [UInt8], _ ends: [Int]) throws(LeakedRangesFailure) {
         do throws(Errno) {
             let number = file.rawValue
-            try file.write(entries, at: layout.entriesStart + 4 * total)
-            try file.write(
-                ends.flatMap { LeakedRangesLayout.bytes(UInt64($0), 8) },
-                at: LeakedRangesLayout.headBytes + 8 * (layout.done + 1))
+            try file.write(entries.span, at: layout.entriesStart + 4 * total)
+            let numbers = ends.flatMap { LeakedRangesLayout.bytes(UInt64($0), 8) }
+            try file.write(numbers.span, at: LeakedRangesLayout.headBytes + 8 * (layout.done + 1))
             try Errno.check { fdatasync(number) }
             layout.done += ends.count
             total += entries.count / 4
-            try file.write(layout.bytes, at: 0)
+            try file.write(layout.bytes.span, at: 0)
             try Errno.check { fdatasync(number) }
         } catch {
             throw .system(path, error)
