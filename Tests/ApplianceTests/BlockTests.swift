@@ -59,7 +59,7 @@ import Testing
         #expect(try chat("ana") == "ok")
         let tenant = try #require(house.roles.directory?.find("default")?.id)
         let digest = try #require(house.roles.people?.knownDigest(ofEndUser: "ana", of: tenant))
-        let person = digest.map { String(UInt16($0) + 256, radix: 16).dropFirst() }.joined()
+        let person = digest.bytes.map { String(UInt16($0) + 256, radix: 16).dropFirst() }.joined()
         let path = "/admin/v1/blocks/user/\(person)"
         let block = try operatorClient.call(.put, path + "?tenant=default", body: ["seconds": 60])
         #expect(block["blocked_until"]?.string != nil && block["offence"]?.string == "operator")

@@ -43,6 +43,8 @@ package final class Audit: Module {
     private let disk: any AuditDisk
     private let usage: Usage
     private let open = Mutex<Open?>(nil)
+    /// Beside what is open: asked for each call that names somebody, it is found without a lock and a reference more.
+    let endUsers = KnownEndUsers()
     private let prices = Mutex<(any PriceBook)?>(nil)
     private let spending = Mutex<(any SpendingBook)?>(nil)
 
@@ -104,7 +106,8 @@ package final class Audit: Module {
 
     package var stages: [any Stage] {
         [
-            RecordingStage(desk: { [self] in open.withLock { $0?.desk } }, directory: roles.directory)
+            RecordingStage(
+                desk: { [self] in open.withLock { $0?.desk } }, directory: roles.directory, endUsers: endUsers)
         ]
     }
 
@@ -116,7 +119,7 @@ package final class Audit: Module {
             }, tenants: roles.tenants, directory: roles.directory)
         let usage = usage.routes(
             userDigest: { [self] tenant, name async throws(Failure) in
-                try await opened().desk.digests.digester(of: tenant).endUser(name)
+                try await opened().desk.digests.endUser(name, of: tenant).bytes
             },
             prices: { [self] in prices.withLock { $0 } },
             sync: { [self] () async throws(Failure) in try await opened().desk.log.sync() })
@@ -209,7 +212,7 @@ package final class Audit: Module {
         }
         let reader = try AuditReader(search, cursorKey: cursorKey)
         do throws(Errno) {
-            let digests = try Digests(house: digestKey, salts: roles.salts)
+            let digests = try Digests(house: digestKey, salts: roles.salts, endUsers: endUsers)
             let floods = Floods { try? mail.order { $0.expectFloods() } }
             let working = try AuditLog(
                 opened, AuditOffice.Settings(sync: settings.sync, syncInterval: settings.syncInterval),

@@ -41,7 +41,7 @@ package final class Exchange: @unchecked Sendable {
     /// What its work came to, for its record.
     package var figures = ExchangeFigures()
     /// The digest of `figures.endUser` by which records name them, where it was made already.
-    package var endUserDigest: [UInt8]?
+    package var endUserDigest: EndUserDigest?
     /// The place of its intent in the audit log, once that is written.
     package var intent: Int?
     /// Whether its intent is being written, before anything leaves.

@@ -84,7 +84,7 @@ package final class Limiter: Module {
         return [
             StrikeStage(table: strikes, people: people, record: roles.recordBlock, log: log),
             AdmitStage(table: table, attempts: attempts, now: now),
-            CallStage(table: table, people: { people }, strikes: strikes, now: now, log: log),
+            CallStage(table: table, people: people, strikes: strikes, now: now, log: log),
             units,
         ]
     }

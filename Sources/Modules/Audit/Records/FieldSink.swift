@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Bytes
+import Core
 
 /// Where the fields of an entry are written, in the order of their numbers.
 protocol FieldSink: ~Copyable {
@@ -62,6 +63,11 @@ extension FieldSink where Self: ~Copyable {
     mutating func set(_ field: AuditField, digest: [UInt8]?) {
         guard let digest else { return }
         put(field, digest.span.extracting(first: min(digest.count, 32)))
+    }
+
+    /// Adds who is behind the key; nothing where nobody is named.
+    mutating func set(endUser digest: EndUserDigest?) {
+        digest?.withBytes { put(.endUser, $0) }
     }
 }
 

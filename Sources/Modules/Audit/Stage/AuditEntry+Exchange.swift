@@ -15,7 +15,7 @@ extension AuditEntry {
     ) -> AuditEntry {
         var entry = AuditEntry(.intent)
         entry.begin(caller.span, upTo: .address)
-        entry.set(.endUser, digest: exchange.endUserDigest ?? exchange.figures.endUser.map(digester.endUser))
+        entry.set(endUser: exchange.endUserDigest ?? exchange.figures.endUser.map(digester.endUser))
         entry.set(what: exchange, subject, digester)
         if let act = exchange.act {
             entry.set(.before, digest: act.before.map { digester.digest("state", $0) })
@@ -107,7 +107,7 @@ extension FieldSink where Self: ~Copyable {
     /// digest is known.
     mutating func set(headOf exchange: Exchange, caller: Span<UInt8>) {
         begin(caller, upTo: .address)
-        set(.endUser, digest: exchange.endUserDigest)
+        set(endUser: exchange.endUserDigest)
         set(.action, exchange.route.action)
         exchange.withID { set(.requestID, characters: $0) }
         set(call: exchange)
@@ -136,7 +136,7 @@ extension FieldSink where Self: ~Copyable {
 
     mutating func set(who exchange: Exchange, _ subject: RecordSubject, _ digester: Digester) {
         set(caller: exchange, subject, digester)
-        set(.endUser, digest: exchange.endUserDigest ?? exchange.figures.endUser.map(digester.endUser))
+        set(endUser: exchange.endUserDigest ?? exchange.figures.endUser.map(digester.endUser))
     }
 
     mutating func set(caller exchange: Exchange, _ subject: RecordSubject, _ digester: Digester) {

@@ -12,6 +12,7 @@ final class RecordingStage: RecordStage {
     /// The log at work; `nil` before the start and after the stop, when nothing is let through.
     private let desk: @Sendable () -> Desk?
     private let directory: any TenantDirectory
+    private let endUsers: KnownEndUsers
     /// Where the records of each loop were written last: found with one lock and without the rest of the log. One of a log that has
     /// stopped promises nothing.
     private let places = Mutex<[AuditDesk]>([])
@@ -32,8 +33,8 @@ final class RecordingStage: RecordStage {
         }
     }
 
-    init(desk: @escaping @Sendable () -> Desk?, directory: any TenantDirectory) {
-        (self.desk, self.directory) = (desk, directory)
+    init(desk: @escaping @Sendable () -> Desk?, directory: any TenantDirectory, endUsers: KnownEndUsers) {
+        (self.desk, self.directory, self.endUsers) = (desk, directory, endUsers)
     }
 
     var position: StagePosition { .record }
@@ -45,6 +46,9 @@ final class RecordingStage: RecordStage {
         else { return false }
         let place = desk.log.desk(of: exchange.request.loop)
         guard place.mayHold() else { return false }
+        if exchange.endUserDigest == nil, let name = exchange.figures.endUser, let tenant = exchange.principal?.tenant {
+            exchange.endUserDigest = desk.digests.knownEndUser(name, of: tenant)
+        }
         let subject = RecordSubject(of: exchange, directory)
         let entry = AuditEntry.intent(
             exchange, subject, digester, caller: Self.caller(exchange, subject, digester, place))
@@ -60,8 +64,8 @@ final class RecordingStage: RecordStage {
     /// - Returns: false where there was none, or there is more to say.
     private func enterLikeBefore(_ exchange: Exchange) -> Bool {
         guard exchange.onlySends, exchange.act == nil, exchange.parameters.isEmpty,
-            exchange.endUserDigest != nil || exchange.figures.endUser == nil,
-            let principal = exchange.principal, let address = Self.address(of: exchange.request.peer),
+            let principal = exchange.principal, knowsEndUser(of: exchange, principal),
+            let address = Self.address(of: exchange.request.peer),
             let place = place(of: exchange.request.loop),
             let caller = place.callers.head(of: principal, at: address), place.mayHold()
         else { return false }
@@ -73,6 +77,14 @@ final class RecordingStage: RecordStage {
         }
         exchange.isIntentDue = true
         exchange.recordPlace = place
+        return true
+    }
+
+    /// Whether the digest of whoever it names, if it names somebody, is at hand.
+    private func knowsEndUser(of exchange: Exchange, _ principal: Principal) -> Bool {
+        guard exchange.endUserDigest == nil, let name = exchange.figures.endUser else { return true }
+        guard let tenant = principal.tenant, let digest = endUsers.digest(of: name, tenant) else { return false }
+        exchange.endUserDigest = digest
         return true
     }
 

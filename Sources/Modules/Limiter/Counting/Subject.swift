@@ -74,18 +74,14 @@ package struct EndUser: Hashable, Sendable {
     let high: UInt64
     let low: UInt64
 
+    init(_ digest: EndUserDigest) { (high, low) = (digest.high, digest.low) }
+
     /// - Parameter digest: 16 bytes; more are cut off and fewer are filled up.
     package init(digest: [UInt8]) {
-        if digest.count >= 16 {
-            (high, low) = (digest.span.word(at: 0).byteSwapped, digest.span.word(at: 8).byteSwapped)
-            return
-        }
-        var words: (UInt64, UInt64) = (0, 0)
-        for place in 0..<16 {
-            let byte = place < digest.count ? UInt64(digest[place]) : 0
-            if place < 8 { words.0 = words.0 << 8 | byte } else { words.1 = words.1 << 8 | byte }
-        }
-        (high, low) = words
+        let missing = max(0, EndUserDigest.byteCount - digest.count)
+        self.init(
+            missing == 0
+                ? EndUserDigest(digest.span) : EndUserDigest((digest + Array(repeating: 0, count: missing)).span))
     }
 
     package func hash(into hasher: inout Hasher) {
@@ -94,9 +90,7 @@ package struct EndUser: Hashable, Sendable {
     }
 
     /// The digest again.
-    var digest: [UInt8] {
-        (0..<16).map { UInt8(truncatingIfNeeded: ($0 < 8 ? high : low) >> UInt64(56 - 8 * ($0 % 8))) }
-    }
+    var digest: [UInt8] { EndUserDigest(high: high, low: low).bytes }
 }
 
 /// What one customer of an Internet provider is given: an IPv4 address, or an IPv6 network of 64 bits. Whoever has such a

@@ -9,14 +9,14 @@ import Platform
 /// the worst case, which are put right when it is known what was used.
 final class CallStage: PromptStage, FiguresStage {
     private let table: AccountTable
-    private let people: @Sendable () -> (any EndUserDigests)?
+    private let people: (any EndUserDigests)?
     private let now: (@Sendable () -> Instant)?
     private let strikes: StrikeTable
     private let log: Logger
 
     /// - Parameter people: knows by which digest the records name an end user.
     init(
-        table: AccountTable, people: @escaping @Sendable () -> (any EndUserDigests)?,
+        table: AccountTable, people: (any EndUserDigests)?,
         strikes: StrikeTable, now: (@Sendable () -> Instant)?, log: Logger
     ) {
         (self.table, self.people, self.now, self.log) = (table, people, now, log)
@@ -32,10 +32,10 @@ final class CallStage: PromptStage, FiguresStage {
         guard let worst = exchange.heldBack else { return true }
         var user: EndUser?
         if let name = exchange.figures.endUser, let tenant = pair.tenant.tenant {
-            guard let digests = people() else { throw .nobodyKnown }
-            guard let digest = digests.knownDigest(ofEndUser: name, of: tenant) else { return false }
+            guard let people else { throw .nobodyKnown }
+            guard let digest = people.knownDigest(ofEndUser: name, of: tenant) else { return false }
             exchange.endUserDigest = digest
-            user = EndUser(digest: digest)
+            user = EndUser(digest)
         }
         try require(user, exchange)
         try reserve(exchange, pair, worst, user)
@@ -46,10 +46,10 @@ final class CallStage: PromptStage, FiguresStage {
         guard let pair = exchange.counters as? AccountTable.Pair, let worst = exchange.heldBack,
             let name = exchange.figures.endUser, let tenant = pair.tenant.tenant
         else { return }
-        guard let digests = people() else { throw .nobodyKnown }
-        let digest = await digests.digest(ofEndUser: name, of: tenant)
+        guard let people else { throw .nobodyKnown }
+        let digest = await people.digest(ofEndUser: name, of: tenant)
         exchange.endUserDigest = digest
-        let user = EndUser(digest: digest)
+        let user = EndUser(digest)
         try require(user, exchange)
         try reserve(exchange, pair, worst, user)
     }

@@ -111,7 +111,7 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
         }
         guard let name = name(exchange), let people, let tenant = pair.tenant.tenant else { return true }
         guard let digest = people.knownDigest(ofEndUser: name, of: tenant) else { return false }
-        user = EndUser(digest: digest)
+        user = EndUser(digest)
         return true
     }
 
@@ -120,7 +120,7 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
         var (user, account) = (EndUser?.none, Account?.none)
         guard !findNow(&user, &account, pair, exchange) else { return (user, account) }
         guard let name = name(exchange), let tenant = pair.tenant.tenant, let people else { return (nil, nil) }
-        return (EndUser(digest: await people.digest(ofEndUser: name, of: tenant)), nil)
+        return (EndUser(await people.digest(ofEndUser: name, of: tenant)), nil)
     }
 
     private func name(_ exchange: Exchange) -> String? {

@@ -86,7 +86,7 @@ final class StrikeStage: ImmediateStage, JudgingStage {
             return .key(key)
         }
         guard let tenant = principal.tenant else { return nil }
-        return people?.knownDigest(ofEndUser: name, of: tenant).map { .user(EndUser(digest: $0)) }
+        return people?.knownDigest(ofEndUser: name, of: tenant).map { .user(EndUser($0)) }
     }
 
     private func strike(_ subject: Subject, of tenant: TenantID?, _ offence: Offence, at now: WallTime) {
