@@ -14,46 +14,71 @@ package class EventSource {
 /// The kernel is given a number, never a pointer: 32 bits of generation, 32 bits of slot. An event that was already on
 /// its way when its source left finds another generation in the slot and is dropped, also when the same descriptor and
 /// the same slot have a new owner by then.
-struct SourceTable {
+@safe struct SourceTable: ~Copyable {
     /// The number of the loop's own eventfd; no slot has it.
     static let wakeID = UInt64.max
+    private static let slotsAtFirst = 64
 
-    /// An object of its own: read out of an array, a weak reference would be copied with its element.
-    private final class Reference {
+    private struct Slot {
         weak var source: EventSource?
+        var generation: UInt32 = 0
     }
 
-    private var generations: [UInt32] = []
-    private var references: [Reference] = []
+    /// Memory of its own: read out of an array, a weak reference would be copied with its element. The first `count` are
+    /// initialized.
+    private var slots: UnsafeMutableBufferPointer<Slot>
+    private var count = 0
     private var free: [UInt32] = []
+
+    init() { unsafe slots = .allocate(capacity: Self.slotsAtFirst) }
+
+    deinit {
+        unsafe slots.extracting(..<count).deinitialize()
+        unsafe slots.deallocate()
+    }
 
     mutating func insert(_ source: EventSource) -> UInt64 {
         let index: UInt32
         if let last = free.popLast() {
             index = last
         } else {
+            if unsafe count == slots.count { grow() }
             // A descriptor is a CInt, so there are fewer slots than that.
-            index = UInt32(references.count)
-            references.append(Reference())
-            generations.append(0)
+            index = UInt32(count)
+            // There is room for it: just now.
+            unsafe slots.initializeElement(at: count, to: Slot())
+            count += 1
         }
-        references[Int(index)].source = source
-        return UInt64(generations[Int(index)]) << 32 | UInt64(index)
+        // Below `count`, as all that were given out.
+        unsafe slots[Int(index)].source = source
+        return unsafe UInt64(slots[Int(index)].generation) << 32 | UInt64(index)
+    }
+
+    private mutating func grow() {
+        let more = unsafe UnsafeMutableBufferPointer<Slot>.allocate(capacity: 2 * slots.count)
+        // All of them are initialized where it is full.
+        _ = unsafe more.moveInitialize(fromContentsOf: slots)
+        unsafe slots.deallocate()
+        unsafe slots = more
     }
 
     mutating func remove(_ id: UInt64) {
         let index = UInt32(truncatingIfNeeded: id)
-        precondition(generations[Int(index)] == UInt32(id >> 32), "a source leaves once")
-        references[Int(index)].source = nil
-        generations[Int(index)] &+= 1
+        precondition(Int(index) < count, "a source leaves its own loop")
+        // Below `count`.
+        unsafe precondition(slots[Int(index)].generation == UInt32(id >> 32), "a source leaves once")
+        unsafe slots[Int(index)].source = nil
+        unsafe slots[Int(index)].generation &+= 1
         free.append(index)
     }
 
     subscript(id: UInt64) -> EventSource? {
-        let slot = Int(UInt32(truncatingIfNeeded: id))
-        guard slot < generations.count, generations[slot] == UInt32(id >> 32) else { return nil }
-        return references[slot].source
+        let index = Int(UInt32(truncatingIfNeeded: id))
+        // Below `count`.
+        guard index < count, unsafe slots[index].generation == UInt32(id >> 32) else { return nil }
+        return unsafe slots[index].source
     }
 
-    var all: [EventSource] { references.compactMap(\.source) }
+    // Below `count`.
+    var all: [EventSource] { (0..<count).compactMap { unsafe slots[$0].source } }
 }

@@ -24,19 +24,23 @@ struct HeadScanner {
         case tooManyFields
     }
 
-    private let firstLineBytesMax: Int
-    private let headBytesMax: Int
-    private let fieldsMax: Int
+    // Narrow, since each connection at rest has them.
+    private let limits: (firstLineBytes: UInt32, headBytes: UInt32, fields: UInt32)
+    private var counts: (start: UInt8, lines: UInt32) = (0, 0)
 
     private var scanned = 0
-    private var start = 0
     private var lineStart = 0
-    private var lines = 0
+
+    private var firstLineBytesMax: Int { Int(limits.firstLineBytes) }
+    private var headBytesMax: Int { Int(limits.headBytes) }
+    private var fieldsMax: Int { Int(limits.fields) }
+    /// 0, or 2 behind an empty line.
+    private var start: Int { Int(counts.start) }
+    /// No more than fields and one: behind that a head is refused.
+    private var lines: Int { Int(counts.lines) }
 
     init(firstLineBytesMax: Int, headBytesMax: Int, fieldsMax: Int) {
-        self.firstLineBytesMax = firstLineBytesMax
-        self.headBytesMax = headBytesMax
-        self.fieldsMax = fieldsMax
+        limits = (UInt32(clamping: firstLineBytesMax), UInt32(clamping: headBytesMax), UInt32(clamping: fieldsMax))
     }
 
     /// - Parameter bytes: all bytes received and not yet consumed.
@@ -56,14 +60,14 @@ struct HeadScanner {
     private mutating func receiveLine(ofLength length: Int) -> Action? {
         if lines == 0, length == 0 {
             guard start == 0 else { return .refuse(.malformed) }
-            start = scanned
+            counts.start = UInt8(clamping: scanned)
             return nil
         }
         if lines == 0, length > firstLineBytesMax { return .refuse(.firstLineTooLong) }
         if scanned - start > headBytesMax { return .refuse(.headTooLarge) }
         if length == 0 { return .head(start..<scanned) }
         if lines > fieldsMax { return .refuse(.tooManyFields) }
-        lines += 1
+        counts.lines &+= 1
         return nil
     }
 

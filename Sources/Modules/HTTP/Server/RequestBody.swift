@@ -8,22 +8,26 @@ struct RequestBody {
     private enum State {
         case complete
         case length(remaining: Int)
-        case chunked
+        /// Beside the others: a connection at rest has room for a body, and hardly any comes in chunks.
+        indirect case chunked(Chunks)
         case failed(RequestDefect)
     }
 
+    private struct Chunks {
+        var decoder: ChunkedDecoder
+        /// Bytes of data that may still come.
+        var bytesLeft: Int
+    }
+
     private var state: State
-    private var decoder: ChunkedDecoder
-    private let bytesMax: Int
-    private var chunkedBytes = 0
 
     /// - Parameter framing: as the parser decided; a length is below `bodyBytesMax`.
     init(_ framing: BodyFraming, _ limits: HTTPServerLimits) {
-        bytesMax = limits.bodyBytesMax
-        decoder = ChunkedDecoder(trailersMax: limits.fieldsMax)
         switch framing {
         case .length(let bytes): state = .length(remaining: bytes)
-        case .chunked: state = .chunked
+        case .chunked:
+            state = .chunked(
+                Chunks(decoder: ChunkedDecoder(trailersMax: limits.fieldsMax), bytesLeft: limits.bodyBytesMax))
         case .none, .untilClose: state = .complete
         }
     }
@@ -55,7 +59,7 @@ struct RequestBody {
             output.append(input.extracting(0..<taken))
             state = taken == remaining ? .complete : .length(remaining: remaining - taken)
             return taken
-        case .chunked: return try takeChunks(input, into: &output)
+        case .chunked(let chunks): return try take(input, through: chunks, into: &output)
         }
     }
 
@@ -79,18 +83,20 @@ struct RequestBody {
         }
     }
 
-    private mutating func takeChunks(_ input: Span<UInt8>, into output: inout [UInt8]) throws(RequestDefect) -> Int {
+    private mutating func take(
+        _ input: Span<UInt8>, through chunks: consuming Chunks, into output: inout [UInt8]
+    ) throws(RequestDefect) -> Int {
         let before = output.count
         let taken: Int
         do throws(ChunkedDecoder.Defect) {
             // One byte beyond the limit is enough to know.
-            taken = try decoder.decode(input, into: &output, outputMax: bytesMax - chunkedBytes + 1)
+            taken = try chunks.decoder.decode(input, into: &output, outputMax: chunks.bytesLeft + 1)
         } catch {
             throw fail(error == .malformed ? .malformedChunk : .trailersTooLarge)
         }
-        chunkedBytes += output.count - before
-        guard chunkedBytes <= bytesMax else { throw fail(.bodyTooLarge) }
-        if decoder.isAtEnd { state = .complete }
+        chunks.bytesLeft -= output.count - before
+        guard chunks.bytesLeft >= 0 else { throw fail(.bodyTooLarge) }
+        state = chunks.decoder.isAtEnd ? .complete : .chunked(chunks)
         return taken
     }
 
