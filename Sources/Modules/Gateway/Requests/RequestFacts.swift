@@ -18,13 +18,19 @@ package struct RequestFacts: Equatable, Sendable {
     package let hasTools: Bool
 
     package init(_ document: JSONDocument, _ route: ModelRoute) {
-        self = document.read { view in RequestFacts(view, route) }
+        self = document.read { view in RequestFacts(view, CallPlaces(view), route) }
     }
 
-    private init(_ view: JSONView, _ route: ModelRoute) {
+    /// The same of a call, which knows the places of some members.
+    init(_ call: ModelCall) {
+        self = call.document.read { view in RequestFacts(view, call.places, call.route) }
+    }
+
+    private init(_ view: JSONView, _ places: CallPlaces, _ route: ModelRoute) {
         let said = view.values(of: Said.names, in: 0)
         func place(_ name: Said) -> Int? { said[name.rawValue] > 0 ? Int(said[name.rawValue]) : nil }
         func int(_ name: Said) -> Int? { place(name).flatMap { view.int($0) } }
+        func int(at place: Int) -> Int? { place > 0 ? view.int(place) : nil }
         func string(_ name: Said) -> String? { place(name).flatMap { view.string($0) } }
         user =
             route.isAnthropic
@@ -34,37 +40,29 @@ package struct RequestFacts: Equatable, Sendable {
             switch route {
             // Of two names for one thing the larger: which of them the provider reads is its own affair.
             case .chat:
-                int(.maxCompletionTokens).map { max($0, int(.maxTokens) ?? $0) } ?? int(.maxTokens)
-            case .completions, .messages: int(.maxTokens)
-            case .responses: int(.maxOutputTokens)
+                int(at: places.completionTokensMax).map { max($0, int(at: places.tokensMax) ?? $0) }
+                    ?? int(at: places.tokensMax)
+            case .completions, .messages: int(at: places.tokensMax)
+            case .responses: int(at: places.outputTokensMax)
             case .embeddings, .countTokens: 0
             }
         // Each prompt of a legacy completion has its own choices.
         let prompts = route == .completions ? place(.prompt).map { Self.prompts(view, $0) } ?? 1 : 1
         let (product, isOverflowing) = max(int(.n) ?? 1, 1).multipliedReportingOverflow(by: prompts)
         choices = isOverflowing ? .max : product
-        let lists = view.values(of: List.names, in: 0)
         var media = MediaCount()
-        for list in List.withMedia where lists[list] > 0 { media.add(view, Int(lists[list])) }
+        for list in Said.withMedia where said[list] > 0 { media.add(view, Int(said[list])) }
         self.media = media
         inputBytes = view.text.count - media.bytes
-        let tools = Int(lists[List.tools.rawValue])
-        hasTools = tools > 0 && view.count(of: tools) > 0
+        hasTools = places.tools > 0 && view.count(of: places.tools) > 0
     }
 
-    /// Members that are looked up together, by their place among `names`.
+    /// Members that are looked up together, by their place among `names`; beside those that a call has looked up already.
     private enum Said: Int {
-        case user, safetyIdentifier, maxCompletionTokens, maxTokens, maxOutputTokens, metadata, n, prompt
+        case messages, input, system, user, safetyIdentifier, metadata, n, prompt
 
         static let names = MemberNames(
-            "user", "safety_identifier", "max_completion_tokens", "max_tokens", "max_output_tokens", "metadata", "n",
-            "prompt")
-    }
-
-    private enum List: Int {
-        case messages, input, system, tools
-
-        static let names = MemberNames("messages", "input", "system", "tools")
+            "messages", "input", "system", "user", "safety_identifier", "metadata", "n", "prompt")
         static let withMedia = messages.rawValue...system.rawValue
     }
 

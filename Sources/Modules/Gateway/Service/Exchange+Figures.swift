@@ -41,7 +41,7 @@ extension Exchange {
     ///
     /// - Parameter fallbacks: asked one after the other where the model fails.
     func note(worstOf call: ModelCall, _ model: Model, _ fallbacks: [Model]) {
-        let facts = RequestFacts(call.document, call.route)
+        let facts = RequestFacts(call)
         figures.isStreamed = call.isStreamed
         figures.endUser = request["x-end-user"] ?? facts.user
         guard call.route != .countTokens else {

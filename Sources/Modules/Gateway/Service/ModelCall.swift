@@ -139,12 +139,12 @@ struct CallPlaces {
     private let places:
         (
             model: Int32, stream: Int32, streamOptions: Int32, store: Int32, completionTokensMax: Int32,
-            tokensMax: Int32, tools: Int32
+            tokensMax: Int32, tools: Int32, outputTokensMax: Int32
         )
 
     init(_ view: borrowing JSONView) {
         let found = view.values(of: Self.names, in: 0)
-        places = (found[0], found[1], found[2], found[3], found[4], found[5], found[6])
+        places = (found[0], found[1], found[2], found[3], found[4], found[5], found[6], found[7])
     }
 
     var model: Int { Int(places.model) }
@@ -156,7 +156,10 @@ struct CallPlaces {
     /// `max_tokens`
     var tokensMax: Int { Int(places.tokensMax) }
     var tools: Int { Int(places.tools) }
+    /// `max_output_tokens`
+    var outputTokensMax: Int { Int(places.outputTokensMax) }
 
     private static let names = MemberNames(
-        "model", "stream", "stream_options", "store", "max_completion_tokens", "max_tokens", "tools")
+        "model", "stream", "stream_options", "store", "max_completion_tokens", "max_tokens", "tools",
+        "max_output_tokens")
 }

@@ -74,23 +74,30 @@ extension [Limit] {
     }
 
     /// What is left of one of them.
-    @inline(__always)
     func standing(_ index: Int, of kind: SubjectKind, asking amount: Int, at now: Instant) -> Standing {
         // In place: a copy of a window counts a reference to its list.
         let limits = span
         let rate = limits[index].rate
-        let total = limits[index].window.total
-        let remaining = Swift.max(0, rate.limit - total)
-        // Mostly something has just been counted, and as much again fits: then nothing of the list is needed any more.
-        if let newest = limits[index].window.newestCounted, amount <= rate.limit - total {
-            return Standing(
-                subject: kind, limiter: .rate(rate), limit: rate.limit, remaining: remaining,
-                resetAfter: rate.expiry(of: newest, from: now), nextAfter: .zero)
-        }
         return Standing(
-            subject: kind, limiter: .rate(rate), limit: rate.limit, remaining: remaining,
+            subject: kind, limiter: .rate(rate), limit: rate.limit,
+            remaining: Swift.max(0, rate.limit - limits[index].window.total),
             resetAfter: limits[index].window.waitUntilIdle(at: now, rate),
             nextAfter: limits[index].window.wait(for: amount, at: now, rate))
+    }
+
+    /// The same where something has just been counted and as much again fits, as mostly: nothing of the window's list is needed
+    /// then.
+    @inline(__always)
+    mutating func readyStanding(
+        _ index: Int, of kind: SubjectKind, asking amount: Int, at now: Instant
+    ) -> Standing? {
+        // As above, and without a reference to this list.
+        let limits = mutableSpan
+        let (rate, total) = (limits[index].rate, limits[index].window.total)
+        guard let newest = limits[index].window.newestCounted, amount <= rate.limit - total else { return nil }
+        return Standing(
+            subject: kind, limiter: .rate(rate), limit: rate.limit, remaining: Swift.max(0, rate.limit - total),
+            resetAfter: rate.expiry(of: newest, from: now), nextAfter: .zero)
     }
 
     /// What was counted over the same time stays counted.
@@ -399,15 +406,18 @@ final class Account: Counters, @unchecked Sendable {
     // MARK: Telling
 
     func requestStanding(_ index: Int, at now: Instant) -> Standing {
-        requests.standing(index, of: subject.kind, asking: 1, at: now)
+        requests.readyStanding(index, of: subject.kind, asking: 1, at: now)
+            ?? requests.standing(index, of: subject.kind, asking: 1, at: now)
     }
 
     func tokenStanding(_ index: Int, at now: Instant) -> Standing {
-        tokens.standing(index, of: subject.kind, asking: 1, at: now)
+        tokens.readyStanding(index, of: subject.kind, asking: 1, at: now)
+            ?? tokens.standing(index, of: subject.kind, asking: 1, at: now)
     }
 
     func unitStanding(_ index: Int, at now: Instant) -> Standing {
-        units.standing(index, of: subject.kind, asking: 1, at: now)
+        units.readyStanding(index, of: subject.kind, asking: 1, at: now)
+            ?? units.standing(index, of: subject.kind, asking: 1, at: now)
     }
 
     /// Whether this is the first warning of its units within the time of the limit.

@@ -16,11 +16,11 @@ package final class UnitHold: Charge, @unchecked Sendable {
     private var isOpen = false
     /// What work of an exchange it is, and what that was charged by.
     let work: Work
-    private let terms: UnitTerms?
+    private let terms: UnitTerms.Reference?
     /// How long the work has to wait. On the exchange's loop.
     var delay: Duration?
 
-    init(_ pair: consuming AccountTable.Pair, _ units: Int, of work: Work, _ terms: consuming UnitTerms?) {
+    init(_ pair: consuming AccountTable.Pair, _ units: Int, of work: Work, _ terms: UnitTerms.Reference?) {
         accounts = AccountList(pair)
         (self.units, self.work) = (units, work)
         self.terms = terms
@@ -53,7 +53,12 @@ package final class UnitHold: Charge, @unchecked Sendable {
     /// ask for the lock that it was made under.
     func hold() { isOpen = true }
 
-    var isCall: Bool { work == .call || work == .embedding }
+    var isCall: Bool {
+        switch work {
+        case .call, .embedding: true
+        case .file, .execution: false
+        }
+    }
 
     /// Puts what the work cost in the place of what was charged. The first call decides.
     ///
@@ -85,11 +90,11 @@ package final class UnitHold: Charge, @unchecked Sendable {
     }
 
     package func settle(_ amount: Int) {
-        if let terms { charge(terms.settings.weights.units(work, amount), terms) }
+        terms?.with { charge($0.settings.weights.units(work, amount), $0) }
     }
 
     package func cancel() {
-        if let terms { charge(0, terms) }
+        terms?.with { charge(0, $0) }
     }
 
     @inline(__always)
@@ -102,9 +107,45 @@ package final class UnitHold: Charge, @unchecked Sendable {
 }
 
 /// By what work is charged, as long as nobody says otherwise.
+///
+/// Those that were made are there for as long as the process: neither a request nor what it is charged counts references to
+/// them, and to find them takes no lock. A reload that changes them leaves some hundred bytes behind.
 final class UnitTerms: Sendable {
     let settings: UnitSettings
     let figures: UnitFigures
 
-    init(_ settings: UnitSettings, _ figures: UnitFigures) { (self.settings, self.figures) = (settings, figures) }
+    private static let all = Mutex<[UnitTerms]>([])
+
+    private init(_ settings: UnitSettings, _ figures: UnitFigures) {
+        (self.settings, self.figures) = (settings, figures)
+    }
+
+    static func made(_ settings: UnitSettings, _ figures: UnitFigures) -> Reference {
+        let terms = UnitTerms(settings, figures)
+        all.withLock { $0.append(terms) }
+        return Reference(terms)
+    }
+
+    /// One of them.
+    @safe struct Reference: AtomicRepresentable, @unchecked Sendable {
+        typealias AtomicRepresentation = Unmanaged<UnitTerms>.AtomicRepresentation
+
+        // SAFETY: it stands in `all`, from which nothing is ever taken.
+        private let terms: Unmanaged<UnitTerms>
+
+        fileprivate init(_ terms: UnitTerms) { unsafe self.terms = Unmanaged.passUnretained(terms) }
+
+        private init(_ terms: Unmanaged<UnitTerms>) { unsafe self.terms = terms }
+
+        @inline(__always)
+        func with<Result>(_ body: (UnitTerms) -> Result) -> Result { unsafe terms._withUnsafeGuaranteedRef(body) }
+
+        static func encodeAtomicRepresentation(_ value: consuming Reference) -> AtomicRepresentation {
+            unsafe Unmanaged.encodeAtomicRepresentation(value.terms)
+        }
+
+        static func decodeAtomicRepresentation(_ representation: consuming AtomicRepresentation) -> Reference {
+            unsafe Reference(Unmanaged.decodeAtomicRepresentation(representation))
+        }
+    }
 }

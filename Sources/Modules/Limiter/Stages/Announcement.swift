@@ -16,7 +16,7 @@ extension Exchange {
             _ = answerFields.append(
                 labels.limit, standing.limit, labels.remaining, standing.remaining, labels.reset, reset)
         }
-        guard route.shape == .anthropic else { return }
+        guard case .anthropic = route.shape else { return }
         answerFields.append(anthropic.limit, standing.limit)
         answerFields.append(anthropic.remaining, standing.remaining)
         answerFields.append(anthropic.reset, (time + standing.resetAfter).rfc3339)

@@ -17,8 +17,8 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
     private let people: (any EndUserDigests)?
     private let now: (@Sendable () -> Instant)?
     private let log: Logger
-    // Guards the reference, which a reload changes.
-    private let state: Mutex<UnitTerms>
+    /// A reload changes them.
+    private let terms: Atomic<UnitTerms.Reference>
     private let delayed = Atomic(0)
     let figures = UnitFigures()
 
@@ -26,11 +26,14 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
         _ settings: UnitSettings, table: AccountTable, people: (any EndUserDigests)?,
         now: (@Sendable () -> Instant)?, log: Logger
     ) {
-        state = Mutex(UnitTerms(settings, figures))
+        terms = Atomic(UnitTerms.made(settings, figures))
         (self.table, self.people, self.now, self.log) = (table, people, now, log)
     }
 
-    func set(_ settings: UnitSettings) { state.withLock { $0 = UnitTerms(settings, figures) } }
+    func set(_ settings: UnitSettings) {
+        guard settings != terms.load(ordering: .acquiring).with(\.settings) else { return }
+        terms.store(UnitTerms.made(settings, figures), ordering: .releasing)
+    }
 
     var position: StagePosition { .reserve }
 
@@ -134,9 +137,9 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
         _ work: Work, _ amount: Int, _ pair: consuming AccountTable.Pair, _ user: EndUser?,
         _ userAccount: consuming Account?, _ exchange: Exchange
     ) throws(Failure) -> UnitHold? {
-        let terms = state.withLock { $0 }
-        let settings = terms.settings
-        let hold = UnitHold(consume pair, settings.weights.units(work, amount), of: work, consume terms)
+        let terms = terms.load(ordering: .acquiring)
+        let settings = terms.with(\.settings)
+        let hold = UnitHold(consume pair, settings.weights.units(work, amount), of: work, terms)
         let asked = AccountTable.Asked(
             warningPercent: settings.warningPercent,
             toldPercent: min(settings.warningPercent, settings.delayPercent), now: now?() ?? exchange.request.arrival)
