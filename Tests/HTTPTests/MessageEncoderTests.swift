@@ -18,10 +18,24 @@ import Testing
     }
 
     @Test func `writes the date of RFC 9110`() {
-        #expect(String(decoding: date.line, as: UTF8.self) == "\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n")
+        #expect(
+            head(404, [:], .none) == "HTTP/1.1 404 Not Found\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n")
         #expect(
             String(decoding: HTTPDate.bytes(of: WallTime(seconds: 1_709_164_800)), as: UTF8.self)
                 == "Thu, 29 Feb 2024 00:00:00 GMT")
+    }
+
+    @Test func `the clock is asked once a turn, and the date follows it`() {
+        var (dates, asked) = (DateCache(), 0)
+        for (turn, seconds, clockReads) in [(1, 0, 1), (1, 5, 1), (2, 0, 2), (3, 1, 3), (4, 3600, 4), (4, 7200, 4)] {
+            let line = dates.line(at: Instant(nanoseconds: UInt64(turn))) {
+                asked += 1
+                return WallTime(seconds: 784_111_777 + Int64(seconds))
+            }
+            let time = turn == 4 ? "09:49:37" : turn == 3 ? "08:49:38" : "08:49:37"
+            let expected = "HTTP/1.1 200 OK\r\ndate: Sun, 06 Nov 1994 \(time) GMT\r\n"
+            #expect(line.behindOK.indices.map { line.behindOK[$0] } == Array(expected.utf8) && asked == clockReads)
+        }
     }
 
     @Test func `writes heads`() {

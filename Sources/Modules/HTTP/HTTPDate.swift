@@ -41,28 +41,39 @@ package enum HTTPDate {
     }
 }
 
-/// The date field of an answer, as the bytes of its head.
-struct DateLine {
-    /// From the line end before the field to its own.
-    let line: [UInt8]
-    /// The same behind the status line of nearly all answers.
-    let behindOK: [UInt8]
+/// The date field of an answer, as the bytes of its head: in place, since each answer has one, and arrays would be counted.
+struct DateLine: BitwiseCopyable {
+    /// The status line of nearly all answers, and behind it, from `start` on, the line end before the field to its own.
+    private(set) var behindOK: [54 of UInt8]
+
+    /// Where the status line ends.
+    static let start = 15
 
     init(_ time: WallTime) {
-        line = Array("\r\ndate: ".utf8) + HTTPDate.bytes(of: time) + [Octet.carriageReturn, Octet.lineFeed]
-        behindOK = Array("HTTP/1.1 200 OK".utf8) + line
+        let line =
+            Array("HTTP/1.1 200 OK\r\ndate: ".utf8) + HTTPDate.bytes(of: time)
+            + [Octet.carriageReturn, Octet.lineFeed]
+        behindOK = .init { line[$0] }
     }
 }
 
-/// The date as it is now, made again once a second. One for each loop.
+/// The date as it is now, looked up again behind a turn of the loop, and made again once a second. One for each loop.
 struct DateCache {
+    private var turn: Instant?
     private var second: Int64 = .min
     private var current = DateLine(WallTime.now())
 
-    mutating func line(at time: WallTime) -> DateLine {
-        if time.seconds != second {
-            second = time.seconds
-            current = DateLine(time)
+    /// - Parameters:
+    ///   - now: the loop's time, which stands still within a turn.
+    ///   - clock: asked at the first call with another `now`.
+    mutating func line(at now: Instant, clock: () -> WallTime = WallTime.now) -> DateLine {
+        if now != turn {
+            turn = now
+            let time = clock()
+            if time.seconds != second {
+                second = time.seconds
+                current = DateLine(time)
+            }
         }
         return current
     }

@@ -50,7 +50,7 @@ enum MessageEncoder {
             head.append(decimal: status.code)
             head.append(utf8: " ")
             head.append(utf8: status.reason)
-            head.append(date.line.span)
+            head.append(date.behindOK.span.extracting(DateLine.start...))
         }
         append(fields, to: &head)
         append(more, to: &head)

@@ -79,7 +79,7 @@ package final class HTTPServer: @unchecked Sendable {
 
     /// The date field at this moment.
     func date() -> DateLine {
-        dates.line(at: .now())
+        dates.line(at: loop.now)
     }
 
     private func accept(_ socket: Socket) {
