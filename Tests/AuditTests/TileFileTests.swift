@@ -140,4 +140,28 @@ struct TileFileTests {
         }
         #expect(!TemporaryDirectory.names(of: log.directory.path).contains("public"))
     }
+
+    /// One far from the right edge is in no way to the root that a size has; what its level above says of it has to show it.
+    @Test func `a tile in the middle that was changed is not published`() throws {
+        let log = try LogHarness()
+        let size = Tile.width * Tile.width + Tile.width
+        var edge = LogEdge()
+        for index in 0..<size { edge.append(leaf: SHA256.digest(Array("\(index)".utf8))) }
+        try log.files.write(edge.takeWhole())
+        try log.files.write(
+            checkpoint: try Checkpoint(origin: LogHarness.origin, size: size, root: edge.root, oldest: 0)
+                .signed(by: log.signer))
+        let publisher = TilePublisher(directory: log.files)
+        #expect(try publisher.publish(to: log.directory("public"), under: log.key) { _, _ in }.new == 257 + 2 + 1)
+
+        let path = log.directory("tile/0/000000000")
+        var bytes = try AtomicFile.read(path: path, bytesMax: 16 << 20)
+        bytes[100 * Tile.byteCount + 9] ^= 1
+        try AtomicFile.write(path: path, bytes: bytes, mode: 0o600)
+        let damage = try #require(throws: LogDirectory.Damage.self) {
+            try publisher.publish(to: log.directory("again"), under: log.key) { _, _ in }
+        }
+        #expect(damage.file == "tile/0/100")
+        #expect(!TemporaryDirectory.names(of: log.directory("again")).contains("checkpoint"))
+    }
 }

@@ -34,8 +34,8 @@ struct TilePublisher {
             throw .init(file: LogDirectory.checkpointName, what: "is missing, or not signed by \(key.name)'s key")
         }
         let tiles = EdgeTiles(directory: directory, size: checkpoint.size)
-        let source = TiledTree<LogDirectory.Damage> { tile throws(LogDirectory.Damage) in try tiles.hashes(of: tile) }
-        guard try MerkleTree(source: source, size: checkpoint.size).root() == checkpoint.root else {
+        let tree = TiledTree<LogDirectory.Damage> { tile throws(LogDirectory.Damage) in try tiles.hashes(of: tile) }
+        guard try MerkleTree(source: tree, size: checkpoint.size).root() == checkpoint.root else {
             throw .init(file: "tile", what: "the files do not lead to the root that was signed: gatehouse audit verify")
         }
         let all = Self.tiles(ofSize: checkpoint.size)
@@ -45,6 +45,11 @@ struct TilePublisher {
             let path = "\(target)/\(tile.path(hashes: count))"
             if (try? FileStatus(path: path))?.size == count * Digest.byteCount { continue }
             let hashes = try tiles.hashes(of: tile)
+            // Of those that are not at the right edge the root above has shown nothing yet.
+            let signed = count < Tile.width ? nil : try tree.hash(of: tile)
+            guard signed == nil || signed == Tile.root(of: hashes[...]) else {
+                throw .init(file: tile.path(), what: "does not hold what was signed: gatehouse audit verify")
+            }
             try write(hashes.flatMap(\.bytes), to: path)
             new += 1
         }
@@ -78,5 +83,12 @@ struct TilePublisher {
         } catch {
             throw .init(file: path, what: "cannot be written: \(error)")
         }
+    }
+}
+
+extension TiledTree {
+    /// What the level above says of a whole tile.
+    fileprivate func hash(of tile: Tile) throws(Failure) -> Digest {
+        try hash(level: (tile.level + 1) * Tile.height, index: tile.index)
     }
 }
