@@ -53,7 +53,7 @@ final class KnownEndUsers: Sendable {
         }
 
         @inline(__always)
-        func isSame(as other: borrowing Key) -> Bool {
+        func isSame(as other: Key) -> Bool {
             var difference = counts ^ other.counts
             for index in 0..<words.count { difference |= words[index] ^ other.words[index] }
             return difference == 0
@@ -90,9 +90,9 @@ final class KnownEndUsers: Sendable {
         guard let key = Key(tenant.text.utf8.span, name.utf8.span) else { return nil }
         let place = key.place
         return state.withLock { state in
-            let places = state.places.mutableSpan
-            guard place < places.count, places[place].key.isSame(as: key) else { return nil }
-            return places[place].digest
+            guard place < state.places.count else { return nil }
+            let known = state.places[place]
+            return known.key.isSame(as: key) ? known.digest : nil
         }
     }
 

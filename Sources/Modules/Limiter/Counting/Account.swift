@@ -74,6 +74,7 @@ extension [Limit] {
     }
 
     /// What is left of one of them.
+    @inline(never)
     func standing(_ index: Int, of kind: SubjectKind, asking amount: Int, at now: Instant) -> Standing {
         // In place: a copy of a window counts a reference to its list.
         let limits = span
@@ -85,16 +86,20 @@ extension [Limit] {
             nextAfter: limits[index].window.wait(for: amount, at: now, rate))
     }
 
-    /// The same where something has just been counted and as much again fits, as mostly: nothing of the window's list is needed
-    /// then.
+    /// What one of them says by itself, and the newest granule if something is counted in it. Nothing is called while the list is
+    /// read, so that no reference to it is counted.
     @inline(__always)
-    mutating func readyStanding(
-        _ index: Int, of kind: SubjectKind, asking amount: Int, at now: Instant
-    ) -> Standing? {
-        // As above, and without a reference to this list.
-        let limits = mutableSpan
-        let (rate, total) = (limits[index].rate, limits[index].window.total)
-        guard let newest = limits[index].window.newestCounted, amount <= rate.limit - total else { return nil }
+    private func summary(_ index: Int) -> (rate: Rate, total: Int, newest: UInt64?) {
+        let limits = span
+        return (limits[index].rate, limits[index].window.total, limits[index].window.newestCounted)
+    }
+
+    /// ``standing(_:of:asking:at:)`` where something has just been counted and as much again fits, as mostly: nothing of the
+    /// window's list is needed then.
+    @inline(__always)
+    func readyStanding(_ index: Int, of kind: SubjectKind, asking amount: Int, at now: Instant) -> Standing? {
+        let (rate, total, newest) = summary(index)
+        guard let newest, amount <= rate.limit - total else { return nil }
         return Standing(
             subject: kind, limiter: .rate(rate), limit: rate.limit, remaining: Swift.max(0, rate.limit - total),
             resetAfter: rate.expiry(of: newest, from: now), nextAfter: .zero)
