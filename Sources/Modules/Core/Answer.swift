@@ -34,17 +34,19 @@ package final class Answer {
     /// What most answers have at most, so that room is made once.
     private static let expectedBytes = 480
 
-    /// Sends a handler's answer.
-    ///
-    /// - Parameter own: ``fields``, or those and more.
-    func send(_ reply: Reply, _ own: Fields) async -> Outcome {
+    /// Sends a handler's answer, with ``fields``.
+    func send(_ reply: Reply) async -> Outcome {
         switch reply {
         case .whole(let status, let contentType, let body):
-            // Here, and not by the other `send`: one call less that may wait.
+            let status = Status(status)
+            // Here, and not by the other `send`: mostly nobody has to wait, and then nothing is held for it.
             do throws(IOFailure) {
-                try await response.send(
-                    Status(status), own, also: SecurityHeaders.always(contentType: contentType), body: body)
-                return .answered(status: Status(status).code)
+                let unwritten = try fields.lend { (fields) throws(IOFailure) in
+                    try response.sendNow(
+                        status, fields, also: SecurityHeaders.always(contentType: contentType), body: body)
+                }
+                if let unwritten { try await response.finish(unwritten) }
+                return .answered(status: status.code)
             } catch {
                 return .abandoned
             }

@@ -17,15 +17,23 @@ package enum Credential {
     ///
     /// - Returns: false, without calling `body`, if the request carries none.
     /// - Throws: `invalid_api_key` for a scheme other than Bearer, an over-long text, or two that differ.
-    package static func read(in fields: Fields, _ body: (Span<UInt8>) -> Void) throws(Failure) -> Bool {
+    // Neither in line, and not given the fields themselves: their arrays would be counted as held by whoever looks at them.
+    @inline(never)
+    package static func read(in request: Request, _ body: (Span<UInt8>) -> Void) throws(Failure) -> Bool {
+        try read(in: request.head, body)
+    }
+
+    @inline(never)
+    private static func read(in head: RequestHead, _ body: (Span<UInt8>) -> Void) throws(Failure) -> Bool {
         // Nearly all have one authorization field and no other.
-        guard fields.count(of: .xAPIKey) == 0, fields.count(of: .apiKey) == 0, fields.count(of: .authorization) <= 1
+        guard head.fields.count(of: .xAPIKey) == 0, head.fields.count(of: .apiKey) == 0,
+            head.fields.count(of: .authorization) <= 1
         else {
-            let token = try oneOfMany(in: fields)
+            let token = try oneOfMany(in: head.fields)
             body(token.span)
             return true
         }
-        let reading = fields.withValue(of: .authorization) { value -> Reading in
+        let reading = head.withValue(of: .authorization) { value -> Reading in
             guard let start = tokenStart(value) else { return .notBearer }
             let token = value.extracting(start...)
             guard !token.isEmpty, token.count <= bytesMax else { return .malformed }

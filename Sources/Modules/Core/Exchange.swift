@@ -26,8 +26,26 @@ package final class Exchange: @unchecked Sendable {
     /// When it came in: the time of day for whatever is done about it. One reading of the clock will do for a request.
     package var time: WallTime { answer.time }
 
-    /// Who is calling; set by the stage that identifies.
+    /// Who is calling; set by the stage that identifies. Whoever only asks something of it does so by the functions below,
+    /// which do not count it as held for that.
     package var principal: Principal?
+
+    /// Whether somebody is calling who may name a model.
+    package func mayUse(model: String) -> Bool {
+        guard let principal = unsafe principal.map({ unsafe Unmanaged.passUnretained($0) }) else { return false }
+        // SAFETY: this exchange holds it, and a look at the principal's list changes no exchange.
+        return unsafe principal.lend { $0.mayUse(model: model) }
+    }
+
+    /// Throws unless the guard of its route lets in who is calling.
+    func enforceGuard() throws(Failure) {
+        guard let principal = unsafe principal.map({ unsafe Unmanaged.passUnretained($0) }) else {
+            return try GuardCheck.enforce(route.guard, on: nil)
+        }
+        // SAFETY: as above; the check knows the principal alone.
+        try unsafe principal.lend { (principal) throws(Failure) in try GuardCheck.enforce(route.guard, on: principal) }
+    }
+
     /// The fields of the answer: its request's id, and what stages and handlers add (`x-ratelimit-…`).
     package var answerFields: Fields {
         get { answer.fields }

@@ -34,7 +34,7 @@ package final class FrontDoor: Responder {
             if try !admitNow(exchange) { try await admit(exchange) }
             let reply = try await exchange.route.isAct ? act(exchange) : exchange.route.handler(exchange)
             if let end = end(of: exchange, reply), !exchange.concludeNow(end) { try await exchange.record(end) }
-            outcome = await answer.send(reply, answer.fields)
+            outcome = await answer.send(reply)
         } catch {
             outcome = await fail(error, exchange, answer)
         }
@@ -164,7 +164,7 @@ package final class FrontDoor: Responder {
         }
         exchange.principal = policy.principal(ofPeer: exchange.request.peer)
         guard try exchange.advanceNow(through: .identify) else { return false }
-        try GuardCheck.enforce(exchange.route.guard, on: exchange.principal)
+        try exchange.enforceGuard()
         return try exchange.advanceNow(through: .admit)
     }
 
@@ -172,7 +172,7 @@ package final class FrontDoor: Responder {
     /// on either way.
     private func admit(_ exchange: Exchange) async throws(Failure) {
         try await exchange.advance(through: .identify)
-        try GuardCheck.enforce(exchange.route.guard, on: exchange.principal)
+        try exchange.enforceGuard()
         try await exchange.advance(through: .admit)
     }
 

@@ -48,9 +48,8 @@ package final class RedirectDoor: Responder {
             let message = "this credential was sent in clear and must be considered exposed; use https and replace it"
             return await refuse(Failure(.credentialExposed, message), answer)
         }
-        var fields = answer.fields
-        fields.append("location", location(host, request.head, keepsQuery: query == .harmless))
-        _ = await answer.send(.whole(status: 308, contentType: "text/plain; charset=utf-8", body: []), fields)
+        answer.fields.append("location", location(host, request.head, keepsQuery: query == .harmless))
+        _ = await answer.send(.whole(status: 308, contentType: "text/plain; charset=utf-8", body: []))
     }
 
     /// What stands where a credential would; a client that sends several is none of ours.

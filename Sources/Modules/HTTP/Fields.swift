@@ -54,6 +54,14 @@ package struct Fields: Sendable {
     /// Where the fields stand, in order.
     var entries: [Entry] { isWireForm ? Self.entries(inWireForm: storage.span) : table }
 
+    /// Lends itself to `body`. It changes nothing: fields that are read out of an object by what does not say so are counted as
+    /// held meanwhile.
+    package mutating func lend<Result, Failure: Error>(
+        _ body: (borrowing Fields) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(self)
+    }
+
     /// Makes room for so many more bytes.
     package mutating func reserve(bytes: Int) {
         storage.reserveCapacity(storage.count + bytes)
@@ -196,6 +204,8 @@ package struct Fields: Sendable {
     }
 
     /// Adds all fields of `other`, in order.
+    // Not in line: the arrays of what is added would be counted as held meanwhile.
+    @inline(never)
     package mutating func append(contentsOf other: Fields) {
         guard !other.isEmpty, storage.count <= Int(Int32.max) / 4, other.storage.count <= Int(Int32.max) / 4
         else { return }

@@ -218,14 +218,12 @@ extension Transport {
         compose(&output)
         let count = unsafe output.finalize(for: buffer)
         let record = unsafe UnsafeRawBufferPointer(rebasing: room[..<count])
-        let attempt: Attempt
-        if let session {
-            attempt = try unsafe session.write(record)
-        } else {
-            let isHeld = try unsafe socket.hold(record, UnsafeRawBufferPointer(start: nil, count: 0))
-            attempt = isHeld ? .done(count) : .wait(.write)
+        // Not bound to a name, a session is not counted.
+        if let attempt = try unsafe session?.write(record) {
+            if case .done = attempt { return nil }
+        } else if try unsafe socket.hold(record, UnsafeRawBufferPointer(start: nil, count: 0)) {
+            return nil
         }
-        if case .done = attempt { return nil }
         return unsafe [UInt8](copying: record)
     }
 
@@ -248,7 +246,8 @@ extension Transport {
     }
 
     private func tryRead(into room: UnsafeMutableRawBufferPointer) throws(IOFailure) -> Attempt {
-        if let session { return try unsafe session.read(into: room) }
+        // As above.
+        if let attempt = try unsafe session?.read(into: room) { return attempt }
         guard let count = try unsafe socket.tryRead(into: room) else { return .wait(.read) }
         return .done(count)
     }

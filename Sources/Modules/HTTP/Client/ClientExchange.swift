@@ -71,7 +71,7 @@ final class ClientExchange: @unchecked Sendable {
     }
 
     /// Does everything up to the head of the answer.
-    func begin(_ cancellation: Cancellation?) async throws(ClientFailure) -> ResponseHead {
+    func begin(_ cancellation: consuming Cancellation?) async throws(ClientFailure) -> ResponseHead {
         guard client.open(request) else { throw .unsendable }
         guard request.hasTrust else { throw .tls("no context for an https origin") }
         guard cancellation?.isFired != true else { throw .cancelled }
@@ -133,17 +133,21 @@ final class ClientExchange: @unchecked Sendable {
 
     /// `fail`, from any thread.
     func abandon() {
-        if loop.isCurrent { return fail(.cancelled) }
+        if loop.isCurrent { fail(.cancelled) } else { abandonElsewhere() }
+    }
+
+    // Not in line: what the loop is to call would be held by everybody who abandons.
+    @inline(never)
+    private func abandonElsewhere() {
         loop.post { self.fail(.cancelled) }
     }
 }
 
 // A connection.
 extension ClientExchange {
-    private func watch(_ cancellation: Cancellation?) {
-        if let cancellation {
-            callersCancellation = (cancellation, cancellation.onFire { self.fail(.cancelled) })
-        }
+    private func watch(_ cancellation: consuming Cancellation?) {
+        guard let token = cancellation?.onFire({ self.fail(.cancelled) }) else { return }
+        callersCancellation = (consume cancellation).map { ($0, token) }
     }
 
     private func scheduleEnd() {
@@ -227,14 +231,15 @@ extension ClientExchange {
         // The timer's body holds this exchange: kept, it would hold itself for good.
         totalTimer.take()?.cancel()
         if let (cancellation, token) = callersCancellation.take() { cancellation.remove(token) }
-        let transport = transport.take()
-        if let transport, let idleTimeout, let slot, transport.isOpen, transport.peerClosure == nil {
-            self.slot = nil
-            client.release(slot, keeping: transport, for: idleTimeout)
-        } else {
-            transport?.abort(.cancelled)
-            if let slot = slot.take() { client.release(slot) }
+        if let transport = transport.take() {
+            if let idleTimeout, let slot, transport.isOpen, transport.peerClosure == nil {
+                self.slot = nil
+                client.release(slot, keeping: consume transport, for: idleTimeout)
+            } else {
+                transport.abort(.cancelled)
+            }
         }
+        if let slot = slot.take() { client.release(slot) }
         stop?.fire()
     }
 

@@ -116,6 +116,9 @@ final class RequestHeads {
     /// The request line and the host field.
     private var opening: [UInt8] = []
 
+    /// Lends them.
+    private func withOpening(_ body: (borrowing [UInt8]) -> Void) { opening.lend(body) }
+
     /// Makes the first lines of a request's head the kept ones.
     /// - Returns: false if the request cannot stand in one.
     func open(_ request: borrowing ClientRequest) -> Bool {
@@ -132,7 +135,7 @@ final class RequestHeads {
 
     /// The head of a request that was opened.
     func append(_ request: borrowing ClientRequest, to head: inout OutputSpan<UInt8>) {
-        MessageEncoder.appendHead(opening, request.fields, bodyBytes: request.declaredBytes, to: &head)
+        withOpening { MessageEncoder.appendHead($0, request.fields, bodyBytes: request.declaredBytes, to: &head) }
     }
 
     /// The same as an array.

@@ -84,6 +84,8 @@ struct ConnectionPool<Key: Hashable> {
         var idle: [Slot] = []
         /// First come first; ascending.
         var waiters: [Ticket] = []
+
+        func isFor(_ other: Key) -> Bool { key == other }
     }
 
     private let limits: Limits
@@ -192,7 +194,7 @@ struct ConnectionPool<Key: Hashable> {
 
     /// The group of a key, made if there is none.
     private mutating func group(for key: Key) -> Int {
-        if lastGroup < groups.count, groups[lastGroup]?.key == key { return lastGroup }
+        if lastGroup < groups.count, groups[lastGroup]?.isFor(key) == true { return lastGroup }
         if let group = groupOfKey[key] {
             lastGroup = group
             return group

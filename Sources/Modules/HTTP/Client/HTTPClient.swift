@@ -45,7 +45,7 @@ package final class HTTPClient: @unchecked Sendable {
     /// When `cancellation` fires, in whatever phase, the connection is broken off within the call, and who waits here or
     /// for a piece of the body gets `.cancelled`. A request may be sent twice in the one case `ClientExchange` explains.
     package func send(
-        _ request: consuming ClientRequest, cancellation: Cancellation? = nil
+        _ request: consuming ClientRequest, cancellation: consuming Cancellation? = nil
     ) async throws(ClientFailure) -> ClientResponse {
         loop.checkThread()
         guard !isClosed else { throw .cancelled }
@@ -162,7 +162,7 @@ extension HTTPClient {
         // Once for the connection: while it is in use, its end is seen by whoever reads, and this does nothing.
         // Not by a weak reference: an object that has one is counted beside itself, which each request would pay for.
         if !transport.watchesPeer { transport.onPeerClosed = { _ in self.discard(slot) } }
-        resting[slot.place] = transport
+        resting[slot.place] = consume transport
         if until < expiryDue { expire(at: until) }
     }
 

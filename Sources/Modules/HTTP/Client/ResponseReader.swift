@@ -74,16 +74,16 @@ struct ResponseReader {
     /// The head of the answer; nil until it is complete. Interim heads are passed over (RFC 9110 §15.2).
     mutating func nextHead() throws(ClientFailure) -> ResponseHead? {
         while true {
-            let bytes = input.bytes
-            let received = bytes.span.extracting(input.range)
-            guard received.beginsLikeAnAnswer else { throw .malformed("not an HTTP/1 answer") }
-            let action = scanner.scan(received)
-            switch action {
+            guard input.beginsLikeAnAnswer else { throw .malformed("not an HTTP/1 answer") }
+            switch input.find(&scanner) {
             case .wait: return nil
             case .refuse(let defect): throw ClientFailure(ResponseHead.Defect(defect))
             case .head(let range):
                 let start = input.start
-                let head = try parse(bytes, start + range.lowerBound..<start + range.upperBound)
+                let (place, method) = (start + range.lowerBound..<start + range.upperBound, method)
+                let head = try input.lend { (bytes) throws(ClientFailure) in
+                    try Self.parse(bytes, place, method)
+                }
                 input.consume(range.upperBound)
                 guard head.status.isInterim else {
                     begin(head.framing)
@@ -134,7 +134,9 @@ struct ResponseReader {
         }
     }
 
-    private func parse(_ bytes: borrowing [UInt8], _ range: Range<Int>) throws(ClientFailure) -> ResponseHead {
+    private static func parse(
+        _ bytes: borrowing [UInt8], _ range: Range<Int>, _ method: Method
+    ) throws(ClientFailure) -> ResponseHead {
         do throws(ResponseHead.Defect) {
             return try ResponseHead(in: bytes, range, method: method)
         } catch {
@@ -171,6 +173,10 @@ extension ClientFailure {
         case .tooLarge: self = .tooLarge
         }
     }
+}
+
+extension InputBuffer {
+    fileprivate var beginsLikeAnAnswer: Bool { bytes.span.extracting(range).beginsLikeAnAnswer }
 }
 
 extension Span where Element == UInt8 {

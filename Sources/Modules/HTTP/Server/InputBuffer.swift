@@ -13,6 +13,19 @@ struct InputBuffer {
     var isEmpty: Bool { start == bytes.count }
     var range: Range<Int> { start..<bytes.count }
 
+    /// Looks for the end of a head in what has come. Like ``lend(_:)`` it changes nothing: what is read out of an object by one
+    /// that does not say so is counted as held meanwhile.
+    mutating func find(_ scanner: inout HeadScanner) -> HeadScanner.Action {
+        scanner.scan(bytes.span.extracting(range))
+    }
+
+    /// Lends the array to `body`.
+    mutating func lend<Result, Failure: Error>(
+        _ body: (borrowing [UInt8]) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try bytes.lend(body)
+    }
+
     /// Adds what was read, without a copy if nothing is waiting.
     mutating func append(_ new: consuming [UInt8]) {
         if isEmpty {
@@ -42,5 +55,16 @@ struct InputBuffer {
     mutating func removeAll() {
         bytes = []
         start = 0
+    }
+}
+
+extension [UInt8] {
+    /// Lends itself to `body`. It changes nothing: an array that is read out of an object by what does not say so is counted as
+    /// held meanwhile.
+    @inline(__always)
+    mutating func lend<Result, Failure: Error>(
+        _ body: (borrowing [UInt8]) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(self)
     }
 }

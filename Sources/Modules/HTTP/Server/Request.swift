@@ -16,7 +16,7 @@ package enum BodyFailure: Error, Equatable, Sendable {
 }
 
 /// A request on its connection. Confined to the loop and to the time in which the responder works on it.
-package final class Request {
+@safe package final class Request {
     package let head: RequestHead
     /// The client: who has connected, or whom a trusted proxy has it from.
     package let peer: Peer
@@ -32,16 +32,17 @@ package final class Request {
     /// True once that has fired.
     package var isCancelled: Bool { cancellation.isFired }
 
-    private var connection: ServerConnection?
+    // Held by its task, which calls the responder and then `detach`.
+    private var connection: Unmanaged<ServerConnection>?
 
-    init(_ head: borrowing RequestHead, on connection: borrowing ServerConnection) {
+    init(_ head: consuming RequestHead, on connection: borrowing ServerConnection) {
         peer = connection.client(of: head)
         isSecure = connection.isSecure
         loop = connection.loop
         arrival = loop.now
         cancellation = Cancellation(on: loop)
-        self.head = copy head
-        self.connection = copy connection
+        self.head = head
+        unsafe self.connection = Unmanaged.passUnretained(copy connection)
     }
 
     /// The value of the first field of its head with this name. Bytes that are not UTF-8 appear as U+FFFD.
@@ -59,7 +60,7 @@ package final class Request {
         switch try takeBody() {
         case .chunk(let bytes): return bytes
         case .end: return nil
-        case .wait: return try await connection?.nextBodyChunk()
+        case .wait: return try await unsafe connection?.takeUnretainedValue().nextBodyChunk()
         }
     }
 
@@ -73,7 +74,7 @@ package final class Request {
         while true {
             switch try takeBody() {
             case .end: return body
-            case .wait: try await connection?.waitForBody()
+            case .wait: try await unsafe connection?.takeUnretainedValue().waitForBody()
             case .chunk(let chunk):
                 guard chunk.count <= max - body.count else { throw .tooLarge }
                 guard !body.isEmpty else {
@@ -90,12 +91,13 @@ package final class Request {
     }
 
     private func takeBody() throws(BodyFailure) -> ServerConnection.BodyStep {
-        guard let connection else { throw .gone }
-        return try connection.takeBody()
+        guard let connection = unsafe connection else { throw .gone }
+        // SAFETY: nobody detaches it in here: that is a step of the connection's own task, and this waits for nothing.
+        return try unsafe connection.lend { (connection) throws(BodyFailure) in try connection.takeBody() }
     }
 
     /// The answer is finished: nothing of the connection can be reached any more.
     func detach() {
-        connection = nil
+        unsafe connection = nil
     }
 }

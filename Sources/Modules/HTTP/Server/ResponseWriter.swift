@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import EventLoop
+import Platform
 
 /// Writes the one answer to a request. Either `send`, or `begin`, any number of `write`, and `finish`.
 ///
@@ -54,20 +55,45 @@ package final class ResponseWriter {
     package func send(
         _ status: Status, _ fields: borrowing Fields, also more: borrowing Fields = Fields(), body: borrowing [UInt8]
     ) async throws(IOFailure) {
-        let connection = try take()
-        let framing: MessageEncoder.Body = status.forbidsBody ? .none : .length(body.count)
-        do throws(IOFailure) {
-            if let (first, second) = try connection.sendNow(
-                status, fields, also: more, framing, body, isBare: method == .head || status.forbidsBody,
-                closing: closesConnection)
-            {
-                try await connection.write(first, second)
-            }
-            state = .complete
-        } catch {
-            state = .failed
-            throw error
+        if let unwritten = try sendNow(status, fields, also: more, body: body) { try await finish(unwritten) }
+    }
+
+    /// What of a whole answer has to be waited for.
+    package struct Unwritten {
+        fileprivate let first: [UInt8]
+        fileprivate let second: [UInt8]
+    }
+
+    /// `send` where nobody has to wait.
+    ///
+    /// - Returns: nil where it is sent; otherwise what has to be given to `finish`.
+    package func sendNow(
+        _ status: Status, _ fields: borrowing Fields, also more: borrowing Fields = Fields(), body: borrowing [UInt8]
+    ) throws(IOFailure) -> Unwritten? {
+        guard case .waiting = state, let lent = unsafe connection.map({ unsafe Unmanaged.passUnretained($0) }) else {
+            throw .closed
         }
+        state = .failed
+        let framing: MessageEncoder.Body = status.forbidsBody ? .none : .length(body.count)
+        let isBare = method == .head || status.forbidsBody
+        // SAFETY: this writer holds it until `detach`, which nobody calls in here: it is a step of the connection's own task
+        // behind the answer, and this waits for nothing.
+        let unwritten = try unsafe lent.lend { (connection) throws(IOFailure) in
+            try connection.sendNow(
+                status, fields, also: more, framing, body, isBare: isBare, closing: closesConnection)
+        }
+        guard let (first, second) = unwritten else {
+            state = .complete
+            return nil
+        }
+        return Unwritten(first: first, second: second)
+    }
+
+    /// Sends what `sendNow` has given back.
+    package func finish(_ unwritten: Unwritten) async throws(IOFailure) {
+        guard let connection else { throw .closed }
+        try await connection.write(unwritten.first, unwritten.second)
+        state = .complete
     }
 
     /// Begins an answer whose body follows piece by piece: in chunks, or (HTTP/1.0) up to the end of the connection. The

@@ -14,7 +14,7 @@ import Platform
 import TLS
 
 /// A connection that the server has accepted. Confined to its loop.
-final class ServerConnection: @unchecked Sendable {
+@safe final class ServerConnection: @unchecked Sendable {
     private enum Phase {
         case handshake
         /// Between two requests, without a byte of the next one.
@@ -66,7 +66,8 @@ final class ServerConnection: @unchecked Sendable {
     private var owesContinue = false
     private var version = Version.http11
     private var staysOpen = false
-    private var request: Request?
+    // Held by `answer`, which forgets it here before it lets go of it.
+    private var request: Unmanaged<Request>?
 
     /// True from the moment in which the task of a quiet connection ends until the next one goes on.
     private(set) var isResting = false
@@ -101,7 +102,7 @@ final class ServerConnection: @unchecked Sendable {
                 try await transport.shakeHands(deadline: loop.now + limits.handshakeTimeout)
                 // Once for the connection: a request that comes later finds what has been told before it. Both ends of
                 // a connection, `close` and `abort`, forget it, and one of them comes before this object goes away.
-                transport.onPeerClosed = { [unowned self] _ in request?.cancellation.fire(.peerGone) }
+                transport.onPeerClosed = { [unowned self] _ in tellResponder(.peerGone) }
             }
             try await serve()
             guard !isResting else { return }
@@ -179,7 +180,7 @@ final class ServerConnection: @unchecked Sendable {
             case .head(let head):
                 if transport.shouldShare { await transport.share() }
                 requests += 1
-                guard try await answer(head) else { return await linger() }
+                guard try await answer(consume head) else { return await linger() }
             case .defect(let defect, let isHEAD): return try await refuse(defect, isHEAD: isHEAD)
             case .over:
                 phase = .closing
@@ -215,8 +216,13 @@ final class ServerConnection: @unchecked Sendable {
 
     /// Breaks the connection off, and tells whoever works for it.
     func abort(_ cause: Cancellation.Cause = .unwanted) {
-        request?.cancellation.fire(cause)
+        tellResponder(cause)
         transport.abort(.cancelled)
+    }
+
+    /// Tells whoever works on the request that nobody wants its answer any more.
+    private func tellResponder(_ cause: Cancellation.Cause) {
+        unsafe request?.takeUnretainedValue().cancellation.fire(cause)
     }
 }
 
@@ -260,18 +266,22 @@ extension ServerConnection {
                 phase = .active
                 transport.readDeadline = loop.now + limits.headTimeout
             }
-            let bytes = input.bytes
-            switch scanner.scan(bytes.span.extracting(input.range)) {
+            switch input.find(&scanner) {
             case .wait: if hasBegun { phase = .head }
-            case .refuse(let defect): return .defect(RequestDefect(defect), isHEAD: Self.isHEAD(bytes[input.range]))
+            case .refuse(let defect):
+                return .defect(RequestDefect(defect), isHEAD: Self.isHEAD(input.bytes[input.range]))
             case .head(let range):
                 phase = .active
                 let place = input.start + range.lowerBound..<input.start + range.upperBound
-                input.consume(range.upperBound)
                 do throws(RequestDefect) {
-                    return .head(try RequestHead(in: bytes, place, limits: limits))
+                    let limits = limits
+                    let head = try input.lend { (bytes) throws(RequestDefect) in
+                        try RequestHead(in: bytes, place, limits: limits)
+                    }
+                    input.consume(range.upperBound)
+                    return .head(head)
                 } catch {
-                    return .defect(error, isHEAD: Self.isHEAD(bytes[place]))
+                    return .defect(error, isHEAD: Self.isHEAD(input.bytes[place]))
                 }
             }
             if isLeaving, !hasBegun { return .over }
@@ -335,22 +345,22 @@ extension ServerConnection {
     /// Has the request answered.
     ///
     /// - Returns: true if the connection can serve another one.
-    private func answer(_ head: RequestHead) async throws(IOFailure) -> Bool {
+    private func answer(_ head: consuming RequestHead) async throws(IOFailure) -> Bool {
         body = RequestBody(head.framing, limits)
         pace = BodyPace()
         owesContinue = head.expectsContinue && !body.isComplete
         version = head.version
         staysOpen = head.keepsAlive && requests < limits.requestsPerConnectionMax
-        let request = Request(head, on: self)
-        let response = ResponseWriter(to: head.method, head.version, on: self)
-        self.request = request
+        let request = Request(consume head, on: self)
+        let response = ResponseWriter(to: request.head.method, version, on: self)
+        unsafe self.request = Unmanaged.passUnretained(request)
         if transport.peerClosure != nil { request.cancellation.fire(.peerGone) }
         await server.responder.respond(to: request, with: response)
+        unsafe self.request = nil
         request.detach()
         response.detach()
-        self.request = nil
         guard response.hasBegun else {
-            try await sendLast(500, server.onDefect(500, nil, sender), isHEAD: head.method == .head)
+            try await sendLast(500, server.onDefect(500, nil, sender), isHEAD: request.head.method == .head)
             return false
         }
         guard response.isComplete else { throw .cancelled }
@@ -476,6 +486,8 @@ extension ServerConnection {
     ///
     /// - Parameter isBare: true for a head that only speaks of the body.
     /// - Returns: nil where it is written; otherwise what `write` is to be given.
+    // Not in line: in a function that may wait, what is lent would be counted as held.
+    @inline(never)
     func sendNow(
         _ status: Status, _ fields: borrowing Fields, also more: borrowing Fields, _ framing: MessageEncoder.Body,
         _ body: borrowing [UInt8], isBare: Bool, closing: Bool
