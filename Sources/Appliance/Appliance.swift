@@ -62,6 +62,7 @@ final class Appliance {
         for route in composition.routes.routes { Immortal.keep(route) }
         Immortal.keep(door)
         if let secrets = log.secrets { Immortal.keep(secrets) }
+        for (_, module) in composition.modules { module.isForever() }
     }
 
     /// The address of the TLS listener, with the port the kernel chose if 0 was asked for.

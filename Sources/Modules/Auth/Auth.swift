@@ -152,6 +152,10 @@ package final class Auth: Module {
         ReloadReport(needsRestart: try ExposureSettings(section) == exposureSettings ? [] : ["auth"])
     }
 
+    package func isForever() {
+        keys.withLock { $0 }?.index.isForever()
+    }
+
     package func stop(by deadline: Instant) {
         people.stop()
         let loop = background.withLock { loop in

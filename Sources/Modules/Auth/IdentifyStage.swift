@@ -30,7 +30,7 @@ final class IdentifyStage: ImmediateStage {
         var caller: Authentication?
         var person: Principal?
         var refusal: Failure?
-        let isPresent = try Credential.read(in: exchange.request.head.fields) { text in
+        let isPresent = try Credential.read(in: exchange.request) { text in
             caller = index?.authenticate(text, at: exchange.time)
             // What has not the shape of a key may be the token of a session.
             guard case .unknown(isKey: false) = caller else { return }
@@ -61,13 +61,17 @@ final class IdentifyStage: ImmediateStage {
 
     @inline(__always)
     private func admit(_ principal: consuming Principal?, _ exchange: Exchange) throws(Failure) {
-        if let tenant = principal?.tenant { try requireActive(tenant) }
+        try principal?.tenant?.requireActive(in: directory)
         exchange.principal = principal
     }
+}
 
+extension TenantID {
     /// A key, or a session, is worth as much as its tenant; asked with each request, so that a suspension is in force at once.
-    private func requireActive(_ tenant: TenantID) throws(Failure) {
-        switch directory.status(of: tenant) {
+    // Not in line: the text of the id would be counted as held while it is looked up.
+    @inline(never)
+    fileprivate func requireActive(in directory: any TenantDirectory) throws(Failure) {
+        switch directory.status(of: self) {
         case .active: return
         case .suspended: throw Failure(.blocked, "this tenant is suspended")
         // Its tenant is being deleted.

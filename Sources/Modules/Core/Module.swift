@@ -37,6 +37,10 @@ package protocol Module: AnyObject, Sendable {
     /// - Returns: what was taken over, and what differs but needs a restart.
     func reload(_ section: Section) throws(ConfigurationError) -> ReloadReport
 
+    /// Hears, once it has started, that its server is the process's own from now to its end: what every request refers to
+    /// need not be counted any more (``Immortal``).
+    func isForever()
+
     /// Closes what it opened, by a deadline.
     func stop(by deadline: Instant)
 }
@@ -48,6 +52,7 @@ extension Module {
     package var archiveParts: [ArchivePart] { [] }
     package func write(metrics: inout MetricsText) {}
     package func start() throws(StartFailure) {}
+    package func isForever() {}
     package func stop(by deadline: Instant) {}
 }
 

@@ -84,6 +84,10 @@ package final class Gateway: Module, PriceBook {
             applied: ["gateway"], needsRestart: caps == interpreter ? [] : ["gateway.interpreter"])
     }
 
+    package func isForever() {
+        clients.withLock { $0 }?.isForever()
+    }
+
     package func stop(by deadline: Instant) {
         clients.withLock { $0 }?.stop()
     }
@@ -235,36 +239,37 @@ package final class Gateway: Module, PriceBook {
         throw Failure(.modelNotFound, "this key knows no model of that name", param: "model")
     }
 
+    /// The same where an exchange is its caller's.
+    private func model(named name: String, for exchange: Exchange) throws(Failure) -> Model {
+        if let model = catalog.withLock({ $0.model(named: name) }),
+            exchange.mayUse(model: name) || exchange.mayUse(model: model.name)
+        {
+            return model
+        }
+        throw Failure(.modelNotFound, "this key knows no model of that name", param: "model")
+    }
+
     // MARK: Answering
 
     private func answer(_ exchange: Exchange, _ route: ModelRoute) async throws(Failure) -> Reply {
         try ModelCall.checkContentType(exchange.request)
         let call = try ModelCall(exchange, route, body: await exchange.body(max: bodyBytesMax))
         let name = try call.modelName()
-        let principal = exchange.principal
         guard NodePrompt.isNode(name) else {
-            return try await answer(exchange, principal, call, try model(named: name, for: principal))
+            return try await answer(exchange, call, try model(named: name, for: exchange))
         }
-        let (nodesCall, model) = try await self.call(call, ofNode: name, for: principal)
-        return try await answer(exchange, principal, nodesCall, model)
+        let (nodesCall, model) = try await self.call(call, ofNode: name, for: exchange.principal)
+        return try await answer(exchange, nodesCall, model)
     }
 
     private func answer(
-        _ exchange: Exchange, _ principal: Principal?, _ call: ModelCall, _ model: Model
+        _ exchange: Exchange, _ call: ModelCall, _ model: Model
     ) async throws(Failure) -> Reply {
         exchange.model = model.name
         if call.route == .embeddings { exchange.work = .embedding }
         if let tool = try InterpreterTool.wanted(by: call) { return try await answer(call, model, with: tool) }
         // The body is checked for the model that was named before anything is reserved or recorded.
-        var (first, rest) = line(of: model, for: principal)
-        let attempt: ModelAttempt
-        if first !== model, let other = try? self.attempt(call, first) {
-            attempt = other
-        } else {
-            // One of its pool may be of a kind that cannot express the request.
-            attempt = try self.attempt(call, model)
-            if first !== model { rest.removeAll { $0 === model } }
-        }
+        let (attempt, rest) = try attempt(call, lineOf: model)
         if exchange.wantsFigures { attempt.noteWorst(behind: rest) }
         // The built-in model answers at once, and its outcome says where its intent stands.
         exchange.onlySends = !attempt.isBuiltin
@@ -359,6 +364,19 @@ package final class Gateway: Module, PriceBook {
         return model
     }
 
+    /// The first attempt at a call, and the models that are asked behind it.
+    private func attempt(_ call: ModelCall, lineOf model: Model) throws(Failure) -> (ModelAttempt, rest: [Model]) {
+        // Mostly there is no other.
+        guard model.hasAlternatives else { return (try attempt(call, model), []) }
+        var (first, rest) = line(of: model, for: call.exchange.principal)
+        if first !== model {
+            if let attempt = try? attempt(call, first) { return (attempt, rest) }
+            // One of its pool may be of a kind that cannot express the request.
+            rest.removeAll { $0 === model }
+        }
+        return (try attempt(call, model), rest)
+    }
+
     /// The models that may answer a call, in the order in which they are asked: of a pool one that chance chooses, then the
     /// others of it, then the fallbacks.
     func line(of model: Model, for principal: Principal?) -> (first: Model, rest: [Model]) {
@@ -379,7 +397,7 @@ package final class Gateway: Module, PriceBook {
     }
 
     func fallbacks(of model: Model) -> [Model] {
-        guard !model.settings.fallback.isEmpty || !model.settings.pool.isEmpty else { return [] }
+        guard model.hasAlternatives else { return [] }
         return catalog.withLock { $0.fallbacks(of: model) }
     }
 

@@ -74,6 +74,12 @@ package final class KeyIndex: Sendable {
         (self.peppers, self.origins) = (peppers, origins)
     }
 
+    /// Says that this is the index of the process: what every request refers to is not counted any more.
+    func isForever() {
+        Immortal.keep(self)
+        peppers.isForever()
+    }
+
     /// How many keys there are, revoked ones included.
     package var count: Int { state.withLock { $0.entries.count } }
 
@@ -192,9 +198,10 @@ package final class KeyIndex: Sendable {
         let candidates = peppers.digests(of: key)
         let handle = key.handle
         let known = state.withLock { state -> Authentication? in
-            KeyIndex.match(candidates, in: state.slots[handle] ?? KeyIndex.decoys).map { slot in
-                KeyIndex.use(slot, &state.used, now)
-            }
+            let slots = state.slots[handle] ?? KeyIndex.decoys
+            guard let place = KeyIndex.match(candidates, in: slots) else { return nil }
+            // SAFETY: the array holds it, and is held here.
+            return unsafe Unmanaged.passUnretained(slots[place]).lend { KeyIndex.use($0, &state.used, now) }
         }
         return known ?? .unknown(isKey: key.hasChecksum)
     }
@@ -205,8 +212,9 @@ package final class KeyIndex: Sendable {
         let candidates = peppers.digests(of: key)
         let handle = key.handle
         return state.withLock { state in
-            KeyIndex.match(candidates, in: state.slots[handle] ?? KeyIndex.decoys).map { slot in
-                (slot.entry.record, slot.until != nil)
+            let slots = state.slots[handle] ?? KeyIndex.decoys
+            return KeyIndex.match(candidates, in: slots).map { place in
+                (slots[place].entry.record, slots[place].until != nil)
             }
         }
     }
@@ -241,12 +249,13 @@ package final class KeyIndex: Sendable {
         }
     }
 
-    /// The slot whose digest agrees. Every one is compared with the digest of its generation, also behind one that agreed.
-    private static func match(_ candidates: Candidates, in slots: [Slot]) -> Slot? {
-        var found: Slot?
-        for slot in slots {
-            let agrees = candidates.agree(with: slot.digest, of: slot.generation)
-            if agrees { found = slot }
+    /// The place of the slot whose digest agrees. Every one is compared with the digest of its generation, also behind one
+    /// that agreed.
+    private static func match(_ candidates: Candidates, in slots: [Slot]) -> Int? {
+        var found: Int?
+        for place in slots.indices {
+            let agrees = candidates.agree(with: slots[place].digest, of: slots[place].generation)
+            if agrees { found = place }
         }
         return found
     }

@@ -22,6 +22,11 @@ package struct Peppers: Sendable {
         generations = secrets.sorted { $0.key > $1.key }.map { (number: $0.key, pepper: HMACSHA256(key: $0.value)) }
     }
 
+    /// Says that these are the peppers of the process, which uses them to its end.
+    func isForever() {
+        for generation in generations { Immortal.keep(generation.pepper) }
+    }
+
     /// The digest of a new key.
     func digest(of key: APIKey) -> (digest: Digest, generation: Int) {
         // At least one: the initialiser saw to it.

@@ -19,6 +19,9 @@ final class Model: Sendable {
 
     var name: String { settings.name }
 
+    /// Whether others may answer in its place, where the caller may name those.
+    var hasAlternatives: Bool { !settings.fallback.isEmpty || !settings.pool.isEmpty }
+
     init(settings: ModelSettings, provider: Provider, breaker: SharedBreaker = SharedBreaker()) {
         self.settings = settings
         self.provider = provider

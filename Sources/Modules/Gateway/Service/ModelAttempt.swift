@@ -76,7 +76,7 @@ final class ModelAttempt {
         let overhead = Instant.now() - exchange.request.arrival
         let response: ClientResponse
         do throws(ClientFailure) {
-            response = try await client.send(request, cancellation: exchange.request.cancellation)
+            response = try await client.send(consume request, cancellation: exchange.request.cancellation)
         } catch {
             throw noted(Fault(error))
         }
@@ -89,7 +89,7 @@ final class ModelAttempt {
         } catch {
             throw Fault(error)
         }
-        return try whole(body, answerTool: answerTool, overhead)
+        return try whole(consume body, answerTool: answerTool, overhead)
     }
 
     /// Goes on with an answer that is none, or that comes piece by piece.
@@ -100,6 +100,8 @@ final class ModelAttempt {
         return try await stream(response, relay(answerTool: answerTool), overhead)
     }
 
+    // Not in line: in a function that waits, what is lent would be counted as held.
+    @inline(never)
     private func request(_ body: consuming [UInt8]) throws(Fault) -> ClientRequest {
         do throws(Fault) {
             return try UpstreamCall.request(
@@ -121,6 +123,8 @@ final class ModelAttempt {
         isNative ? call.route : model.provider.kind == .anthropic ? .messages : .chat
     }
 
+    // Not in line, as above.
+    @inline(never)
     private func upstreamRequest() throws(Fault) -> (body: [UInt8], answerTool: String?) {
         guard !isNative, let demand else {
             return (model.nativeBody(of: call, outputTokensMax: unsaidOutputTokensMax), nil)
@@ -161,6 +165,8 @@ final class ModelAttempt {
 
     // MARK: Whole answers
 
+    // Not in line, as above.
+    @inline(never)
     private func whole(
         _ received: consuming [UInt8], answerTool: String?, _ overhead: Duration
     ) throws(Fault) -> Reply {

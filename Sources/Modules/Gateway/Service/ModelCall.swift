@@ -28,12 +28,7 @@ final class ModelCall {
     ///
     /// - Throws: `invalid_json`, `invalid_parameter` for a body that is no object.
     init(_ exchange: borrowing Exchange, _ route: ModelRoute, body: consuming [UInt8]) throws(Failure) {
-        let document: JSONDocument
-        do {
-            document = try JSONDocument(parsing: body)
-        } catch {
-            throw Failure(.invalidJSON, "the body is not valid JSON: \(error.message) at byte \(error.offset)")
-        }
+        let document = try Self.document(parsing: body)
         let read = document.read { view -> (CallPlaces, Bool)? in
             guard view.kind(of: 0) == .object else { return nil }
             let places = CallPlaces(view)
@@ -44,11 +39,19 @@ final class ModelCall {
         }
         self.exchange = copy exchange
         self.route = route
-        self.document = document
+        self.document = consume document
         self.places = places
         self.isStreamed = isStreamed
         nodePrompt = ""
         hasNodesInterpreter = false
+    }
+
+    private static func document(parsing body: consuming [UInt8]) throws(Failure) -> JSONDocument {
+        do {
+            return try JSONDocument(parsing: body)
+        } catch {
+            throw Failure(.invalidJSON, "the body is not valid JSON: \(error.message) at byte \(error.offset)")
+        }
     }
 
     private init(_ other: ModelCall, document: JSONDocument, nodePrompt: String, hasNodesInterpreter: Bool) {

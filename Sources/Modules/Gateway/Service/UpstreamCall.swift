@@ -34,7 +34,10 @@ enum UpstreamCall {
         guard let origin = provider.settings.base?.origin else {
             throw Fault(.internal, "This provider has no address.")
         }
-        var fields = isStreamed ? streamedFields : wholeFields
+        // Not begun as a copy of these, which would be copied to another place as soon as something is added.
+        var fields = Fields()
+        fields.reserve(bytes: fieldBytes)
+        if isStreamed { fields.append(contentsOf: streamedFields) } else { fields.append(contentsOf: wholeFields) }
         if !protocolFields.isEmpty { fields.append(contentsOf: protocolFields) }
         try addCredential(of: provider, to: &fields)
         return ClientRequest(
@@ -43,6 +46,8 @@ enum UpstreamCall {
             addresses: .configured, tls: provider.tls)
     }
 
+    /// What the fields of most requests have at most, so that room is made once.
+    private static let fieldBytes = 400
     private static let wholeFields = fields(accepting: "application/json")
     private static let streamedFields = fields(accepting: "text/event-stream")
 
@@ -60,11 +65,11 @@ enum UpstreamCall {
             fault.cause = "its key was not set: gatehouse provider set-key \(provider.settings.key?.name ?? "")"
             throw fault
         }
-        guard let credential = provider.credential else { return }
         let label = provider.kind == .anthropic ? Labels.apiKey : Labels.authorization
-        let isAdded = credential.withBytes { fields.append(label, $0) }
-        // Sending the request without its credential would be no better.
-        guard isAdded else { throw Fault(.internal, "The provider's key is malformed.") }
+        // Not bound to a name, it is not counted. Sending the request without its credential would be no better.
+        guard provider.credential?.withBytes({ fields.append(label, $0) }) ?? true else {
+            throw Fault(.internal, "The provider's key is malformed.")
+        }
     }
 
     private enum Labels {

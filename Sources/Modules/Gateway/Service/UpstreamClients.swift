@@ -8,8 +8,8 @@ import Synchronization
 /// The HTTP clients of the loops, one each, made when a loop first needs one. Connections to providers never cross loops.
 final class UpstreamClients: Sendable {
     private let resolver: Resolver
-    // A loop a core: so few that looking through them is quicker than hashing. Guards the list alone.
-    private let clients = Mutex<[HTTPClient]>([])
+    // A loop a core: so few that looking through them is quicker than hashing. Guards the list, and whether it is for good.
+    private let clients = Mutex<(list: [HTTPClient], areForever: Bool)>(([], false))
 
     init() throws(Errno) {
         resolver = try Resolver()
@@ -18,10 +18,20 @@ final class UpstreamClients: Sendable {
     /// The client of the loop that is running.
     func client(on loop: EventLoop) -> HTTPClient {
         clients.withLock { clients in
-            for index in clients.indices where clients[index].loop === loop { return clients[index] }
+            for index in clients.list.indices where clients.list[index].loop === loop { return clients.list[index] }
             let client = HTTPClient(on: loop, resolver: resolver)
-            clients.append(client)
+            if clients.areForever { Immortal.keep(client) }
+            clients.list.append(client)
             return client
+        }
+    }
+
+    /// Says that these are the clients of the process, and those that are still made: they are not counted any more.
+    func isForever() {
+        Immortal.keep(self)
+        clients.withLock { clients in
+            clients.areForever = true
+            for client in clients.list { Immortal.keep(client) }
         }
     }
 

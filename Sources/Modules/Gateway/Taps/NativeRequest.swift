@@ -20,9 +20,9 @@ package enum NativeRequest {
         outputTokensMax: Int?
     ) -> [UInt8] {
         let isCompletion = route == .chat && model.dialect == .openai
-        let (nameText, tellsStore) = (model.nameText, route == .chat && model.tellsStore)
+        let tellsStore = route == .chat && model.tellsStore
         let body = document.read { view in
-            extended(view, places, route, nameText, outputTokensMax, isCompletion, declinesStore: tellsStore)
+            extended(view, places, route, model, outputTokensMax, isCompletion, declinesStore: tellsStore)
         }
         if let body { return body }
         let root = document.root
@@ -47,7 +47,7 @@ package enum NativeRequest {
     ///
     /// - Parameter isCompletion: whether the most tokens of an answer are `max_completion_tokens`.
     private static func extended(
-        _ view: borrowing JSONView, _ places: CallPlaces, _ route: ModelRoute, _ nameText: [UInt8],
+        _ view: borrowing JSONView, _ places: CallPlaces, _ route: ModelRoute, _ model: UpstreamModel,
         _ outputTokensMax: Int?, _ isCompletion: Bool, declinesStore: Bool
     ) -> [UInt8]? {
         guard places.model > 0 else { return nil }
@@ -68,24 +68,25 @@ package enum NativeRequest {
         let most = DecimalDigits(outputTokensMax ?? 0)
         let mostMember = isCompletion ? completionTokensMember : tokensMember
         let count =
-            text.count - place.count + nameText.count + usageMember.count + storeMember.count + mostMember.count
+            text.count - place.count + model.nameText.count + usageMember.utf8CodeUnitCount
+            + storeMember.utf8CodeUnitCount + mostMember.utf8CodeUnitCount
             + 20
         return [UInt8](room: count) { body in
             body.append(text.extracting(..<place.lowerBound))
-            body.append(nameText.span)
+            body.append(model.nameText.span)
             body.append(text.extracting(place.upperBound..<end))
             if outputTokensMax != nil {
-                body.append(mostMember.span)
+                body.append(utf8: mostMember)
                 most.withSpan { body.append($0) }
             }
-            if asksForUsage { body.append(usageMember.span) }
-            if declinesStore { body.append(storeMember.span) }
+            if asksForUsage { body.append(utf8: usageMember) }
+            if declinesStore { body.append(utf8: storeMember) }
             body.append(text.extracting(end...))
         }
     }
 
-    private static let usageMember = Array(#","stream_options":{"include_usage":true}"#.utf8)
-    private static let completionTokensMember = Array(#","max_completion_tokens":"#.utf8)
-    private static let tokensMember = Array(#","max_tokens":"#.utf8)
-    private static let storeMember = Array(#","store":false"#.utf8)
+    private static let usageMember: StaticString = #","stream_options":{"include_usage":true}"#
+    private static let completionTokensMember: StaticString = #","max_completion_tokens":"#
+    private static let tokensMember: StaticString = #","max_tokens":"#
+    private static let storeMember: StaticString = #","store":false"#
 }
