@@ -9,6 +9,24 @@ struct Limit: Sendable {
     var window = RollingWindow()
 }
 
+/// What a limit says without its list of windows: taken first, so that nothing is called while the list is read, and no
+/// reference to it is counted.
+struct LimitSummary {
+    let rate: Rate
+    let total: Int
+    /// The newest granule, if something is counted in it.
+    let newest: UInt64?
+
+    /// What is left where something has just been counted and as much again fits, as mostly.
+    @inline(__always)
+    func standing(of kind: SubjectKind, asking amount: Int, at now: Instant) -> Standing? {
+        guard let newest, amount <= rate.limit - total else { return nil }
+        return Standing(
+            subject: kind, limiter: .rate(rate), limit: rate.limit, remaining: max(0, rate.limit - total),
+            resetAfter: rate.expiry(of: newest, from: now), nextAfter: .zero)
+    }
+}
+
 extension [Limit] {
     /// Whether so much more fits into each of them; counts nothing, and brings all of them to the time.
     @inline(__always)
@@ -86,23 +104,12 @@ extension [Limit] {
             nextAfter: limits[index].window.wait(for: amount, at: now, rate))
     }
 
-    /// What one of them says by itself, and the newest granule if something is counted in it. Nothing is called while the list is
-    /// read, so that no reference to it is counted.
+    /// What one of them says by itself.
     @inline(__always)
-    private func summary(_ index: Int) -> (rate: Rate, total: Int, newest: UInt64?) {
+    func summary(_ index: Int) -> LimitSummary {
         let limits = span
-        return (limits[index].rate, limits[index].window.total, limits[index].window.newestCounted)
-    }
-
-    /// ``standing(_:of:asking:at:)`` where something has just been counted and as much again fits, as mostly: nothing of the
-    /// window's list is needed then.
-    @inline(__always)
-    func readyStanding(_ index: Int, of kind: SubjectKind, asking amount: Int, at now: Instant) -> Standing? {
-        let (rate, total, newest) = summary(index)
-        guard let newest, amount <= rate.limit - total else { return nil }
-        return Standing(
-            subject: kind, limiter: .rate(rate), limit: rate.limit, remaining: Swift.max(0, rate.limit - total),
-            resetAfter: rate.expiry(of: newest, from: now), nextAfter: .zero)
+        return LimitSummary(
+            rate: limits[index].rate, total: limits[index].window.total, newest: limits[index].window.newestCounted)
     }
 
     /// What was counted over the same time stays counted.
@@ -411,17 +418,17 @@ final class Account: Counters, @unchecked Sendable {
     // MARK: Telling
 
     func requestStanding(_ index: Int, at now: Instant) -> Standing {
-        requests.readyStanding(index, of: subject.kind, asking: 1, at: now)
+        requests.summary(index).standing(of: subject.kind, asking: 1, at: now)
             ?? requests.standing(index, of: subject.kind, asking: 1, at: now)
     }
 
     func tokenStanding(_ index: Int, at now: Instant) -> Standing {
-        tokens.readyStanding(index, of: subject.kind, asking: 1, at: now)
+        tokens.summary(index).standing(of: subject.kind, asking: 1, at: now)
             ?? tokens.standing(index, of: subject.kind, asking: 1, at: now)
     }
 
     func unitStanding(_ index: Int, at now: Instant) -> Standing {
-        units.readyStanding(index, of: subject.kind, asking: 1, at: now)
+        units.summary(index).standing(of: subject.kind, asking: 1, at: now)
             ?? units.standing(index, of: subject.kind, asking: 1, at: now)
     }
 
