@@ -168,6 +168,16 @@ private enum Spelling: CaseIterable {
         #expect(secrets.scrubbed("EMPTY 12345678") == "EMPTY [redacted]")
     }
 
+    /// Each reload of the configuration brings all keys again.
+    @Test func `a secret that comes again takes no further place`() {
+        let secrets = SecretRegistry()
+        for _ in 0...SecretRegistry.secretsMax {
+            #expect(secrets.register(SecretBytes(copying: Array("the first secret".utf8).span)))
+        }
+        #expect(secrets.register(SecretBytes(copying: Array("another one".utf8).span)))
+        #expect(secrets.scrubbed("the first secret, another one") == "[redacted], [redacted]")
+    }
+
     @Test func `finds binary secrets and the longest one`() {
         let secrets = SecretRegistry()
         let binary = Random.bytes(32)

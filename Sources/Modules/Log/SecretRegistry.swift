@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
 package import Platform
 import Synchronization
 
 /// The secrets this process holds and never shows: not in a log line, not in an answer. Shared by all threads.
 ///
-/// Secrets only come. One that was rotated away stays, since an upstream may still echo it.
+/// Secrets only come. One that was rotated away stays, since an upstream may still echo it; one that comes again, as all do
+/// with each reload of the configuration, takes no further place.
 package final class SecretRegistry: Sendable {
     /// Secrets in one registry.
     package static let secretsMax = 1024
@@ -26,6 +28,8 @@ package final class SecretRegistry: Sendable {
     package func register(_ secret: SecretBytes) -> Bool {
         guard (SecretNeedles.secretBytesMin...SecretNeedles.secretBytesMax).contains(secret.count) else { return false }
         return state.withLock { state in
+            // How long that takes tells nobody anything: all of them are the house's own.
+            guard !state.secrets.contains(where: { $0.holdsSameBytes(as: secret) }) else { return true }
             guard state.secrets.count < SecretRegistry.secretsMax else { return false }
             state.secrets.append(secret)
             state.needles = SecretNeedles(state.secrets)
@@ -44,4 +48,10 @@ package final class SecretRegistry: Sendable {
 
     /// `bytes` without secrets.
     package func scrubbed(_ bytes: [UInt8]) -> [UInt8] { needles.scrubbed(bytes) }
+}
+
+extension SecretBytes {
+    fileprivate func holdsSameBytes(as other: SecretBytes) -> Bool {
+        withBytes { bytes in other.withBytes { bytes.equals($0) } }
+    }
 }
