@@ -74,9 +74,10 @@ package class EventSource {
 
     subscript(id: UInt64) -> EventSource? {
         let index = Int(UInt32(truncatingIfNeeded: id))
-        // Below `count`.
-        guard index < count, unsafe slots[index].generation == UInt32(id >> 32) else { return nil }
-        return unsafe slots[index].source
+        guard index < count, let first = unsafe slots.baseAddress else { return nil }
+        // Below `count`. By the pointer, since the buffer's own subscript copies the element.
+        let slot = unsafe first + index
+        return unsafe slot.pointee.generation == UInt32(id >> 32) ? slot.pointee.source : nil
     }
 
     // Below `count`.
