@@ -77,7 +77,10 @@ def test_a_file_of_no_target_is_named(tmp_path):
 
 def test_the_sum_of_the_suites_counts_what_failed(tmp_path):
     (tmp_path / "x.xml").write_text(
-        '<testsuites><testsuite><testcase name="a"/><testcase name="b"><failure/></testcase>'
-        '<testcase name="c"><error/></testcase><testcase name="d"><skipped/></testcase></testsuite></testsuites>'
+        '<testsuites><testsuite><testcase classname="s" name="a"/>'
+        '<testcase classname="s" name="b"><failure message="one&#10;  is not two"/></testcase>'
+        f'<testcase classname="s" name="c"><error>{"x" * 999}</error></testcase>'
+        '<testcase name="d"><skipped/></testcase></testsuite></testsuites>'
     )
-    assert suites.counted(tmp_path / "x.xml") == (1, 2, 1)
+    told = ["s b: one is not two", "s c: " + "x" * suites.SHOWN_CHARACTERS]
+    assert suites.counted(tmp_path / "x.xml") == (1, told, 1)
