@@ -37,32 +37,6 @@ import Testing
         #expect(text(parsed) == "a: 1|connection: close|x-b: v|x-b: |x-b: a\tb")
     }
 
-    @Test func `three labels write in one step what they write in three`() {
-        let (first, second, third) = (
-            FieldLabel("x-b: "), FieldLabel("x-123456: "), FieldLabel("x-long-name-of-a-field: ")
-        )
-        let numbers = [
-            0, 7, -7, 12_345_678, 123_456_789, 1_000_000_000_000_000, 12_345_678_901_234_567, Int.max, Int.min,
-        ]
-        for (place, number) in numbers.enumerated() {
-            for count in Array(0...26) + [1024, 1025] {
-                let (other, value) = (numbers[(place + count) % numbers.count], String(repeating: "v", count: count))
-                var (together, apart) = (Fields(), Fields())
-                for _ in 0..<3 {
-                    let isAppended = together.append(first, number, second, other, third, value.utf8.span)
-                    #expect(isAppended)
-                    apart.append(first, number)
-                    apart.append(second, other)
-                    apart.append(third, value)
-                }
-                #expect(together.storage == apart.storage && together.isWireForm)
-            }
-        }
-        var fields: Fields = ["a": "1"]
-        let isAppended = fields.append(first, 1, second, 2, third, "a\nb".utf8.span)
-        #expect(!isAppended && text(fields) == "a: 1")
-    }
-
     @Test func `sets and removes`() {
         var fields: Fields = ["a": "1", "b": "2", "A": "3"]
         fields.set("a", "4")
@@ -172,12 +146,6 @@ import Testing
         let powers = sequence(first: 1) { $0 < Int.max / 10 ? $0 * 10 : nil }
         for number in powers.flatMap({ [$0 - 1, $0, $0 + 1, $0 / 9, $0 / 7 * 5, -$0] }) + [Int.min, Int.max] {
             DecimalDigits(number).withSpan { #expect(String(decoding: $0) == String(number)) }
-            var words: [UInt8] = []
-            DecimalDigits(number).forEachWord { word in
-                words += (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) }
-            }
-            #expect(String(decoding: words.prefix(DecimalDigits(number).count), as: UTF8.self) == String(number))
-            #expect(words.count <= 24 && words.dropFirst(DecimalDigits(number).count).allSatisfy { $0 == 0 })
         }
         DecimalDigits(magnitude: .max).withSpan { #expect(String(decoding: $0) == String(UInt.max)) }
     }

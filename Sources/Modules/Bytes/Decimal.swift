@@ -100,22 +100,6 @@ package struct DecimalDigits {
         return (tens | (twos &- tens &* 10) << 8) | zeros
     }
 
-    /// How many there are, with the sign.
-    package var count: Int { 24 - start }
-
-    /// Goes through them eight at a time, the first of them in the lowest byte, with zeros behind the last: three times at most.
-    @inline(__always)
-    package func forEachWord(_ body: (UInt64) -> Void) {
-        let shift = UInt64(start % 8 * 8)
-        var index = start / 8
-        while index < 3 {
-            // Nothing comes from the next word where this one begins with the first digit.
-            let next = index < 2 && shift > 0 ? words[index + 1] << (64 - shift) : 0
-            body(words[index] >> shift | next)
-            index += 1
-        }
-    }
-
     /// Lends the digits for the length of `body`.
     @inline(__always)
     package func withSpan<Result>(_ body: (Span<UInt8>) -> Result) -> Result {

@@ -84,6 +84,7 @@ package final class Gateway: Module, PriceBook {
             applied: ["gateway"], needsRestart: caps == interpreter ? [] : ["gateway.interpreter"])
     }
 
+    // Not the models: a reload replaces them, and would leave the trust of their providers behind each time.
     package func isForever() {
         clients.withLock { $0 }?.isForever()
     }

@@ -60,80 +60,17 @@ extension Fields {
             append(second, secondNumber)
             return append(third, text)
         }
-        // Twenty digits at most in words of eight, and the end of each line.
-        let room = first.count + second.count + third.count + 2 * 24 + text.count + 3 * 2
-        return appendLines(room) { lines in
-            unsafe lines.withUnsafeMutableBufferPointer { buffer, count in
-                guard let start = buffer.baseAddress else { return }
-                var writer = unsafe LineWriter(at: UnsafeMutableRawPointer(start + count))
-                writer.put(first, DecimalDigits(firstNumber))
-                writer.put(second, DecimalDigits(secondNumber))
-                writer.put(third, text)
-                count += writer.count
-            }
+        // Twenty digits at most, and the end of each line.
+        return appendLines(first.count + second.count + third.count + 2 * 20 + text.count + 3 * 2) { lines in
+            DecimalDigits(firstNumber).withSpan { lines.append(first, $0) }
+            DecimalDigits(secondNumber).withSpan { lines.append(second, $0) }
+            lines.append(third, text)
         }
     }
 
     /// Adds a field with a text.
     @discardableResult
     package mutating func append(_ label: FieldLabel, _ value: String) -> Bool { append(label, value.utf8.span) }
-}
-
-/// Writes lines of an answer eight bytes at a time, where each line's few bytes would otherwise be a call for each part of it.
-@safe private struct LineWriter: ~Copyable {
-    // SAFETY: whoever makes this has room for each label, 24 bytes for each number, each text and two bytes for each line's end.
-    // What a number takes less is written over by what follows it, or stands behind the end of what was written.
-    private let start: UnsafeMutableRawPointer
-    private(set) var count = 0
-
-    init(at start: UnsafeMutableRawPointer) { unsafe self.start = start }
-
-    mutating func put(_ label: FieldLabel, _ digits: DecimalDigits) {
-        label.withSpan { put($0) }
-        var place = count
-        digits.forEachWord {
-            unsafe start.storeBytes(of: $0.littleEndian, toByteOffset: place, as: UInt64.self)
-            place &+= 8
-        }
-        count &+= digits.count
-        putEnd()
-    }
-
-    mutating func put(_ label: FieldLabel, _ text: Span<UInt8>) {
-        label.withSpan { put($0) }
-        put(text)
-        putEnd()
-    }
-
-    @inline(__always)
-    private mutating func put(_ text: Span<UInt8>) {
-        if text.count >= 8 {
-            var place = 0
-            while place < text.count &- 8 {
-                put(text.word(at: place), at: count &+ place)
-                place &+= 8
-            }
-            // The last eight, some of which stand there already.
-            put(text.word(at: text.count &- 8), at: count &+ text.count &- 8)
-        } else {
-            for index in 0..<text.count {
-                unsafe start.storeBytes(of: text[index], toByteOffset: count &+ index, as: UInt8.self)
-            }
-        }
-        count &+= text.count
-    }
-
-    @inline(__always)
-    private func put(_ word: UInt64, at place: Int) {
-        unsafe start.storeBytes(of: word.littleEndian, toByteOffset: place, as: UInt64.self)
-    }
-
-    @inline(__always)
-    private mutating func putEnd() {
-        unsafe start.storeBytes(of: Octet.carriageReturn, toByteOffset: count, as: UInt8.self)
-        unsafe start.storeBytes(of: Octet.lineFeed, toByteOffset: count &+ 1, as: UInt8.self)
-        count &+= 2
-    }
 }
 
 extension OutputSpan<UInt8> {

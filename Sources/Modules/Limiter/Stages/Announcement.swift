@@ -7,27 +7,19 @@ import Platform
 // What is left, on every answer, in the names that the SDKs know.
 
 extension Exchange {
-    func announce(requests standing: Standing) {
-        announce(standing, .openAIRequests)
-        if case .anthropic = route.shape { announce(anthropic: standing, .anthropicRequests) }
-    }
+    func announce(requests standing: Standing) { announce(standing, .openAIRequests, .anthropicRequests) }
 
-    func announce(tokens standing: Standing) {
-        announce(standing, .openAITokens)
-        if case .anthropic = route.shape { announce(anthropic: standing, .anthropicTokens) }
-    }
+    func announce(tokens standing: Standing) { announce(standing, .openAITokens, .anthropicTokens) }
 
-    private func announce(_ standing: Standing, _ labels: Labels) {
+    private func announce(_ standing: Standing, _ labels: Labels, _ anthropic: Labels) {
         DurationText(standing.resetAfter).withSpan { reset in
             _ = answerFields.append(
                 labels.limit, standing.limit, labels.remaining, standing.remaining, labels.reset, reset)
         }
-    }
-
-    private func announce(anthropic standing: Standing, _ labels: Labels) {
-        answerFields.append(labels.limit, standing.limit)
-        answerFields.append(labels.remaining, standing.remaining)
-        answerFields.append(labels.reset, (time + standing.resetAfter).rfc3339)
+        guard case .anthropic = route.shape else { return }
+        answerFields.append(anthropic.limit, standing.limit)
+        answerFields.append(anthropic.remaining, standing.remaining)
+        answerFields.append(anthropic.reset, (time + standing.resetAfter).rfc3339)
     }
 }
 
