@@ -222,7 +222,7 @@ import Testing
             #expect(senders.allSatisfy { !$0.isCutOff && $0.intent != nil })
             return senders.count
         }
-        #expect(count > 50 && count < 512 << 10 / SegmentSeal.overheadByteCount)
+        #expect(count > 50 && count < 512 << 10 / PieceFormat.overheadByteCount)
         live.stop()
         #expect(try live.unsettled().count == count)
     }
@@ -354,7 +354,7 @@ import Testing
 
     @Test func `new segments stand in the log, and which log it was begun instead of`() throws {
         let live = try LiveLog()
-        for _ in 0..<16 { _ = try live.write((0..<300).map { (LiveLog.outcome("req_\($0)", of: 1), .plain) }) }
+        for _ in 0..<64 { _ = try live.write((0..<300).map { (LiveLog.outcome("req_\($0)", of: 1), .plain) }) }
         live.stop()
         let opened = try live.records().filter { $0.text(.action) == "segment.open" }.compactMap { $0.text(.file) }
         let names = try live.files.segmentNumbers().map { SegmentHeader.name(number: $0) }

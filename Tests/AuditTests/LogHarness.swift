@@ -22,7 +22,7 @@ final class LogHarness {
     var files: LogDirectory { LogDirectory(path: directory.path) }
     var key: NoteKey { NoteKey(name: Self.origin, key: signer.publicKey) }
 
-    init(segmentBytes: Int = 128 * 1024) throws {
+    init(segmentBytes: Int = 104 * 1024) throws {
         directory = try TemporaryDirectory()
         disk = FaultDisk()
         signer = try Ed25519.PrivateKey(seed: LogHarness.key(0))
@@ -45,12 +45,19 @@ final class LogHarness {
     }
 
     /// Writes entries named by their number, all under one claim.
+    ///
+    /// - Parameter together: how many with one call.
     @discardableResult
-    func append(_ count: Int, as claim: LogWriter.Claim = .plain) -> [Result<Int, AuditFailure>] {
-        (0..<count).flatMap { number in
-            var entry = AuditEntry(claim == .intent ? .intent : claim == .outcome ? .outcome : .act)
-            entry.set(.action, "test.\(number)")
-            return writer.append([(entry, claim)], generation: 1)
+    func append(
+        _ count: Int, as claim: LogWriter.Claim = .plain, together: Int = 1
+    ) -> [Result<Int, AuditFailure>] {
+        stride(from: 0, to: count, by: together).flatMap { first in
+            writer.append(
+                (first..<min(first + together, count)).map { number in
+                    var entry = AuditEntry(claim == .intent ? .intent : claim == .outcome ? .outcome : .act)
+                    entry.set(.action, "test.\(number)")
+                    return (entry, claim)
+                }, generation: 1)
         }
     }
 

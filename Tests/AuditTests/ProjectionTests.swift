@@ -201,12 +201,12 @@ struct NonceTests {
         var nonces: Set<[UInt8]> = []
         for _ in 0..<20 {
             let sealer = try SegmentSealer(header, key: LogHarness.key(1))
-            var bytes: [UInt8] = []
+            var (bytes, leaves, previous) = (header.encoded(), [Digest](), Digest?.none)
             for sequence in 0..<100 {
-                let start = bytes.count + SegmentSeal.lengthByteCount
-                try sealer.appendFrame(of: TestRecord.record(.house("test"), sequence), to: &bytes)
-                nonces.insert(Array(bytes[start..<start + AES256GCM.nonceByteCount]))
+                let records = AuditRecords([TestRecord.record(.house("test"), sequence)])
+                _ = try sealer.appendPiece(of: records, 0..<1, after: &previous, to: &bytes, at: 0, &leaves)
             }
+            for piece in SegmentPieces(bytes) { nonces.insert(Array(piece.nonce)) }
         }
         #expect(nonces.count == 2000)
     }

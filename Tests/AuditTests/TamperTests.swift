@@ -10,65 +10,100 @@ import Testing
 
 /// Whatever is done to a copy of a log is found with its public key and its last checkpoint.
 struct TamperTests {
-    private typealias Frames = [[UInt8]]
-
-    /// One way to change the sealed records of one segment.
-    private enum Tampering: CaseIterable {
-        case edit, delete, insert, duplicate, swap, truncate, append
-
-        func apply(to frames: Frames, _ random: inout SeededGenerator) -> Frames {
-            var frames = frames
-            let place = Int.random(in: 0..<frames.count, using: &random)
-            switch self {
-            case .edit:
-                let byte = Int.random(in: 0..<frames[place].count, using: &random)
-                frames[place][byte] ^= 1 << UInt8.random(in: 0..<8, using: &random)
-            case .delete: frames.remove(at: place)
-            case .insert:
-                frames.insert((0..<120).map { _ in UInt8.random(in: 0...255, using: &random) }, at: place)
-            case .duplicate: frames.insert(frames[place], at: place)
-            case .swap:
-                let other = (place + 1 + Int.random(in: 0..<frames.count - 1, using: &random)) % frames.count
-                frames.swapAt(place, other)
-            case .truncate: frames.removeLast(frames.count - place)
-            case .append: frames.append(frames[place])
-            }
-            return frames
-        }
-    }
-
-    private static func write(_ header: SegmentHeader, _ frames: Frames, to path: String) throws {
-        var bytes = header.encoded()
-        for frame in frames {
-            bytes.appendBigEndian(UInt32(frame.count))
-            bytes += frame
-        }
-        bytes += [UInt8](repeating: 0, count: max(0, header.capacity - bytes.count))
-        try AtomicFile.write(path: path, bytes: bytes, mode: 0o600)
-    }
-
     @Test func `any change of any record is found`() throws {
         var random = SeededGenerator()
         let log = try LogHarness()
-        log.append(1000)
+        log.append(400)
+        log.append(1200, together: 7)
         try log.sign()
         #expect(log.verify().isSound)
         let numbers = try log.files.segmentNumbers()
+        var done: Set<Tampering> = []
         for tampering in Tampering.allCases {
             for _ in 0..<Repetition.rounds(4, full: 300) {
                 let number = try #require(numbers.randomElement(using: &random))
                 let path = log.directory(SegmentHeader.name(number: number))
                 let original = try AtomicFile.read(path: path, bytesMax: 1 << 20)
-                let (header, frames) = try log.files.segment(number)
-                let changed = tampering.apply(to: Array(frames), &random)
+                let (header, sealed) = try log.files.segment(number)
+                let pieces = sealed.map { LoosePiece($0) }
+                var changed = pieces
+                tampering.apply(to: &changed, &random)
                 // Nothing is wrong with records behind the last one that a checkpoint vouches for.
-                if tampering == .append, number == numbers.last { continue }
-                try Self.write(header, changed, to: path)
+                if changed == pieces || tampering == .append && number == numbers.last { continue }
+                done.insert(tampering)
+                try Tampering.write(header, changed, to: path)
                 #expect(!log.verify().isSound, "\(tampering) in segment \(number)")
                 try AtomicFile.write(path: path, bytes: original, mode: 0o600)
             }
         }
+        #expect(done.count > Tampering.allCases.count - 4)
         #expect(log.verify().isSound)
+    }
+
+    @Test func `a header that was forged with the right checksum is found`() throws {
+        let log = try LogHarness()
+        log.append(600, together: 5)
+        try log.sign()
+        let numbers = try log.files.segmentNumbers()
+        for number in numbers {
+            let path = log.directory(SegmentHeader.name(number: number))
+            let original = try AtomicFile.read(path: path, bytesMax: 1 << 20)
+            let header = try log.files.header(number)
+            for forged in [
+                SegmentHeader(
+                    number: number, firstSequence: header.firstSequence, created: header.created + .seconds(9),
+                    capacity: header.capacity, previous: header.previous, id: header.id, replaces: header.replaces),
+                SegmentHeader(
+                    number: number, firstSequence: header.firstSequence, created: header.created,
+                    capacity: header.capacity, previous: header.previous, id: header.id, replaces: !header.replaces),
+                SegmentHeader(
+                    number: number, firstSequence: header.firstSequence, created: header.created,
+                    capacity: header.capacity, previous: header.previous, id: header.id.map { $0 ^ 1 },
+                    replaces: header.replaces),
+                SegmentHeader(
+                    number: number, firstSequence: header.firstSequence, created: header.created,
+                    capacity: header.capacity + 1, previous: header.previous, id: header.id, replaces: header.replaces),
+            ] {
+                try AtomicFile.write(
+                    path: path, bytes: forged.encoded() + original[SegmentHeader.byteCount...], mode: 0o600)
+                #expect(!log.verify().isSound)
+            }
+            try AtomicFile.write(path: path, bytes: original, mode: 0o600)
+        }
+        #expect(numbers.count > 0 && log.verify().isSound)
+    }
+
+    /// No checkpoint vouches for any of it: the key alone does.
+    @Test func `of what nobody has signed yet, nothing can be made another without the key`() throws {
+        var random = SeededGenerator()
+        let log = try LogHarness()
+        log.append(20)
+        log.append(180, together: 9)
+        try log.writer.flush()
+        let all = try log.records().records
+        let path = log.directory(SegmentHeader.name(number: 1))
+        let (header, sealed) = try log.files.segment(1)
+        let pieces = sealed.map { LoosePiece($0) }
+        #expect(all.count == 200 && pieces.count == 40)
+        for tampering in Tampering.allCases {
+            for _ in 0..<Repetition.rounds(20, full: 2000) {
+                var changed = pieces
+                tampering.apply(to: &changed, &random)
+                if changed == pieces { continue }
+                try Tampering.write(header, changed, to: path)
+                let (read, tail) = try log.records()
+                #expect(read == Array(all.prefix(read.count)), "\(tampering)")
+                switch tampering {
+                // What stands before it is all there, and whatever stands behind it is no record of this log.
+                case .append: #expect(read.count == 200 && tail.tornBytes > 0)
+                case .duplicate: #expect(tail.tornBytes > 0)
+                case .truncate: #expect(read.count < 200)
+                default:
+                    #expect(
+                        read.count < 200 && (tail.tornBytes > 0 || tampering == .delete || tampering == .deleteRecord))
+                }
+            }
+        }
     }
 
     @Test func `any flipped bit outside the records is found, but in what nobody reads`() throws {

@@ -420,7 +420,7 @@ enum TestRecord {
             entry,
             at: .init(
                 sequence: sequence, time: time, monotonic: Instant(nanoseconds: 1),
-                boot: .init([UInt8](repeating: 1, count: 16)), generation: 1, previous: nil))
+                boot: .init([UInt8](repeating: 1, count: 16)), generation: 1))
     }
 
     static func make(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """An independent verifier of the audit log, written from the documents and not from the server's code: signed notes and
-checkpoints (C2SP), Merkle trees (RFC 6962, RFC 9162), and the segments' frames as their format says. It knows no secret."""
+checkpoints (C2SP), Merkle trees (RFC 6962, RFC 9162), and the segments' pieces as their format says. It knows no secret."""
 
 import base64
 import hashlib
@@ -124,8 +124,32 @@ def check_inclusion(index: int, hashed: bytes, size: int, top: bytes, path: list
     return last == 0 and value == top
 
 
+def parts(data: bytes) -> list[bytes]:
+    """What the leaves of a segment are made of. Its pieces: count, a length for each record, nonce, head and records, tag; the
+    part of a record begins or ends with the piece where it is the first or last in it, and the very first begins the file."""
+    found: list[bytes] = []
+    begin, offset = 0, 128
+    while offset + 2 <= len(data):
+        count = struct.unpack_from(">H", data, offset)[0]
+        text = offset + 2 + 2 * count + 12
+        if count == 0 or count > 1024 or text > len(data):
+            break
+        lengths = struct.unpack_from(f">{count}H", data, offset + 2)
+        end = text + 40 + sum(lengths) + 16
+        if 0 in lengths or end > len(data) or not any(data[end - 16 : end]):
+            break
+        place = text + 40
+        for length in lengths[:-1]:
+            place += length
+            found.append(data[begin:place])
+            begin = place
+        found.append(data[begin:end])
+        begin = offset = end
+    return found
+
+
 def leaves(directory: Path) -> list[bytes]:
-    """The hashes of all records, from the segments' frames: length, sealed record; zeros at the end."""
+    """The hashes of all records, from the segments; zeros at the end of each."""
     found: list[bytes] = []
     for path in sorted(directory.glob("*.log")):
         data = path.read_bytes()
@@ -137,16 +161,7 @@ def leaves(directory: Path) -> list[bytes]:
         if first > len(found):
             raise Wrong(f"{path.name} begins with {first}, and there are {len(found)}")
         del found[first:]  # a segment takes the place of what the one before could not flush
-        offset = 128
-        while offset + 4 <= len(data):
-            length = struct.unpack(">I", data[offset : offset + 4])[0]
-            if length == 0:
-                break
-            record = data[offset + 4 : offset + 4 + length]
-            if len(record) < length:
-                break
-            found.append(leaf(record))
-            offset += 4 + length
+        found += [leaf(part) for part in parts(data)]
     return found
 
 

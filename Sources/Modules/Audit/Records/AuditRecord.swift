@@ -4,21 +4,16 @@ import Bytes
 import Crypto
 import Platform
 
-/// One record of the log, in its place. Binary and canonical: equal records have equal bytes.
+/// One record of the log, in its place. In a piece (``SegmentHeader``) it stands as its text, of which equal records have equal
+/// bytes; its place is where the piece is, and what the head of the piece says of all records in it.
 ///
-///     version      1   1
 ///     kind         1
-///     sequence     8   from 0, without gaps; all numbers big endian
-///     wall time    8   milliseconds since 1970
-///     monotonic    8   nanoseconds since the machine's start
-///     boot        16   the kernel's id of that start
-///     generation   8   of the control database, so that an older copy of either is recognised
-///     previous    32   hash of the sealed record before this one; zeros for the first
 ///     fields           as in ``AuditEntry``
 struct AuditRecord: Equatable, Sendable {
-    static let version: UInt8 = 1
-    static let headByteCount = 82
-    static let bytesMax = headByteCount + AuditEntry.bytesMax
+    /// Bytes of a text before its fields.
+    static let kindByteCount = 1
+    /// Bytes of the longest text that can be: each field once, and each at its longest.
+    static let textBytesMax = kindByteCount + AuditField.allCases.count * (2 + AuditEntry.valueBytesMax)
 
     var place: Place
     let entry: AuditEntry
@@ -29,8 +24,13 @@ struct AuditRecord: Equatable, Sendable {
         var time: WallTime
         var monotonic: Instant
         var boot: BootMark
+        /// Of the control database, so that an older copy of either is recognised.
         var generation: Int
-        var previous: Digest?
+
+        /// Whether both were written in one moment, by one server.
+        func isOfOneMoment(as other: Place) -> Bool {
+            monotonic == other.monotonic && time == other.time && generation == other.generation && boot == other.boot
+        }
     }
 
     /// The kernel's id of a start of the machine: 16 bytes, in each record, so no array.
@@ -50,51 +50,15 @@ struct AuditRecord: Equatable, Sendable {
 
     var kind: AuditKind { entry.kind }
 
-    /// Bytes of its binary form.
-    var byteCount: Int { Self.headByteCount + entry.bytes.count }
+    /// Its text in a piece.
+    func encoded() -> [UInt8] { [kind.rawValue] + entry.bytes }
 
-    func encoded() -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.append(addingCapacity: byteCount) { append(to: &$0) }
-        return bytes
-    }
-
-    /// Adds its binary form, for which there must be room.
-    func append(to bytes: inout OutputSpan<UInt8>) { Self.append(kind, place, entry.bytes.span, to: &bytes) }
-
-    /// The same of a record whose fields lie somewhere else.
-    static func append(
-        _ kind: AuditKind, _ place: Place, _ fields: Span<UInt8>, to bytes: inout OutputSpan<UInt8>
-    ) {
-        bytes.append(version)
-        bytes.append(kind.rawValue)
-        bytes.append(bigEndian: UInt64(place.sequence))
-        bytes.append(bigEndian: UInt64(bitPattern: place.time.milliseconds))
-        bytes.append(bigEndian: place.monotonic.nanoseconds)
-        bytes.append(bigEndian: place.boot.high)
-        bytes.append(bigEndian: place.boot.low)
-        bytes.append(bigEndian: UInt64(place.generation))
-        if let previous = place.previous {
-            previous.withBytes { bytes.append($0) }
-        } else {
-            bytes.append(repeating: 0, count: Digest.byteCount)
-        }
-        bytes.append(fields)
-    }
-
-    /// Reads a record; nil for bytes that ``encoded()`` does not write.
-    init?(_ bytes: [UInt8]) {
-        guard bytes.count >= Self.headByteCount, bytes.count <= Self.bytesMax, bytes[0] == Self.version,
-            let kind = AuditKind(rawValue: bytes[1]), let sequence = Int(exactly: bytes.bigEndian(at: 2)),
-            let generation = Int(exactly: bytes.bigEndian(at: 42)),
-            let previous = Digest(bytes.span.extracting(50..<82)), Self.areFields(bytes[82...])
+    /// Reads the text of a record; nil for bytes that ``encoded()`` does not write.
+    init?(_ text: ArraySlice<UInt8>, at place: Place) {
+        guard let first = text.first, let kind = AuditKind(rawValue: first), text.count <= Self.textBytesMax,
+            Self.areFields(text.dropFirst())
         else { return nil }
-        place = Place(
-            sequence: sequence, time: WallTime(milliseconds: Int64(bitPattern: bytes.bigEndian(at: 10))),
-            monotonic: Instant(nanoseconds: bytes.bigEndian(at: 18)),
-            boot: BootMark(high: bytes.bigEndian(at: 26), low: bytes.bigEndian(at: 34)),
-            generation: generation, previous: bytes[50..<82].allSatisfy { $0 == 0 } ? nil : previous)
-        entry = AuditEntry(kind, checked: Array(bytes[82...]))
+        self.init(AuditEntry(kind, checked: Array(text.dropFirst())), at: place)
     }
 
     private static func areFields(_ bytes: ArraySlice<UInt8>) -> Bool {
@@ -126,23 +90,14 @@ struct AuditRecord: Equatable, Sendable {
     func digest(_ field: AuditField) -> [UInt8]? { entry.digest(field) }
 }
 
-extension OutputSpan where Element == UInt8 {
-    /// - Precondition: there is room.
-    mutating func append(bigEndian number: UInt64) {
-        // Eight bytes of a local, copied within the closure.
-        unsafe Swift.withUnsafeBytes(of: number.bigEndian) { unsafe append(copying: $0) }
-    }
-
-    /// - Precondition: there is room.
-    mutating func append(bigEndian number: UInt32) {
-        // Four bytes of a local, copied within the closure.
-        unsafe Swift.withUnsafeBytes(of: number.bigEndian) { unsafe append(copying: $0) }
-    }
-}
-
 extension [UInt8] {
     mutating func appendBigEndian(_ number: UInt64) {
         // Eight bytes of a local, copied within the closure.
+        unsafe Swift.withUnsafeBytes(of: number.bigEndian) { unsafe append(contentsOf: $0) }
+    }
+
+    mutating func appendBigEndian(_ number: UInt16) {
+        // Two bytes of a local, copied within the closure.
         unsafe Swift.withUnsafeBytes(of: number.bigEndian) { unsafe append(contentsOf: $0) }
     }
 

@@ -3,8 +3,8 @@
 import Bytes
 import Crypto
 
-/// Entries on their way into the log, their fields one behind the other in one piece of memory: a turn's worth of them takes
-/// no allocation and no count of references for each.
+/// Entries on their way into the log, their texts (``AuditRecord``) one behind the other in one piece of memory: a turn's worth of
+/// them takes no allocation and no count of references for each, and is copied and sealed as one.
 struct AuditEntries: Sendable {
     struct Mark: Sendable {
         let kind: AuditKind
@@ -33,18 +33,18 @@ struct AuditEntries: Sendable {
     }
 
     mutating func append(_ entry: borrowing AuditEntry, _ claim: LogWriter.Claim) {
-        let (fields, start) = (entry.bytes.span, bytes.count)
-        bytes.append(addingCapacity: fields.count) { $0.append(fields) }
+        let start = bytes.appendText(entry.kind, entry.bytes.span)
         marks.append(Mark(kind: entry.kind, claim: claim, place: start..<bytes.count))
     }
 
     /// Adds an entry whose fields `write` writes where they will stand.
     @inline(__always)
     mutating func append(_ kind: AuditKind, _ claim: LogWriter.Claim, _ write: (inout FieldWriter) -> Void) {
-        let start = bytes.count
+        let start = bytes.count + AuditRecord.kindByteCount
         var figures = 0
         var intent: Int?
-        bytes.append(addingCapacity: FieldWriter.byteCountMax) { room in
+        bytes.append(addingCapacity: AuditRecord.kindByteCount + FieldWriter.byteCountMax) { room in
+            room.append(kind.rawValue)
             unsafe room.withUnsafeMutableBufferPointer { buffer, initialized in
                 // Room was asked for, so there is an address; what is written there is the writer's alone meanwhile.
                 guard let base = buffer.baseAddress else { return }
@@ -56,6 +56,14 @@ struct AuditEntries: Sendable {
         }
         marks.append(
             Mark(kind: kind, claim: claim, place: start..<bytes.count, figures: figures, intent: intent))
+    }
+
+    /// Where the texts of some of them are, one behind the other.
+    ///
+    /// - Precondition: there is one at least.
+    func text(of range: Range<Int>) -> Range<Int> {
+        marks[range.lowerBound].place.lowerBound
+            - AuditRecord.kindByteCount..<marks[range.upperBound - 1].place.upperBound
     }
 
     /// Forgets all of them and keeps their room.
@@ -70,13 +78,16 @@ struct AuditRecords: Sendable {
     struct Mark: Sendable {
         let kind: AuditKind
         let claim: LogWriter.Claim
-        var place: AuditRecord.Place
+        let place: AuditRecord.Place
         /// Where its fields are, in ``AuditRecords/bytes``.
         let fields: Range<Int>
         /// How many of those bytes are known to be of fields before the figures (``AuditField/isFigure``).
         var figures = 0
         /// The intent that it is the end of, where that is known without looking.
         var intent: Int?
+
+        /// Bytes of its text.
+        var textByteCount: Int { AuditRecord.kindByteCount + fields.count }
     }
 
     private(set) var marks: [Mark] = []
@@ -86,37 +97,48 @@ struct AuditRecords: Sendable {
 
     init(_ records: some Sequence<AuditRecord>) {
         for record in records {
-            let entry = record.entry
-            append(entry.kind, .plain, record.place, entry.bytes.span)
+            let start = bytes.appendText(record.kind, record.entry.bytes.span)
+            marks.append(Mark(kind: record.kind, claim: .plain, place: record.place, fields: start..<bytes.count))
         }
     }
 
     var count: Int { marks.count }
     var isEmpty: Bool { marks.isEmpty }
 
-    mutating func append(
-        _ kind: AuditKind, _ claim: LogWriter.Claim, _ place: AuditRecord.Place, _ fields: Span<UInt8>,
-        figures: Int = 0, intent: Int? = nil
-    ) {
-        let start = bytes.count
-        bytes.append(addingCapacity: fields.count) { $0.append(fields) }
-        marks.append(
-            Mark(
-                kind: kind, claim: claim, place: place, fields: start..<bytes.count, figures: figures, intent: intent))
+    /// Adds entries that were written in one moment.
+    ///
+    /// - Parameters:
+    ///   - range: which of them.
+    ///   - first: the place of the first.
+    mutating func append(_ entries: borrowing AuditEntries, _ range: Range<Int>, at first: AuditRecord.Place) {
+        guard !range.isEmpty else { return }
+        let text = entries.text(of: range)
+        let (shift, source) = (bytes.count - text.lowerBound, entries.bytes.span.extracting(text))
+        bytes.append(addingCapacity: source.count) { $0.append(source) }
+        var place = first
+        for index in range {
+            let mark = entries.marks[index]
+            marks.append(
+                Mark(
+                    kind: mark.kind, claim: mark.claim, place: place,
+                    fields: mark.place.lowerBound + shift..<mark.place.upperBound + shift, figures: mark.figures,
+                    intent: mark.intent))
+            place.sequence += 1
+        }
     }
 
     mutating func append(_ other: AuditRecords) {
         guard !isEmpty else { return self = other }
-        let fields = other.bytes.span
+        let (shift, source) = (bytes.count, other.bytes.span)
+        bytes.append(addingCapacity: source.count) { $0.append(source) }
         for mark in other.marks {
-            append(
-                mark.kind, mark.claim, mark.place, fields.extracting(mark.fields), figures: mark.figures,
-                intent: mark.intent)
+            marks.append(
+                Mark(
+                    kind: mark.kind, claim: mark.claim, place: mark.place,
+                    fields: mark.fields.lowerBound + shift..<mark.fields.upperBound + shift, figures: mark.figures,
+                    intent: mark.intent))
         }
     }
-
-    /// Says of one what it follows.
-    mutating func follow(_ previous: Digest?, at index: Int) { marks[index].place.previous = previous }
 
     /// Keeps the first `count`.
     mutating func truncate(to count: Int) {
@@ -136,9 +158,30 @@ struct AuditRecords: Sendable {
     /// Bytes of the room that is kept for fields.
     var roomByteCount: Int { bytes.capacity }
 
+    /// Where the texts of some of them are, one behind the other.
+    ///
+    /// - Precondition: there is one at least.
+    func text(of range: Range<Int>) -> Range<Int> {
+        marks[range.lowerBound].fields.lowerBound
+            - AuditRecord.kindByteCount..<marks[range.upperBound - 1].fields.upperBound
+    }
+
     /// One by itself.
     func record(_ index: Int) -> AuditRecord {
         let mark = marks[index]
         return AuditRecord(AuditEntry(mark.kind, checked: Array(bytes[mark.fields])), at: mark.place)
+    }
+}
+
+extension [UInt8] {
+    /// Adds the text of a record.
+    ///
+    /// - Returns: where its fields begin.
+    fileprivate mutating func appendText(_ kind: AuditKind, _ fields: Span<UInt8>) -> Int {
+        append(addingCapacity: AuditRecord.kindByteCount + fields.count) { room in
+            room.append(kind.rawValue)
+            room.append(fields)
+        }
+        return count - fields.count
     }
 }

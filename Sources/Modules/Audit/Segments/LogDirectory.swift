@@ -93,11 +93,11 @@ struct LogDirectory: Sendable {
         }
     }
 
-    /// One segment's header and frames.
-    func segment(_ number: Int) throws(Damage) -> (header: SegmentHeader, frames: SegmentFrames) {
+    /// One segment's header and pieces.
+    func segment(_ number: Int) throws(Damage) -> (header: SegmentHeader, pieces: SegmentPieces) {
         let name = SegmentHeader.name(number: number)
         let bytes = try read(name, bytesMax: Self.segmentBytesMax)
-        return (try header(in: bytes, number, name), SegmentFrames(bytes))
+        return (try header(in: bytes, number, name), SegmentPieces(bytes))
     }
 
     /// The hashes of a whole tile.

@@ -68,11 +68,14 @@ struct EdgeTiles {
         let numbers = try directory.segmentNumbers()
         var end = Int.max
         for number in numbers.reversed() where end > range.lowerBound {
-            let (header, frames) = try directory.segment(number)
-            for (place, sealed) in frames.enumerated() {
-                let sequence = header.firstSequence + place
-                guard sequence < min(end, range.upperBound) else { break }
-                if sequence >= range.lowerBound { leaves[sequence - range.lowerBound] = MerkleHash.leaf(sealed.span) }
+            let (header, pieces) = try directory.segment(number)
+            var first = header.firstSequence
+            for piece in pieces {
+                let wanted = (first..<first + piece.count).clamped(to: range.lowerBound..<min(end, range.upperBound))
+                let found = wanted.isEmpty ? [] : piece.leaves
+                for sequence in wanted { leaves[sequence - range.lowerBound] = found[sequence - first] }
+                first += piece.count
+                guard first < min(end, range.upperBound) else { break }
             }
             end = min(end, header.firstSequence)
         }

@@ -22,7 +22,7 @@ struct LogReader {
         var tornBytes = 0
     }
 
-    /// Gives every record from a sequence on, in order, each checked against its place and the one before it.
+    /// Gives every record from a sequence on, in order, checked against its place and what stands before it.
     ///
     /// - Parameters:
     ///   - first: the first sequence wanted; what has gone by retention is left out.
@@ -56,7 +56,7 @@ struct LogReader {
         _ header: SegmentHeader, upTo end: Int?, _ checkpoints: [Checkpoint], _ tail: inout Tail,
         _ body: (AuditRecord) -> Void
     ) throws(LogDirectory.Damage) {
-        var frames = try directory.segment(header.number).frames
+        var pieces = try directory.segment(header.number).pieces
         guard header.firstSequence == tail.edge.size, header.previous == tail.edge.last else {
             throw .init(file: header.name, what: "does not follow the record before it")
         }
@@ -64,22 +64,26 @@ struct LogReader {
             throw .init(file: header.name, what: "has no key: its records cannot be read")
         }
         while tail.edge.size != end {
-            let offset = frames.offset
+            let offset = pieces.offset
             let sequence = tail.edge.size
-            guard let sealed = frames.next(), let record = seal.open(sealed, sequence: sequence),
-                record.place.previous == tail.edge.last
+            // It opens at its own place only, behind the leaf that it was sealed behind.
+            guard let piece = pieces.next(), piece.count <= (end ?? .max) - sequence,
+                let records = seal.open(piece, first: sequence, after: tail.edge.last)
             else {
                 // A power cut tears only what was not flushed, and that is at the very end.
                 guard end == nil else { throw .init(file: header.name, what: "does not hold record \(sequence)") }
-                tail.tornBytes = frames.bytesInUse(from: offset)
+                tail.tornBytes = pieces.bytesInUse(from: offset)
                 return
             }
-            tail.edge.append(sealed)
-            for checkpoint in checkpoints where checkpoint.size == tail.edge.size && checkpoint.root != tail.edge.root {
-                throw .init(
-                    file: header.name, what: "does not lead to what was signed over \(checkpoint.size) records")
+            for (leaf, record) in zip(piece.leaves, records) {
+                tail.edge.append(leaf: leaf)
+                for checkpoint in checkpoints
+                where checkpoint.size == tail.edge.size && checkpoint.root != tail.edge.root {
+                    throw .init(
+                        file: header.name, what: "does not lead to what was signed over \(checkpoint.size) records")
+                }
+                body(record)
             }
-            body(record)
         }
     }
 
@@ -92,10 +96,11 @@ struct LogReader {
         for (place, header) in earlier.enumerated().reversed() {
             let end = place + 1 < earlier.count ? earlier[earlier.startIndex + place + 1].firstSequence : size
             guard end > first else { break }
-            var (frames, sequence) = (try directory.segment(header.number).frames, header.firstSequence)
-            while sequence < end, let sealed = frames.next() {
-                if sequence >= first { leaves[sequence] = MerkleHash.leaf(sealed.span) }
-                sequence += 1
+            var (pieces, sequence) = (try directory.segment(header.number).pieces, header.firstSequence)
+            while sequence < end, let piece = pieces.next() {
+                let found = sequence + piece.count > first ? piece.leaves : []
+                for (place, leaf) in found.enumerated() where sequence + place < end { leaves[sequence + place] = leaf }
+                sequence += piece.count
             }
         }
         return try LogEdge(of: size, from: directory) { sequence throws(LogDirectory.Damage) in
@@ -103,9 +108,4 @@ struct LogReader {
             return try directory.tile(Tile(level: 0, index: sequence / Tile.width))[sequence % Tile.width]
         }
     }
-}
-
-extension SegmentFrames {
-    /// Bytes from an offset to the last one that is not zero.
-    func bytesInUse(from offset: Int) -> Int { lastByteInUse.map { Swift.max(0, $0 + 1 - offset) } ?? 0 }
 }

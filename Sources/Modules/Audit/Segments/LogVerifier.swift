@@ -17,7 +17,7 @@ struct LogVerifier {
         /// Records that the last checkpoint vouches for.
         var signed = 0
         var segments = 0
-        /// Whether the last segment ends in the middle of a record, as after a power cut.
+        /// Whether the last segment ends in the middle of a piece, as after a power cut.
         var hasTornEnd = false
         /// Whether nothing but a torn end was found. That each intent has its outcome can be seen only with the key.
         var isSound: Bool { damages.isEmpty }
@@ -130,7 +130,7 @@ private struct Walk {
     private mutating func read(
         _ number: Int, before next: SegmentHeader?, _ report: inout LogVerifier.Report
     ) throws(LogDirectory.Damage) {
-        var (header, frames) = try directory.segment(number)
+        var (header, pieces) = try directory.segment(number)
         let end = next?.firstSequence
         guard header.firstSequence == edge.size else {
             throw .init(
@@ -139,16 +139,22 @@ private struct Walk {
         if header.previous != edge.last {
             report.damages.append(.init(file: header.name, what: "does not follow the record before it"))
         }
-        while edge.size != end, let sealed = frames.next() {
-            edge.append(sealed)
-            try compareTiles(&report)
-            check(&report)
+        while edge.size != end, let piece = pieces.next() {
+            // What a segment takes the place of, and what a kill has cut off, are whole pieces.
+            guard piece.count <= (end ?? .max) - edge.size else {
+                throw .init(file: header.name, what: "holds more than its records")
+            }
+            for leaf in piece.leaves {
+                edge.append(leaf: leaf)
+                try compareTiles(&report)
+                check(&report)
+            }
         }
         if let end, edge.size < end {
             let what = "ends with record \(edge.size - 1); the next segment begins with \(end)"
             throw .init(file: header.name, what: what)
         }
-        guard !frames.endsInZeros else { return }
+        guard !pieces.endsInZeros else { return }
         switch next?.replaces {
         case nil: report.hasTornEnd = true
         // What could not be flushed was written again in the next one.

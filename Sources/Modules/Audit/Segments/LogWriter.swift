@@ -89,7 +89,7 @@ struct LogWriter {
         let header: SegmentHeader
         let file: any AuditFile
         let sealer: SegmentSealer
-        /// Where the next frame goes.
+        /// Where the next piece goes.
         var offset = SegmentHeader.byteCount
 
         var free: Int { header.capacity - offset }
@@ -133,7 +133,7 @@ struct LogWriter {
     /// Whether ``appendNow(_:generation:)`` has room for so many entries, whatever they are.
     func hasRoom(for count: Int) -> Bool {
         guard let segment, !isPoisoned, unflushedCount + count < Self.unflushedMax else { return false }
-        let each = SegmentSeal.frameBytesMax + Self.outcomeReserveBytes
+        let each = PieceFormat.recordBytesMax + Self.outcomeReserveBytes
         return segment.free >= each * count + Self.outcomeReserveBytes * end.outcomesOwed + Self.actReserveBytes
     }
 
@@ -169,23 +169,24 @@ struct LogWriter {
             guard Self.needed(for: first.claim, owed: owed) <= parts.segmentBytes - SegmentHeader.byteCount else {
                 throw .crowded
             }
+            count = 1
             do throws(AuditFailure) {
                 try openNext()
+                count = max(1, room(for: rest))
             } catch {
                 // What has room reserved gets it, whoever else finds the disk full.
                 guard let segment, segment.free >= Self.reserved(for: first.claim, owed: owed) else { throw error }
             }
-            count = 1
         }
         return count
     }
 
-    /// How many of the entries the segment has room for.
+    /// How many of the entries the segment has room for, each in a piece of its own: together they take less.
     private func room(for marks: ArraySlice<AuditEntries.Mark>) -> Int {
         var (free, owed, count) = (segment?.free ?? 0, end.outcomesOwed, 0)
         for mark in marks {
             guard free >= Self.needed(for: mark.claim, owed: owed) else { break }
-            free -= SegmentSeal.frameBytesMax
+            free -= max(PieceFormat.recordBytesMax, PieceFormat.bytes(ofRecordWith: mark.place.count))
             owed += mark.claim.owes
             count += 1
         }
@@ -194,12 +195,12 @@ struct LogWriter {
 
     /// Bytes that must be free in a segment for an entry to go there, reserves of others included.
     private static func needed(for claim: Claim, owed: Int) -> Int {
-        let (frame, outcomes) = (SegmentSeal.frameBytesMax, outcomeReserveBytes * owed)
+        let (record, outcomes) = (PieceFormat.recordBytesMax, outcomeReserveBytes * owed)
         return switch claim {
-        case .intent: frame + outcomes + outcomeReserveBytes + actReserveBytes
-        case .plain: frame + outcomes + actReserveBytes
-        case .actIntent: frame + outcomes + outcomeReserveBytes
-        case .act: frame + outcomes
+        case .intent: record + outcomes + outcomeReserveBytes + actReserveBytes
+        case .plain: record + outcomes + actReserveBytes
+        case .actIntent: record + outcomes + outcomeReserveBytes
+        case .act: record + outcomes
         case .outcome: outcomeReserveBytes
         }
     }
@@ -212,7 +213,7 @@ struct LogWriter {
         }
     }
 
-    /// Seals entries into their places and writes them with one call.
+    /// Seals entries, one piece as a rule, and writes them with one call.
     ///
     /// - Parameter range: which of them.
     /// - Returns: the sequence of the first.
@@ -221,24 +222,15 @@ struct LogWriter {
         _ entries: borrowing AuditEntries, _ range: Range<Int>, _ generation: Int
     ) throws(AuditFailure) -> Int {
         guard let current = segment else { throw .full }
-        let first = end.edge.size
+        let (first, before) = (end.edge.size, unflushed.count)
         leaves.removeAll(keepingCapacity: true)
         buffer.removeAll(keepingCapacity: true)
-        let (before, sealer) = (unflushed.count, current.sealer)
-        var place = AuditRecord.Place(
-            sequence: first, time: parts.clock(), monotonic: parts.monotonic(), boot: boot, generation: generation,
-            previous: end.edge.last)
+        let place = AuditRecord.Place(
+            sequence: first, time: parts.clock(), monotonic: parts.monotonic(), boot: boot, generation: generation)
+        unflushed.append(entries, range, at: place)
         do throws(AuditFailure) {
-            for index in range {
-                let mark = entries.marks[index]
-                let fields = entries.bytes.span.extracting(mark.place)
-                let leaf = try Self.seal(mark.kind, place, fields, sealer, &buffer)
-                unflushed.append(
-                    mark.kind, mark.claim, place, fields, figures: mark.figures, intent: mark.intent)
-                leaves.append(leaf)
-                place.previous = leaf
-                place.sequence += 1
-            }
+            try Self.seal(
+                unflushed, before..<unflushed.count, after: end.edge.last, for: current, &buffer, &leaves)
             try write(buffer, to: current)
         } catch {
             unflushed.truncate(to: before)
@@ -261,17 +253,24 @@ struct LogWriter {
         }
     }
 
-    /// Adds the frame of a record.
+    /// Adds the pieces of records, which are to stand at the end of a segment.
     ///
-    /// - Returns: its hash as a leaf of the tree.
+    /// - Parameters:
+    ///   - previous: the leaf before the first.
+    ///   - bytes: empty at first.
+    ///   - leaves: gets their hashes as leaves of the tree.
     private static func seal(
-        _ kind: AuditKind, _ place: AuditRecord.Place, _ fields: Span<UInt8>, _ sealer: SegmentSealer,
-        _ bytes: inout [UInt8]
-    ) throws(AuditFailure) -> Digest {
+        _ records: borrowing AuditRecords, _ range: Range<Int>, after previous: Digest?, for segment: Segment,
+        _ bytes: inout [UInt8], _ leaves: inout [Digest]
+    ) throws(AuditFailure) {
+        let (sealer, offset) = (segment.sealer, segment.offset)
+        var (rest, previous) = (range, previous)
         do throws(CryptoError) {
-            let start = bytes.count + SegmentSeal.lengthByteCount
-            try sealer.appendFrame(kind, place, fields, to: &bytes)
-            return MerkleHash.leaf(bytes.span.extracting(start...))
+            while !rest.isEmpty {
+                let count = try sealer.appendPiece(
+                    of: records, rest, after: &previous, to: &bytes, at: offset, &leaves)
+                rest = rest.lowerBound + count..<rest.upperBound
+            }
         } catch {
             throw .keys("\(error)")
         }
@@ -397,15 +396,11 @@ struct LogWriter {
     }
 
     private mutating func writeAgain(to current: Segment) throws(AuditFailure) {
-        var (next, bytes, written) = (flushed, [UInt8](), unflushed)
-        for index in 0..<written.count {
-            written.follow(next.edge.last, at: index)
-            let (mark, fields) = (written.marks[index], written.bytes.span)
-            let leaf = try Self.seal(
-                mark.kind, mark.place, fields.extracting(mark.fields), current.sealer, &bytes)
-            next.edge.append(leaf: leaf)
-            next.outcomesOwed = max(0, next.outcomesOwed + mark.claim.owes)
-        }
+        var (next, bytes, leaves) = (flushed, [UInt8](), [Digest]())
+        try Self.seal(
+            unflushed, 0..<unflushed.count, after: next.edge.last, for: current, &bytes, &leaves)
+        for leaf in leaves { next.edge.append(leaf: leaf) }
+        for mark in unflushed.marks { next.outcomesOwed = max(0, next.outcomesOwed + mark.claim.owes) }
         do throws(Errno) {
             try current.file.write(bytes, at: current.offset)
             try current.file.flush()
@@ -413,8 +408,8 @@ struct LogWriter {
             throw .disk(path(of: current.header.number), error)
         }
         current.offset += bytes.count
-        (end, flushed, unflushed, isPoisoned) = (next, next, AuditRecords(), false)
-        settle(written)
+        (end, flushed, isPoisoned) = (next, next, false)
+        settle(unflushed.take())
     }
 
     /// The log as far as it is on the disk, for a checkpoint; and the tiles that are whole in it.

@@ -22,8 +22,6 @@ struct LogEdge: Sendable {
     /// Made when it is asked for, which is at checkpoints: kept up to date it would cost a hash more for each record.
     var root: Digest { tiles.root }
 
-    mutating func append(_ sealed: [UInt8]) { append(leaf: MerkleHash.leaf(sealed.span)) }
-
     mutating func append(leaf: Digest) {
         let whole = tiles.append(leaf)
         if !whole.isEmpty { self.whole += whole }

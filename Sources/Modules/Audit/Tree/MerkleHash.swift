@@ -10,5 +10,14 @@ enum MerkleHash {
 
     static func leaf(_ record: Span<UInt8>) -> Digest { SHA256.digest(0, record) }
 
+    /// The same of a record in two parts.
+    static func leaf(_ head: Span<UInt8>, _ rest: Span<UInt8>) -> Digest {
+        var hash = SHA256()
+        hash.update([0].span)
+        hash.update(head)
+        hash.update(rest)
+        return hash.finish()
+    }
+
     static func node(_ left: Digest, _ right: Digest) -> Digest { SHA256.digest(1, left, right) }
 }
