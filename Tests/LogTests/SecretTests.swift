@@ -65,7 +65,7 @@ private enum Spelling: CaseIterable {
         #expect(output + scrubber.flush() == whole)
     }
 
-    /// A text is judged in blocks of sixteen places: a secret is found wherever in one it begins, and in whichever of the first
+    /// A text is judged in blocks of eight places: a secret is found wherever in one it begins, and in whichever of the first
     /// characters it is escaped.
     @Test(arguments: Spelling.allCases)
     fileprivate func `finds a secret at every distance from the beginning and the end of a text`(spelling: Spelling) {
@@ -212,6 +212,39 @@ private enum Spelling: CaseIterable {
             output += scrubber.flush()
             #expect(output == plainly(text, secrets), "seed \(seed)")
         }
+    }
+
+    /// The same where any character may be escaped, with secrets of the least length and of just above it, of which the pairs of
+    /// bytes by which a text is judged are the fewest.
+    @Test func `agrees with a plain search where some characters are escaped`() {
+        let seed = SeededGenerator.seed
+        print("scrubber, escapes: seed \(seed)")
+        var random = SeededGenerator(seed)
+        let secrets = ["abcabcab", "bbcabcabc", "cabbacabcaab", "accbabcabcabacba"].map { Array($0.utf8) }
+        let registry = SecretRegistry()
+        for secret in secrets { #expect(registry.register(SecretBytes(copying: secret.span))) }
+        var found = 0
+        for round in 0..<3000 {
+            // From none to every second one.
+            let escaped = [0, 1, 5, 50][round % 4]
+            var letters: [UInt8] = []
+            while letters.count < 20 + random.below(400) {
+                letters += random.below(8) == 0 ? secrets[random.below(4)] : [UInt8(97 + random.below(4))]
+            }
+            let units = letters.map { letter in
+                guard random.below(100) < escaped else { return [letter] }
+                return Array(((random.below(2) == 0 ? "%" : "\\u00") + Hex.encode([letter])).utf8)
+            }
+            var (expected, place) = ([UInt8](), 0)
+            while place < units.count {
+                let longest = secrets.filter { letters[place...].starts(with: $0) }.map(\.count).max()
+                if longest != nil { found += 1 }
+                expected += longest == nil ? units[place] : SecretTests.redacted
+                place += longest ?? 1
+            }
+            #expect(registry.scrubbed(units.flatMap(\.self)) == expected, "seed \(seed), round \(round)")
+        }
+        #expect(found > 1000)
     }
 
     private func plainly(_ text: [UInt8], _ secrets: [String]) -> [UInt8] {

@@ -89,8 +89,8 @@ extension SecretNeedles {
 
     /// The next place where an occurrence may begin.
     ///
-    /// Sixteen places are judged at a time, by every fourth pair of bytes: where no character is escaped, one of these pairs
-    /// lies within the first five characters of an occurrence, wherever it begins. Only around a pair that some needle has
+    /// Eight places are judged at a time, by every eighth pair of bytes: where no character is escaped, one of these pairs
+    /// lies within the first nine characters of an occurrence, wherever it begins. Only around a pair that some needle has
     /// there, and among escapes, each byte is looked at.
     private func firstCandidate(in span: Span<UInt8>, from start: Int, _ escapes: inout EscapeSigns) -> Int? {
         let last = span.count - 1
@@ -103,19 +103,20 @@ extension SecretNeedles {
                     // Before it nothing begins.
                     var place = start
                     while place &+ Self.blockBytes <= text.count {
-                        if !escapes.areAbsent(place..<place &+ Self.blockBytes, in: span) {
-                            let found = unsafe firstCandidate(text, pairs, from: place, to: place &+ 16)
-                            if let found { return found }
-                        } else {
-                            for probe in 0..<4 {
-                                // Covers the place of the pair and the three before it.
-                                let first = place &+ probe &* 4
-                                guard unsafe Self.isMarked(inner, text, first &+ 3) else { continue }
-                                let found = unsafe firstCandidate(text, pairs, from: first, to: first &+ 4)
+                        // The last place of a block in front of the next sign.
+                        let last = escapes.next(from: place, in: span) &- Self.blockBytes
+                        while place <= last {
+                            // Covers the place of the pair and the seven before it.
+                            if unsafe Self.isMarked(inner, text, place &+ 7) {
+                                let found = unsafe firstCandidate(text, pairs, from: place, to: place &+ 8)
                                 if let found { return found }
                             }
+                            place &+= 8
                         }
-                        place &+= 16
+                        guard place &+ Self.blockBytes <= text.count else { break }
+                        let found = unsafe firstCandidate(text, pairs, from: place, to: place &+ 8)
+                        if let found { return found }
+                        place &+= 8
                     }
                     if let found = unsafe firstCandidate(text, pairs, from: place, to: last) { return found }
                     return unsafe firsts[Int(text[last])] ? last : nil
@@ -124,8 +125,8 @@ extension SecretNeedles {
         }
     }
 
-    /// What must be there for sixteen places to be judged at once: they, and the four characters behind the last of them.
-    private static let blockBytes = 20
+    /// What must be there for eight places to be judged at once: they, and the eight characters behind the last of them.
+    private static let blockBytes = 16
 
     /// Where the next bytes stand that may begin an escape. Each of the two is looked for behind the one found before and
     /// nowhere twice, so that no text takes more than one passage for each, whatever it holds.
@@ -133,14 +134,13 @@ extension SecretNeedles {
         private var percent = -1
         private var backslash = -1
 
-        /// Whether neither stands in that part of the text. Asked for parts in their order.
+        /// Where the first of either stands at `place` or behind it; the text's count where there is none. Asked for places in
+        /// their order.
         @inline(__always)
-        mutating func areAbsent(_ part: Range<Int>, in text: Span<UInt8>) -> Bool {
-            if percent < part.lowerBound { percent = Self.first(UInt8(ascii: "%"), in: text, from: part.lowerBound) }
-            if backslash < part.lowerBound {
-                backslash = Self.first(UInt8(ascii: "\\"), in: text, from: part.lowerBound)
-            }
-            return percent >= part.upperBound && backslash >= part.upperBound
+        mutating func next(from place: Int, in text: Span<UInt8>) -> Int {
+            if percent < place { percent = Self.first(UInt8(ascii: "%"), in: text, from: place) }
+            if backslash < place { backslash = Self.first(UInt8(ascii: "\\"), in: text, from: place) }
+            return min(percent, backslash)
         }
 
         @inline(never)
@@ -150,7 +150,8 @@ extension SecretNeedles {
     }
 
     /// The same, byte by byte, for the places from `start` to below `end`, which is the last byte's at most.
-    @inline(__always)
+    // Not in line: seldom asked for, it would take the registers of the loop around it.
+    @inline(never)
     private func firstCandidate(
         _ text: UnsafeRawBufferPointer, _ pairs: UnsafeBufferPointer<UInt64>, from start: Int, to end: Int
     ) -> Int? {

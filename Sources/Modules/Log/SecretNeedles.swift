@@ -40,7 +40,7 @@ package final class SecretNeedles: Sendable {
     /// A bit for each pair of bytes, the second above the first as two bytes of a text are read at once, that may begin an
     /// occurrence: 8 KiB.
     let pairs: [UInt64]
-    /// The same for pairs within the first five characters of a needle.
+    /// The same for pairs within the first nine characters of a needle.
     let innerPairs: [UInt64]
     /// The same for a last byte, whose neighbour is not known yet.
     let firsts: [Bool]
@@ -121,9 +121,12 @@ private struct Builder {
             mark(UInt8(ascii: "\\"), before: [UInt8(ascii: "u"), UInt8(ascii: "\\"), first])
         }
         needles.append(needle)
-        for index in 0..<4 {
+        for index in 0..<8 {
+            // Behind the shortest secret stands anything.
+            let seconds =
+                index + 1 < form.count ? Builder.cases(of: form[index + 1], ignoresCase) : Array(UInt8.min...UInt8.max)
             for first in Builder.cases(of: form[index], ignoresCase) {
-                Builder.mark(first, before: Builder.cases(of: form[index + 1], ignoresCase), in: &innerPairs)
+                Builder.mark(first, before: seconds, in: &innerPairs)
             }
         }
     }
