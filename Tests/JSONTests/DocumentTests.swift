@@ -109,14 +109,22 @@ private func failure(_ text: String, _ strictness: JSONStrictness = .interoperab
         )
     }
 
-    /// A control character, a quote and a broken byte are seen at every place of the word-wise scanner.
+    /// A control character, a quote and a broken byte are seen at every place of the scanner, which takes words, and blocks of
+    /// 32 bytes behind the first two.
     @Test func `sees every byte of a long string`() throws {
-        for before in 0..<40 {
+        for before in 0..<100 {
             let plain = String(repeating: "x", count: before)
             #expect(failure("\"\(plain)\u{1F}\"")?.reason == .controlCharacter)
             #expect(failure("\"\(plain)\"\"")?.reason == .trailingBytes)
             #expect(failure(Array("\"\(plain)".utf8) + [0xFF, 0x22])?.offset == before + 1)
             #expect(try document("\"\(plain)\\\"é\(plain)\"").root.string == "\(plain)\"é\(plain)")
+            // With as much behind it as a block takes.
+            let rest = String(repeating: "y", count: 64)
+            #expect(failure("\"\(plain)\u{1}\(rest)\"")?.offset == before + 1)
+            #expect(failure("\"\(plain)\"\(rest)\"")?.offset == before + 2)
+            #expect(try document("\"\(plain)\\n\(rest)\"").root.string == "\(plain)\n\(rest)")
+            #expect(failure(Array("\"\(plain)".utf8) + [0x80] + Array("\(rest)\"".utf8))?.offset == before + 1)
+            #expect(try document("\"\(plain)é\u{7F}\(rest)\"").root.string == "\(plain)é\u{7F}\(rest)")
             #expect(try document("\"\(plain)\u{7F} !#[]\"").root.stringByteCount == before + 6)
         }
     }

@@ -48,6 +48,8 @@ enum JSONString {
     @inline(__always)
     static func pastPlain(_ bytes: Span<UInt8>, from index: Int) -> Int {
         var index = index
+        // What is longer than names and words is mostly a text.
+        let long = index &+ 16
         let ones: UInt64 = 0x0101_0101_0101_0101
         while bytes.count &- index >= 8 {
             let word = bytes.word(at: index)
@@ -59,6 +61,7 @@ enum JSONString {
             let found = (control | quotes | backslashes | word) & (ones &* 0x80)
             if found != 0 { return index &+ found.trailingZeroBitCount &>> 3 }
             index &+= 8
+            if index == long { index = pastPlainBlocks(bytes, from: index) }
         }
         while index < bytes.count {
             let byte = bytes[index]
@@ -66,6 +69,31 @@ enum JSONString {
             index &+= 1
         }
         return index
+    }
+
+    /// Behind the blocks of 32 bytes from `index` on, which is not negative, in which there is no such byte.
+    @inline(never)
+    private static func pastPlainBlocks(_ bytes: Span<UInt8>, from index: Int) -> Int {
+        unsafe bytes.withUnsafeBytes { text in
+            var index = index
+            while text.count &- index >= 32 {
+                // SAFETY: thirty-two bytes from `index` on were found to be in bounds just now.
+                let first = unsafe text.loadUnaligned(fromByteOffset: index, as: SIMD16<Int8>.self)
+                let second = unsafe text.loadUnaligned(fromByteOffset: index &+ 16, as: SIMD16<Int8>.self)
+                let found = unsafe unsafeBitCast(notPlain(first) .| notPlain(second), to: SIMD2<UInt64>.self)
+                guard found[0] | found[1] == 0 else { break }
+                index &+= 32
+            }
+            return index
+        }
+    }
+
+    /// As signed numbers what is not ASCII is below zero, and so below the space as control characters are.
+    // All of it as vectors: with a number beside it the compiler would compare lane by lane.
+    @inline(__always)
+    private static func notPlain(_ bytes: SIMD16<Int8>) -> SIMDMask<SIMD16<Int8>> {
+        (bytes .< SIMD16<Int8>(repeating: 0x20)) .| (bytes .== SIMD16(repeating: Int8(bitPattern: quote)))
+            .| (bytes .== SIMD16(repeating: Int8(bitPattern: backslash)))
     }
 
     /// One escape of a string, read.
