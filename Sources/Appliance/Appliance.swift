@@ -61,7 +61,7 @@ final class Appliance {
         for stage in composition.stages.members { Immortal.keep(stage) }
         for route in composition.routes.routes { Immortal.keep(route) }
         Immortal.keep(door)
-        if let secrets = log.secrets { Immortal.keep(secrets) }
+        log.secrets?.isForever()
         for (_, module) in composition.modules { module.isForever() }
     }
 

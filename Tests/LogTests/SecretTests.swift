@@ -178,6 +178,14 @@ private enum Spelling: CaseIterable {
         #expect(secrets.scrubbed("the first secret, another one") == "[redacted], [redacted]")
     }
 
+    /// What is not counted any more is not what cannot change.
+    @Test func `the registry of a process takes secrets that come later`() {
+        let secrets = registry("the first secret")
+        secrets.isForever()
+        #expect(secrets.register(SecretBytes(copying: Array("another one".utf8).span)))
+        #expect(secrets.scrubbed("the first secret, another one") == "[redacted], [redacted]")
+    }
+
     @Test func `finds binary secrets and the longest one`() {
         let secrets = SecretRegistry()
         let binary = Random.bytes(32)

@@ -61,17 +61,18 @@ final class IdentifyStage: ImmediateStage {
 
     @inline(__always)
     private func admit(_ principal: consuming Principal?, _ exchange: Exchange) throws(Failure) {
-        try principal?.tenant?.requireActive(in: directory)
+        try principal?.requireActiveTenant(in: directory)
         exchange.principal = principal
     }
 }
 
-extension TenantID {
+extension Principal {
     /// A key, or a session, is worth as much as its tenant; asked with each request, so that a suspension is in force at once.
     // Not in line: the text of the id would be counted as held while it is looked up.
     @inline(never)
-    fileprivate func requireActive(in directory: any TenantDirectory) throws(Failure) {
-        switch directory.status(of: self) {
+    fileprivate func requireActiveTenant(in directory: any TenantDirectory) throws(Failure) {
+        guard let tenant else { return }
+        switch directory.status(of: tenant) {
         case .active: return
         case .suspended: throw Failure(.blocked, "this tenant is suspended")
         // Its tenant is being deleted.

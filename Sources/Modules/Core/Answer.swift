@@ -42,8 +42,9 @@ package final class Answer {
             // Here, and not by the other `send`: mostly nobody has to wait, and then nothing is held for it.
             do throws(IOFailure) {
                 let unwritten = try fields.lend { (fields) throws(IOFailure) in
-                    try response.sendNow(
-                        status, fields, also: SecurityHeaders.always(contentType: contentType), body: body)
+                    try SecurityHeaders.lend(contentType: contentType) { (always) throws(IOFailure) in
+                        try response.sendNow(status, fields, also: always, body: body)
+                    }
                 }
                 if let unwritten { try await response.finish(unwritten) }
                 return .answered(status: status.code)

@@ -37,6 +37,13 @@ package final class SecretRegistry: Sendable {
         }
     }
 
+    /// Says that this is the registry of the process: neither it nor what it looks for is counted any more. With a secret that
+    /// comes later there are other tables, which are counted as ever, and these stay behind, once in the life of a process.
+    package func isForever() {
+        Immortal.keep(self)
+        Immortal.keep(needles)
+    }
+
     /// What to look for, as of now.
     package var needles: SecretNeedles { state.withLock { $0.needles } }
 

@@ -115,8 +115,7 @@ extension FieldSink where Self: ~Copyable {
 
     /// How a call ended that has an intent. Who called and what for stands there already.
     mutating func set(outcomeOf exchange: Exchange, _ intent: Int, _ outcome: Outcome, at now: Instant) {
-        let head = exchange.intentHead
-        begin(head.span, upTo: .model)
+        exchange.intentHead.lend { begin($0, upTo: .model) }
         set(provider: exchange)
         set(used: exchange)
         set(end: exchange, outcome, at: now)

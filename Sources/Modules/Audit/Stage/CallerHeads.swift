@@ -27,6 +27,17 @@ struct CallerHeads {
         return heads[place].bytes
     }
 
+    /// Lends them to `body`, which asks for no other; nil without calling it if these did not call lately.
+    @inline(__always)
+    mutating func lend<Result>(
+        headOf principal: Principal, at address: IPAddress, _ body: (Span<UInt8>) -> Result
+    ) -> Result? {
+        guard !heads.isEmpty else { return nil }
+        let place = Self.place(of: principal, address)
+        guard heads[place].principal === principal, heads[place].address == address else { return nil }
+        return heads[place].bytes.lend(body)
+    }
+
     mutating func keep(_ bytes: [UInt8], of principal: Principal, at address: IPAddress) {
         guard case .key = principal.kind, principal.tenant != nil else { return }
         if heads.isEmpty { heads = Array(repeating: Head(), count: Self.placesMax) }
@@ -41,4 +52,11 @@ struct CallerHeads {
         }
         return Int(truncatingIfNeeded: (word &* 0x9E37_79B9_7F4A_7C15) >> 58)
     }
+}
+
+extension [UInt8] {
+    /// Lends its bytes to `body`. It changes nothing: an array that is read out of an object by what does not say so is counted as
+    /// held meanwhile.
+    @inline(__always)
+    mutating func lend<Result>(_ body: (Span<UInt8>) -> Result) -> Result { body(span) }
 }

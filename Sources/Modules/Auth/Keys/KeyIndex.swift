@@ -198,10 +198,11 @@ package final class KeyIndex: Sendable {
         let candidates = peppers.digests(of: key)
         let handle = key.handle
         let known = state.withLock { state -> Authentication? in
-            let slots = state.slots[handle] ?? KeyIndex.decoys
-            guard let place = KeyIndex.match(candidates, in: slots) else { return nil }
-            // SAFETY: the array holds it, and is held here.
-            return unsafe Unmanaged.passUnretained(slots[place]).lend { KeyIndex.use($0, &state.used, now) }
+            guard let known = state.slots.index(forKey: handle) else {
+                // Compared all the same, so that the time does not tell; nothing agrees with it.
+                return KeyIndex.match(candidates, in: KeyIndex.decoys).map { _ in .unknown(isKey: true) }
+            }
+            return KeyIndex.use(candidates, &state.slots.values[known], &state.used, now)
         }
         return known ?? .unknown(isKey: key.hasChecksum)
     }
@@ -258,6 +259,15 @@ package final class KeyIndex: Sendable {
             if agrees { found = place }
         }
         return found
+    }
+
+    /// - Parameter slots: not changed. They are lent where they are: a copy of the list would be counted as one holder more.
+    private static func use(
+        _ candidates: Candidates, _ slots: inout [Slot], _ used: inout [Entry], _ now: WallTime
+    ) -> Authentication? {
+        guard let place = match(candidates, in: slots) else { return nil }
+        // SAFETY: the list holds it, which nobody changes in here.
+        return unsafe Unmanaged.passUnretained(slots[place]).lend { use($0, &used, now) }
     }
 
     private static func use(_ slot: Slot, _ used: inout [Entry], _ now: WallTime) -> Authentication {

@@ -77,6 +77,8 @@ struct Base: Sendable, Equatable {
         guard let origin = Origin(url?.origin ?? standard.host) else {
             throw section.error(at: "base_url", "this is no address of a provider")
         }
+        // Every request refers to it, several times. A reload leaves its some hundred bytes behind.
+        Immortal.keep(origin)
         self.origin = origin
         path = url?.path ?? standard.path
     }

@@ -11,7 +11,7 @@ extension Exchange {
         figures.provider = model.provider.name
         figures.upstreamModel = model.settings.upstream
         if figures.mayHaveUsed, let asked = figures.asked { figures.lost = asked + figures.lost }
-        figures.asked = figures.demand.map(model.worstCase) ?? figures.worstCase
+        figures.asked = figures.demand.map { model.worstCase($0) } ?? figures.worstCase
         figures.mayHaveUsed = true
     }
 

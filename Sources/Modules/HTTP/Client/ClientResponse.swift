@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Platform
+
 /// An answer: its head, and its body as it comes in.
 ///
 /// Read it to the end or close it; one that is dropped closes itself, from whatever thread. One task reads at a time, on
@@ -18,7 +20,8 @@ package final class ClientResponse: Sendable {
     }
 
     deinit {
-        exchange.abandon()
+        // SAFETY: this holds it until its own end, which is behind this call.
+        unsafe Unmanaged.passUnretained(exchange).lend { $0.abandon() }
     }
 
     /// True once nothing more comes: the last byte has been taken, or the connection is gone. On the client's loop.

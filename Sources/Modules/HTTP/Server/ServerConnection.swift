@@ -158,7 +158,11 @@ import TLS
     }
 
     /// Whom a request is from.
-    func client(of head: RequestHead) -> Peer { server.proxies?.client(of: peer, head.fields) ?? peer }
+    func client(of head: RequestHead) -> Peer {
+        guard let proxies = unsafe server.proxies.map({ unsafe Unmanaged.passUnretained($0) }) else { return peer }
+        // SAFETY: the server holds them, who are set before it listens.
+        return unsafe proxies.lend { $0.client(of: peer, head.fields) }
+    }
 
     /// Who has sent what is no request; nil where that is a proxy, which only hands it on.
     private var sender: Peer? { server.proxies?.trusts(peer) ?? false ? nil : peer }

@@ -4,7 +4,8 @@ package import Platform
 
 /// The proxies whose word about a client's address is believed. What anybody else says of it is not even read: a field that a
 /// client can write would let it choose whom it is counted as.
-package struct TrustedProxies: Sendable {
+/// An object, which a server has once and lends.
+package final class TrustedProxies: Sendable {
     private let contains: @Sendable (IPAddress) -> Bool
     /// Whether their connections begin with a head of the PROXY protocol.
     let sendHeads: Bool

@@ -24,7 +24,7 @@ final class AdmitStage: ImmediateStage, JudgingStage {
     var position: StagePosition { .admit }
 
     func enter(_ exchange: Exchange) throws(Failure) {
-        guard let principal = exchange.principal else { return }
+        guard let principal = unsafe exchange.principal.map({ unsafe Unmanaged.passUnretained($0) }) else { return }
         let now = now?() ?? exchange.request.arrival
         // Of the address and of the key with its tenant, what is tightest is told: a client that reads one name twice reads none.
         var tightest: Standing?
@@ -35,7 +35,8 @@ final class AdmitStage: ImmediateStage, JudgingStage {
             tightest = try required(decision, exchange)
         }
         var pair: AccountTable.Pair?
-        if let decision = table.admit(principal, at: now, &pair) {
+        // SAFETY: the exchange holds it, and the table knows no exchange.
+        if let decision = unsafe principal.lend({ table.admit($0, at: now, &pair) }) {
             exchange.counters = pair.take()
             let own = try required(decision, exchange)
             if let own, own.remaining <= tightest?.remaining ?? .max { tightest = own }

@@ -143,7 +143,8 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
         let asked = AccountTable.Asked(
             warningPercent: settings.warningPercent,
             toldPercent: min(settings.warningPercent, settings.delayPercent), now: now?() ?? exchange.request.arrival)
-        var (userAccount, addressAccount) = (consume userAccount, exchange.addressCounters as? Account)
+        // Taken, since mostly nobody asks again: for a second charge of the same exchange it is looked up.
+        var (userAccount, addressAccount) = (consume userAccount, exchange.addressCounters.take() as? Account)
         let outcome = table.charge(
             asked, hold, exchange.node.map(NodeID.init), user, exchange.request.peer.block, known: &userAccount,
             &addressAccount)
