@@ -45,6 +45,8 @@ package final class Audit: Module {
     private let open = Mutex<Open?>(nil)
     /// Beside what is open: asked for each call that names somebody, it is found without a lock and a reference more.
     let endUsers = KnownEndUsers()
+    /// Whether this is the log of the process, as what each loop writes records with then is.
+    private let isOfProcess = Atomic(false)
     private let prices = Mutex<(any PriceBook)?>(nil)
     private let spending = Mutex<(any SpendingBook)?>(nil)
 
@@ -107,9 +109,12 @@ package final class Audit: Module {
     package var stages: [any Stage] {
         [
             RecordingStage(
-                desk: { [self] in open.withLock { $0?.desk } }, directory: roles.directory, endUsers: endUsers)
+                desk: { [self] in open.withLock { $0?.desk } }, directory: roles.directory, endUsers: endUsers,
+                areForever: { [self] in isOfProcess.load(ordering: .relaxed) })
         ]
     }
+
+    package func isForever() { isOfProcess.store(true, ordering: .relaxed) }
 
     package var routes: [Route] {
         let audit = AuditRoutes(

@@ -11,6 +11,9 @@ package import Platform
 package final class Exchange: @unchecked Sendable {
     package let request: Request
     package var response: ResponseWriter { answer.response }
+
+    /// Lets the answer be broken off until its bytes have left, even where all of it has been given.
+    package func makeRevocable() { answer.response.isRevocable = true }
     package let route: Route
     /// The parts of the path that the route's pattern names.
     package let parameters: PathParameters
@@ -45,6 +48,26 @@ package final class Exchange: @unchecked Sendable {
         // SAFETY: as above; the check knows the principal alone.
         try unsafe principal.lend { (principal) throws(Failure) in try GuardCheck.enforce(route.guard, on: principal) }
     }
+
+    /// The clock as it was last read for this exchange, and the turn of its loop in which that was.
+    private var reading: (turn: Instant, at: Instant)?
+
+    /// The moment, for whoever concludes what was just done: as it was last read in this turn of the loop, if it was. What is
+    /// done between two steps of a turn is not worth a reading of its own. On the loop.
+    package var moment: Instant {
+        if let reading, reading.turn == request.loop.now { return reading.at }
+        return readMoment()
+    }
+
+    /// The same, read anew.
+    package func readMoment() -> Instant {
+        let now = Instant.now()
+        reading = (request.loop.now, now)
+        return now
+    }
+
+    /// The time of day by the loop's clock: right to a few milliseconds, and free. On the loop.
+    package var timeOfTurn: WallTime { time + (request.loop.now - request.arrival) }
 
     /// The fields of the answer: its request's id, and what stages and handlers add (`x-ratelimit-…`).
     package var answerFields: Fields {

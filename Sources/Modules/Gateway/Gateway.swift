@@ -264,13 +264,13 @@ package final class Gateway: Module, PriceBook {
     }
 
     private func answer(
-        _ exchange: Exchange, _ call: ModelCall, _ model: Model
+        _ exchange: Exchange, _ call: ModelCall, _ model: consuming Model
     ) async throws(Failure) -> Reply {
         exchange.model = model.name
         if call.route == .embeddings { exchange.work = .embedding }
-        if let tool = try InterpreterTool.wanted(by: call) { return try await answer(call, model, with: tool) }
+        if let tool = try InterpreterTool.wanted(by: call) { return try await answer(call, copy model, with: tool) }
         // The body is checked for the model that was named before anything is reserved or recorded.
-        let (attempt, rest) = try attempt(call, lineOf: model)
+        let (attempt, rest) = try attempt(call, lineOf: consume model)
         if exchange.wantsFigures { attempt.noteWorst(behind: rest) }
         // The built-in model answers at once, and its outcome says where its intent stands.
         exchange.onlySends = !attempt.isBuiltin
@@ -307,13 +307,13 @@ package final class Gateway: Module, PriceBook {
     /// Has a call answered through the breaker of its model.
     private func performOnce(_ attempt: ModelAttempt) async throws(Fault) -> Reply {
         let exchange = attempt.exchange
-        let began = Instant.now()
+        let began = exchange.request.loop.now
         let pass = try breakers.enter(attempt.model, at: began)
         do throws(Fault) {
             let reply = try await attempt.perform()
             let isUnwanted = exchange.isCancelled
             let broken = exchange.figures.brokenOff.map { Breaker.Outcome(Fault($0, ""), isUnwanted: isUnwanted) }
-            let time = (exchange.figures.firstByte ?? .now()) - began
+            let time = (exchange.figures.firstByte ?? exchange.readMoment()) - (attempt.askedAt ?? began)
             let whole = Breaker.Outcome(beganAfter: time, attempt.model.provider.settings.breaker)
             breakers.report(broken ?? whole, of: pass, attempt.model, at: exchange.request.loop.now)
             if broken == nil, !isUnwanted { balancer.note(attempt.model, time) }
@@ -366,9 +366,12 @@ package final class Gateway: Module, PriceBook {
     }
 
     /// The first attempt at a call, and the models that are asked behind it.
-    private func attempt(_ call: ModelCall, lineOf model: Model) throws(Failure) -> (ModelAttempt, rest: [Model]) {
+    private func attempt(
+        _ call: ModelCall, lineOf asked: consuming Model
+    ) throws(Failure) -> (ModelAttempt, rest: [Model]) {
         // Mostly there is no other.
-        guard model.hasAlternatives else { return (try attempt(call, model), []) }
+        guard asked.hasAlternatives else { return (try attempt(call, consume asked), []) }
+        let model = consume asked
         var (first, rest) = line(of: model, for: call.exchange.principal)
         if first !== model {
             if let attempt = try? attempt(call, first) { return (attempt, rest) }
@@ -408,13 +411,13 @@ package final class Gateway: Module, PriceBook {
         return (clients.client(on: loop), needles)
     }
 
-    private func attempt(_ call: ModelCall, _ model: Model) throws(Failure) -> ModelAttempt {
+    private func attempt(_ call: ModelCall, _ model: consuming Model) throws(Failure) -> ModelAttempt {
         guard let clients = clients.withLock({ $0 }), let secrets = log.secrets else {
             throw Failure(.disabled, "the gateway is not started")
         }
         do {
             return try ModelAttempt(
-                call, model, client: clients.client(on: call.exchange.request.loop), needles: secrets.needles)
+                call, consume model, client: clients.client(on: call.exchange.request.loop), needles: secrets.needles)
         } catch {
             throw Failure(error)
         }

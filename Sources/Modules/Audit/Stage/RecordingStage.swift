@@ -16,6 +16,8 @@ final class RecordingStage: RecordStage {
     /// Where the records of each loop were written last: found with one lock and without the rest of the log. One of a log that has
     /// stopped promises nothing.
     private let places = Mutex<[AuditDesk]>([])
+    /// Whether those are for as long as the process.
+    private let areForever: @Sendable () -> Bool
 
     /// What the stage works with while the log is open.
     final class Desk: Sendable {
@@ -33,8 +35,11 @@ final class RecordingStage: RecordStage {
         }
     }
 
-    init(desk: @escaping @Sendable () -> Desk?, directory: any TenantDirectory, endUsers: KnownEndUsers) {
-        (self.desk, self.directory, self.endUsers) = (desk, directory, endUsers)
+    init(
+        desk: @escaping @Sendable () -> Desk?, directory: any TenantDirectory, endUsers: KnownEndUsers,
+        areForever: @escaping @Sendable () -> Bool
+    ) {
+        (self.desk, self.directory, self.endUsers, self.areForever) = (desk, directory, endUsers, areForever)
     }
 
     var position: StagePosition { .record }
@@ -64,20 +69,36 @@ final class RecordingStage: RecordStage {
     /// - Returns: false where there was none, or there is more to say.
     private func enterLikeBefore(_ exchange: Exchange) -> Bool {
         guard exchange.onlySends, exchange.act == nil, exchange.parameters.isEmpty,
-            let principal = exchange.principal, knowsEndUser(of: exchange, principal),
-            let address = Self.address(of: exchange.request.peer),
-            let place = place(of: exchange.request.loop),
-            let caller = place.callers.head(of: principal, at: address), place.mayHold()
+            let principal = unsafe exchange.principal.map({ unsafe Unmanaged.passUnretained($0) }),
+            let address = Self.address(of: exchange.request.peer)
         else { return false }
-        place.hold(.intent, .intent, of: exchange) { writer in
-            writer.set(headOf: exchange, caller: caller.span)
-            exchange.intentHead = writer.written
-            writer.set(provider: exchange)
-            writer.set(reserved: exchange)
+        // SAFETY: the exchange holds it, and nobody says here who else is calling.
+        return unsafe principal.lend { principal in
+            guard knowsEndUser(of: exchange, principal), let place = place(of: exchange.request.loop),
+                hold(intentOf: exchange, principal, address, at: place)
+            else { return false }
+            exchange.isIntentDue = true
+            exchange.recordPlace = place
+            return true
         }
-        exchange.isIntentDue = true
-        exchange.recordPlace = place
-        return true
+    }
+
+    /// - Returns: false where nobody like them called lately, or the record cannot be held.
+    @inline(__always)
+    private func hold(
+        intentOf exchange: Exchange, _ principal: Principal, _ address: IPAddress, at place: AuditDesk
+    ) -> Bool {
+        let isHeld = place.callers.lend(headOf: principal, at: address) { caller in
+            guard place.mayHold() else { return false }
+            place.hold(.intent, .intent, of: exchange) { writer in
+                writer.set(headOf: exchange, caller: caller)
+                exchange.intentHead = writer.written
+                writer.set(provider: exchange)
+                writer.set(reserved: exchange)
+            }
+            return true
+        }
+        return isHeld ?? false
     }
 
     /// Whether the digest of whoever it names, if it names somebody, is at hand.
@@ -96,6 +117,7 @@ final class RecordingStage: RecordStage {
     }
 
     private func keep(_ place: AuditDesk) {
+        if areForever() { Immortal.keep(place) }
         places.withLock { places in
             if let index = places.firstIndex(where: { $0.loop === place.loop }) {
                 places[index] = place
@@ -143,8 +165,8 @@ final class RecordingStage: RecordStage {
         if exchange.isIntentDue { place?.settle() }
         if let intent = exchange.intent {
             guard let place, place.mayHold() else { return false }
-            exchange.response.isRevocable = true
-            let now = Instant.now()
+            exchange.makeRevocable()
+            let now = exchange.moment
             place.hold(.outcome, .outcome, of: exchange) { $0.set(outcomeOf: exchange, intent, outcome, at: now) }
             return true
         }

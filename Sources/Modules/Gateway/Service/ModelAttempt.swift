@@ -14,6 +14,8 @@ final class ModelAttempt {
     let model: Model
     let client: HTTPClient
     let needles: SecretNeedles
+    /// When the provider was asked last; nil where none is.
+    private(set) var askedAt: Instant?
     /// What of the call is not simply handed on; `nil` for a plain call, whose bytes pass as they are.
     private let demand: Demand?
 
@@ -41,13 +43,13 @@ final class ModelAttempt {
 
     /// Checks the body against what the model's kind of provider knows.
     init(
-        _ call: borrowing ModelCall, _ model: borrowing Model, client: consuming HTTPClient,
+        _ call: borrowing ModelCall, _ model: consuming Model, client: consuming HTTPClient,
         needles: consuming SecretNeedles
     ) throws(Fault) {
         demand = call.isPlain(for: model.provider.kind) ? nil : try Demand(call, model.provider)
         self.call = copy call
         exchange = call.exchange
-        self.model = copy model
+        self.model = model
         self.client = client
         self.needles = needles
     }
@@ -70,10 +72,11 @@ final class ModelAttempt {
         if isBuiltin { return try await BuiltinAttempt(self).perform() }
         if call.route == .countTokens, !isNative { return try countedByBound() }
         let (upstreamBody, answerTool) = try upstreamRequest()
-        exchange.note(model)
         let request = try request(upstreamBody)
+        let now = Instant.now()
+        askedAt = now
         // The time in this house before the call to the provider is made.
-        let overhead = Instant.now() - exchange.request.arrival
+        let overhead = now - exchange.request.arrival
         let response: ClientResponse
         do throws(ClientFailure) {
             response = try await client.send(consume request, cancellation: exchange.request.cancellation)
@@ -103,6 +106,7 @@ final class ModelAttempt {
     // Not in line: in a function that waits, what is lent would be counted as held.
     @inline(never)
     private func request(_ body: consuming [UInt8]) throws(Fault) -> ClientRequest {
+        exchange.note(model)
         do throws(Fault) {
             return try UpstreamCall.request(
                 to: model, upstreamRoute, body: body,
@@ -173,7 +177,7 @@ final class ModelAttempt {
         let body = needles.scrubbed(received)
         if demand == nil {
             note(try OpenAIChatReader.usage(ofWhole: body), overhead)
-            return .json(bytes: body)
+            return .json(bytes: consume body)
         }
         return try checked(body, answerTool: answerTool, overhead)
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Core
-import Platform
+package import Platform
 import Synchronization
 
 extension AccountTable {
@@ -49,7 +49,7 @@ extension AccountTable {
 
         package func settle(_ used: ExchangeFigures.Settlement?) { settle(used, at: .now()) }
 
-        func settle(_ used: ExchangeFigures.Settlement?, at time: WallTime) {
+        package func settle(_ used: ExchangeFigures.Settlement?, at time: WallTime) {
             let (tokens, isTooMany) = (used?.tokens.input ?? 0).addingReportingOverflow(used?.tokens.output ?? 0)
             let cost = used?.cost.map(Int.init(clamping:)) ?? 0
             settle(at: time) { _ in Meter.Sum(cost: cost, tokens: isTooMany ? .max : tokens) }

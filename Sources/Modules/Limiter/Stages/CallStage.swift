@@ -105,7 +105,7 @@ final class CallStage: PromptStage, FiguresStage {
     func leave(_ exchange: Exchange, _ outcome: Outcome) {
         // What has left the house and is not written down stands at its worst case.
         guard exchange.isWrittenDown || exchange.intent == nil else { return }
-        exchange.reservation.take()?.settle(exchange.settled)
+        exchange.reservation.take()?.settle(exchange.settled, at: exchange.timeOfTurn)
     }
 }
 
