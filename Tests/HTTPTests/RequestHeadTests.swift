@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
 import Testing
 
 @testable import HTTP
@@ -102,6 +103,70 @@ import Testing
             var action = scanner.scan(text.span.extracting(0..<cut))
             if action == .wait { action = scanner.scan(text.span) }
             #expect(action == .head(2..<29))
+        }
+    }
+
+    /// Lines are read eight bytes at a time: each byte that means something is seen at each place, however long name and value
+    /// are, and with little or much behind the head.
+    @Test func `sees every byte of a field line`() throws {
+        let outcomes: [(byte: UInt8, defect: RequestDefect?)] = [
+            (0x09, nil), (0x20, nil), (0x3A, nil), (0x80, nil), (0xFF, nil), (0x00, .controlInField),
+            (0x1F, .controlInField),
+            (0x7F, .controlInField), (0x0D, .bareCarriageReturn),
+        ]
+        for nameCount in 1...18 {
+            let name = String(repeating: "n", count: nameCount)
+            for valueCount in 0...18 {
+                for (byte, defect) in outcomes {
+                    var value = [UInt8](repeating: UInt8(ascii: "v"), count: valueCount)
+                    value.insert(byte, at: nameCount % (valueCount + 1))
+                    var head = Array("GET / HTTP/1.1\r\nhost: a\r\n\(name): ".utf8) + value
+                    head += Array("\r\n\(name)2:\r\n\r\n".utf8)
+                    for behind in [0, 3, 20] {
+                        let bytes = head + [UInt8](repeating: UInt8(ascii: ":"), count: behind)
+                        if let defect {
+                            #expect(throws: defect) { _ = try RequestHead(parsing: bytes) }
+                            continue
+                        }
+                        let fields = try RequestHead(parsing: bytes).fields
+                        let trimmed = value.drop { $0 == 0x20 || $0 == 0x09 }
+                        let end = trimmed.lastIndex { $0 != 0x20 && $0 != 0x09 }.map { $0 + 1 } ?? trimmed.startIndex
+                        let shown = fields.withValue(of: name) { [UInt8](copying: $0) }
+                        #expect(shown == Array(trimmed[..<end]), "\(nameCount) \(valueCount) \(byte)")
+                        #expect(fields.count == 3 && fields["\(name)2"] == "")
+                    }
+                }
+            }
+        }
+    }
+
+    /// The same of names, in which fewer bytes may stand.
+    @Test func `sees every byte of a field name`() throws {
+        let outcomes: [(byte: UInt8, defect: RequestDefect)] = [
+            (0x09, .malformedField), (0x20, .malformedField), (0x00, .controlInField), (0x7F, .controlInField),
+            (0x0D, .bareCarriageReturn), (0x80, .malformedField), (0x28, .malformedField),
+        ]
+        for count in 2...18 {
+            for place in 1..<count {
+                for (byte, defect) in outcomes {
+                    var name = [UInt8](repeating: UInt8(ascii: "n"), count: count)
+                    name[place] = byte
+                    let line = name + Array(": value that is long enough\r\n".utf8)
+                    let isLast = place == count - 1
+                    let isSpace = byte == 0x20 || byte == 0x09
+                    let head = Array("GET / HTTP/1.1\r\nhost: a\r\n".utf8) + line + Array("\r\n".utf8)
+                    #expect(throws: isLast && isSpace ? .spaceBeforeColon : defect) {
+                        _ = try RequestHead(parsing: head)
+                    }
+                }
+            }
+        }
+        #expect(throws: RequestDefect.malformedField) {
+            _ = try RequestHead(parsing: Array("GET / HTTP/1.1\r\nhost: a\r\n: value that is long enough\r\n\r\n".utf8))
+        }
+        #expect(throws: RequestDefect.malformedField) {
+            _ = try RequestHead(
+                parsing: Array("GET / HTTP/1.1\r\nhost: a\r\nno colon stands here\r\na: b\r\n\r\n".utf8))
         }
     }
 
