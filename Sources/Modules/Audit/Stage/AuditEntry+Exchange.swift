@@ -126,7 +126,7 @@ extension FieldSink where Self: ~Copyable {
 
     /// What stands at the worst case until it is known what it comes to.
     mutating func set(reserved exchange: Exchange) {
-        guard let held = exchange.figures.heldBack else { return }
+        guard let held = exchange.heldBack else { return }
         // After a kill nobody knows who was asked: each of them may have counted.
         set(.reservedInputTokens, held.input)
         set(.reservedOutputTokens, held.output)
@@ -185,7 +185,7 @@ extension FieldSink where Self: ~Copyable {
 
     /// What the provider counted, or else what was reserved; and what others may have counted that were asked before it.
     mutating func set(used exchange: Exchange) {
-        if let settled = exchange.figures.settled {
+        if let settled = exchange.settled {
             set(.inputTokens, settled.tokens.input)
             set(.outputTokens, settled.tokens.output)
             set(.cachedTokens, settled.tokens.cached > 0 ? settled.tokens.cached : nil)

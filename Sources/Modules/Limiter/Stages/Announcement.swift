@@ -11,12 +11,13 @@ extension Exchange {
 
     func announce(tokens standing: Standing) { announce(standing, .openAITokens, .anthropicTokens) }
 
-    private func announce(_ standing: Standing, _ labels: Labels, _ anthropic: Labels) {
+    private func announce(_ standing: Standing, _ labels: Labels, _ other: @autoclosure () -> Labels) {
         DurationText(standing.resetAfter).withSpan { reset in
             _ = answerFields.append(
                 labels.limit, standing.limit, labels.remaining, standing.remaining, labels.reset, reset)
         }
         guard case .anthropic = route.shape else { return }
+        let anthropic = other()
         answerFields.append(anthropic.limit, standing.limit)
         answerFields.append(anthropic.remaining, standing.remaining)
         answerFields.append(anthropic.reset, (time + standing.resetAfter).rfc3339)

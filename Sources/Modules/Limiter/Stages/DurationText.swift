@@ -29,11 +29,12 @@ struct DurationText {
     func withSpan<Result>(_ body: (Span<UInt8>) -> Result) -> Result { body(bytes.span.extracting(first: count)) }
 
     private mutating func put(_ number: Int, _ unit: UInt8) {
-        var divisor = 1
-        while divisor <= number / 10 { divisor *= 10 }
-        while divisor > 0 {
-            append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number / divisor % 10))
-            divisor /= 10
+        if number >= 100 {
+            DecimalDigits(number).withSpan { digits in for index in 0..<digits.count { append(digits[index]) } }
+        } else {
+            // Minutes and seconds, as nearly always.
+            if number >= 10 { append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number / 10)) }
+            append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number % 10))
         }
         append(unit)
     }
