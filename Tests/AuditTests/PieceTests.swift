@@ -194,6 +194,29 @@ struct PieceTests {
         #expect(seal.open(stranger, first: 0, after: nil) == nil)
     }
 
+    /// The ciphertext stays as it is, and can be read in another way: clients choose what some texts are.
+    @Test func `two records whose texts make one cannot be made one`() throws {
+        var (act, house) = (AuditEntry(.act), AuditEntry(.house))
+        act.set(.tenant, "t")
+        house.set(.tenant, "")
+        let place = TestRecord.record(act, 0).place
+        #expect(
+            AuditRecord((TestRecord.record(act, 0).encoded() + TestRecord.record(house, 1).encoded())[...], at: place)
+                != nil)
+        let sealer = try SegmentSealer(Self.header(), key: LogHarness.key(1))
+        let seal = try SegmentSeal(Self.header(), key: LogHarness.key(1))
+        var (bytes, leaves, previous) = (Self.header().encoded(), [Digest](), Digest?.none)
+        let records = AuditRecords([TestRecord.record(act, 0), TestRecord.record(house, 1)])
+        _ = try sealer.appendPiece(of: records, 0..<2, after: &previous, to: &bytes, at: 0, &leaves)
+        let piece = try #require(Array(SegmentPieces(bytes)).first)
+        #expect(seal.open(piece, first: 0, after: nil)?.count == 2)
+        var loose = LoosePiece(piece)
+        loose.records = [Array(loose.records.joined())]
+        let joined = try #require(Array(SegmentPieces(Self.header().encoded() + loose.bytes)).first)
+        #expect(joined.count == 1 && Array(joined.sealed) == Array(piece.sealed))
+        #expect(seal.open(joined, first: 0, after: nil) == nil)
+    }
+
     @Test func `each byte of a segment is in the leaf of one record, and bound by the tag`() throws {
         let (bytes, leaves) = try Self.segment([2, 1, 3])
         let seal = try SegmentSeal(Self.header(), key: LogHarness.key(1))

@@ -26,7 +26,7 @@ enum AuditKind: UInt8, CaseIterable, Sendable {
 ///     length      1   0 to 255
 ///     value           text in UTF-8; a number big endian without leading zeros; the bytes of a digest
 struct AuditEntry: FieldSink, Equatable, Sendable {
-    /// Bytes of all fields together.
+    /// Bytes that all fields together should have at most: room is kept for so many. Nothing forbids more.
     static let bytesMax = 2048
     /// Bytes of one value. Longer text is cut at a character.
     static let valueBytesMax = 255

@@ -42,9 +42,9 @@ import Platform
 ///
 /// * Whatever they change, put in, leave out or move is other bytes in some leaf, or other leaves in another order. Leaves in
 ///   their order are all bytes in their order, and these can be read in one way only, since count and lengths stand before what
-///   they are of: two segments with the same leaves are the same segment. The tree's index tells equal leaves apart. A checkpoint
-///   signs the root, so nothing that it vouches for can be another, wherever pieces or records are cut; and nothing but the log's
-///   key signs another.
+///   they are of, and a header, whose first two bytes are no count, is no piece: two segments with the same leaves are the same
+///   segment. The tree's index tells equal leaves apart. A checkpoint signs the root, so nothing that it vouches for can be another,
+///   wherever pieces or records are cut; and nothing but the log's key signs another.
 /// * Behind the last checkpoint the tag stands alone. A piece of another segment, another place or another run of this server has
 ///   another header, sequence or leaf before it in its associated data; records moved within it, other lengths or a count that
 ///   is not its own are another text or other data. A guess holds once in 2^116 (2^12 blocks of at most 64 KiB beside 128 bits). What
@@ -53,8 +53,8 @@ import Platform
 /// * What is torn is dropped as a whole: its tag is missing, or is not that of what is there. Whoever has no key sees a torn piece
 ///   where its lengths do not fit or its tag was not written, and else counts its records until the next segment takes their place.
 /// * A nonce is not used twice: a key is that of one segment's number, and its nonces begin at a random one of 2^96 each time such
-///   a segment is begun, a few times at most, and go up. Beside the bounds of GCM (2^32 pieces, 2^36 bytes each) a segment is
-///   small: 2^24 pieces are more than 1 GiB.
+///   a segment is begun, once unless a disk refuses it, and go up. Beside the bounds of GCM (2^32 pieces, 2^36 bytes each) a
+///   segment is small: 2^24 pieces are more than 1 GiB.
 /// * They see how many records were written together, when files grow, and how long each is, and learn no more.
 ///
 /// Whoever has the segment's key too can write other pieces, and all behind them anew: that is what checkpoints are for.
