@@ -21,54 +21,13 @@ extension Fields {
         entries.reserveCapacity(Self.entriesExpected)
         let span = bytes.span
         var lineStart = lines.lowerBound
-        while true {
-            while let (entry, end) = Self.plainEntry(in: span, from: lineStart, before: lines.upperBound) {
-                entries.append(entry)
-                lineStart = end
-            }
-            guard let lineFeed = span.firstIndex(of: Octet.lineFeed, from: lineStart), lineFeed > lineStart + 1,
-                lineFeed < lines.upperBound
-            else { break }
+        while let lineFeed = span.firstIndex(of: Octet.lineFeed, from: lineStart), lineFeed > lineStart + 1,
+            lineFeed < lines.upperBound
+        {
             entries.append(try Self.entry(in: span, line: lineStart..<(lineFeed - 1)))
             lineStart = lineFeed + 1
         }
         self.init(storage: bytes, entries: entries)
-    }
-
-    /// The line that begins at `start`, and where the next one does, if it is as nearly all are: its end and its colon are found in
-    /// one passage, which sees no control character. nil for any other, which is to be read step by step.
-    ///
-    /// - Parameter limit: where the head ends.
-    @inline(__always)
-    private static func plainEntry(
-        in bytes: Span<UInt8>, from start: Int, before limit: Int
-    ) -> (entry: Entry, end: Int)? {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        var (place, colon) = (start, -1)
-        var controls: UInt64 = 0
-        repeat {
-            guard bytes.count &- place >= 8 else { return nil }
-            let word = bytes.word(at: place)
-            // The high bit of a byte is set if it is what we look for. A borrow may set it wrongly as well, but only behind a
-            // byte where it is set rightly, and the first one counts.
-            if colon < 0 {
-                let other = word ^ (ones &* UInt64(Octet.colon))
-                let found = (other &- ones) & ~other & (ones &* 0x80)
-                if found != 0 { colon = place &+ found.trailingZeroBitCount &>> 3 }
-            }
-            let other = word ^ (ones &* 0x7F)
-            controls = ((word &- ones &* 0x20) & ~word | (other &- ones) & ~other) & (ones &* 0x80)
-            place &+= 8
-        } while controls == 0
-        let end = place &- 8 &+ controls.trailingZeroBitCount &>> 3
-        guard end &+ 1 < Swift.min(limit, Int(Int32.max)), colon >= 0, colon < end, bytes[end] == Octet.carriageReturn,
-            bytes[end &+ 1] == Octet.lineFeed
-        else { return nil }
-        let name = bytes.extracting(start..<colon)
-        let known = FieldName(of: name)
-        guard known != .other || name.isToken else { return nil }
-        let value = bytes.trimming(colon &+ 1..<end)
-        return (Entry(name, known, at: start, valueAt: value.lowerBound, count: value.count), end &+ 2)
     }
 
     /// What most messages have at most, so that room is made once.
