@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Arguments
+import EventLoop
 import Glibc
 import Sandbox
 import TLS
@@ -13,6 +14,7 @@ struct Main {
         // Before anything else of this program: the keeper has one thread and nothing in memory.
         if CommandLine.arguments.dropFirst().elementsEqual([Keeper.word]) { Keeper.run() }
         RecordBuffers.keep()
+        LoopThread.forbidOtherTasks()
         do {
             switch try commandTable.parse(Array(CommandLine.arguments.dropFirst()), columns: Terminal.columns) {
             case .help(let text): Terminal.print(text)

@@ -68,7 +68,6 @@ final class ServerHarness: Sendable {
         on address: SocketAddress = .ip(.loopbackV4, port: 0),
         _ body: @escaping TestResponder.Body
     ) throws {
-        _ = straysAreFatal
         loop = try EventLoop(name: "server")
         try loop.start()
         admission = ConnectionAdmission(

@@ -7,16 +7,12 @@ package struct TookTooLong: Error {
     package init() {}
 }
 
-/// From here on, a job that a loop's thread puts on the runtime's global pool stops the test process.
-package let straysAreFatal: Bool = LoopThread.abortOnStrayJobs()
-
 /// Runs `body` on a fresh loop with a thread of its own, and waits for it. The test's thread blocks meanwhile, so that
 /// nothing of the test itself has to be resumed on the global pool.
 @discardableResult
 package func onLoop<Result: Sendable>(
     within limit: Duration = .seconds(30), _ body: @escaping @Sendable (EventLoop) async throws -> Result
 ) throws -> Result {
-    _ = straysAreFatal
     let loop = try EventLoop(name: "test")
     try loop.start()
     defer {

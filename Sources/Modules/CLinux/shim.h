@@ -168,33 +168,57 @@ static inline long long clinux_raise_open_files(void) {
     return limit.rlim_cur > INT_MAX ? INT_MAX : (long long)limit.rlim_cur;
 }
 
-// The runtime publishes swift_task_enqueueGlobal_hook as a variable holding a function of Swift's calling convention;
-// only C can put a function there. Tests and development set it so that a job which strays to the global pool (where
-// no loop runs) stops the process at once instead of racing with a connection. The variable is referenced weakly: it is
-// found in a static binary too, and where the runtime lacks it, the answer is 0.
+// Where Swift's runtime leaves the next step of a task that belongs to no actor and prefers no executor: its "global pool",
+// unless swift_task_enqueueGlobal_hook is set. The runtime publishes that as a variable holding a function of Swift's calling
+// convention (swift/Runtime/Concurrency.h); only C can put a function there. What a loop's thread leaves is given to `take`,
+// with the loop; what other threads leave goes to the pool, or, once clinux_forbid_pool() was called, stops the process: there
+// it would race with a connection. The variable is referenced weakly: it is found in a static binary too, and where the runtime
+// lacks it, the answer is 0.
 //
-// `key` is the slot of thread-specific data that holds a thread's loop: only jobs put there by a loop's thread count. A
-// negative key means all jobs.
+// `key` is the slot of thread-specific data that holds a thread's loop.
+typedef void (*clinux_take)(void *loop, void *job);
 typedef __attribute__((swiftcall)) void (*clinux_enqueue_global)(void *job);
 typedef __attribute__((swiftcall)) void (*clinux_enqueue_global_hook)(void *job, clinux_enqueue_global original);
 extern clinux_enqueue_global_hook swift_task_enqueueGlobal_hook __attribute__((weak));
-static int clinux_loop_key = -1;
 
-__attribute__((swiftcall)) static inline void clinux_stray_job(void *job, clinux_enqueue_global original) {
-    if (clinux_loop_key >= 0 && !pthread_getspecific((pthread_key_t)clinux_loop_key)) {
+struct clinux_tasks {
+    pthread_key_t key;
+    clinux_take take;
+    int pool_is_forbidden;
+};
+static inline struct clinux_tasks *clinux_tasks(void) {
+    static struct clinux_tasks tasks;
+    return &tasks;
+}
+
+__attribute__((swiftcall)) static inline void clinux_enqueue(void *job, clinux_enqueue_global original) {
+    void *loop = pthread_getspecific(clinux_tasks()->key);
+    if (loop) {
+        clinux_tasks()->take(loop, job);
+        return;
+    }
+    if (!__atomic_load_n(&clinux_tasks()->pool_is_forbidden, __ATOMIC_RELAXED)) {
         original(job);
         return;
     }
-    static const char text[] = "gatehouse: a job strayed from its loop to the global pool\n";
+    static const char text[] = "gatehouse: a task went on outside its loop\n";
     if (write(2, text, sizeof text - 1)) {}
     abort();
 }
 
-static inline int clinux_abort_on_stray_jobs(int key) {
+static inline int clinux_take_jobs(pthread_key_t key, clinux_take take) {
     if (!&swift_task_enqueueGlobal_hook) return 0;
-    clinux_loop_key = key;
-    swift_task_enqueueGlobal_hook = clinux_stray_job;
+    clinux_tasks()->key = key;
+    clinux_tasks()->take = take;
+    swift_task_enqueueGlobal_hook = clinux_enqueue;
     return 1;
 }
+
+static inline void clinux_forbid_pool(void) { __atomic_store_n(&clinux_tasks()->pool_is_forbidden, 1, __ATOMIC_RELAXED); }
+
+// Runs a step of a task, until it waits or ends. The executor is the generic one (two words of zero): with one of its own the
+// task would be sent on to the pool at its next step.
+extern __attribute__((swiftcall)) void swift_job_run(void *job, void *identity, void *implementation);
+static inline void clinux_run_job(void *job) { swift_job_run(job, 0, 0); }
 
 #endif

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One thread, one epoll set. A turn is: wait for events, hand them to their sources, take the mail, fire timers, run
-// jobs. A loop is also the executor of its connections' tasks, so a handler is straight `async` code that stays on this
-// thread between one read and the next, and what it touches needs no lock.
+// jobs. Its connections' tasks run nowhere else, so a handler is straight `async` code that stays on this thread between one
+// read and the next, and what it touches needs no lock.
 //
-//     any thread ── post / enqueue ──▶ mailbox ──eventfd──▶ ready ─▶ run
+//     any thread ── post / spawn ────▶ mailbox ──eventfd──▶ ready ─▶ run
 //     kernel     ── epoll ──▶ source ── resumes a task ─────▶ ready ─▶ run
 //                                    └─ that begins anew ───▶ beginning ─▶ run, some a turn
 //
@@ -16,10 +16,10 @@ import Glibc
 package import Platform
 import Synchronization
 
-/// An event loop: epoll, timers, a mailbox, and the executor of the tasks that prefer it.
+/// An event loop: epoll, timers, a mailbox, and what runs the tasks that begin on it.
 ///
-/// Everything but `post`, `spawn`, `enqueue`, `start`, `stop` and `join` is for the loop's own thread.
-@safe package final class EventLoop: TaskExecutor, @unchecked Sendable {
+/// Everything but `post`, `spawn`, `start`, `stop` and `join` is for the loop's own thread.
+@safe package final class EventLoop: @unchecked Sendable {
     /// The name of the loop and of its thread.
     package let name: String
 
@@ -97,6 +97,7 @@ import Synchronization
         let (free, _) = threadID.compareExchange(
             expected: 0, desired: UInt(pthread_self()), ordering: .sequentiallyConsistent)
         precondition(free, "a loop is run by one thread")
+        _ = LoopThread.takesJobs
         LoopThread.enter(self)
         while !isStopping.load(ordering: .relaxed) { takeTurn(mayWait: true) }
         finish()
@@ -166,12 +167,13 @@ import Synchronization
 
     /// Starts a task that runs on the loop and stays there. Any thread.
     package func spawn(_ body: @escaping @Sendable () async -> Void) {
-        Task(executorPreference: self, operation: body)
+        // What a loop's thread starts is left with the loop (`LoopThread.takesJobs`).
+        if isCurrent { Task { await body() } } else { post { Task { await body() } } }
     }
 
-    /// For the runtime: a task that prefers this loop can go on.
-    package func enqueue(_ job: consuming ExecutorJob) {
-        deliver(.job(UnownedJob(job)))
+    /// Takes a step of a task that this thread has resumed or started. On the loop.
+    func take(_ job: UnsafeMutableRawPointer) {
+        if isBeginning { unsafe beginning.append(.job(job)) } else { unsafe ready.append(.job(job)) }
     }
 
     /// Lets everything else that is ready go first, sockets included.
@@ -343,7 +345,7 @@ extension EventLoop {
 
     private func perform(_ work: Work) {
         switch work {
-        case .job(let job): unsafe job.runSynchronously(on: asUnownedTaskExecutor())
+        case .job(let job): unsafe clinux_run_job(job)
         case .body(let body): body()
         }
     }

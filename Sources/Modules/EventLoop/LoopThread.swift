@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Glibc
+import Platform
 
 /// Which loop runs on a thread.
 package enum LoopThread {
@@ -28,13 +29,24 @@ package enum LoopThread {
         pthread_setspecific(key, nil)
     }
 
-    /// Stops the process when a job strays to the runtime's global pool, where it would race with a connection.
+    /// Has the runtime leave with a loop whatever its thread resumes or starts: a task of a loop belongs to no actor and prefers no
+    /// executor, so that it stays where it is without being asked. (To prefer the loop would have the runtime look for the
+    /// preference under a lock, eight times a request.) What resumes a task from elsewhere goes by its loop (``Resumption``).
     ///
-    /// With `everywhere`, any job at all; otherwise one that a loop's thread puts there, which is what a test process
-    /// can ask for, since the test runner itself uses the pool. For tests and development.
-    /// - Returns: false where the runtime has no such hook.
-    @discardableResult
-    package static func abortOnStrayJobs(everywhere: Bool = false) -> Bool {
-        clinux_abort_on_stray_jobs(everywhere ? -1 : CInt(key)) == 1
+    /// Done once, before the first loop runs.
+    static let takesJobs: Void = {
+        // SAFETY: the loop is alive while it runs, and the slot holds it only meanwhile.
+        let isTaken = unsafe clinux_take_jobs(key) { loop, job in
+            guard let loop = unsafe loop, let job = unsafe job else { return }
+            unsafe Unmanaged<EventLoop>.fromOpaque(loop).lend { unsafe $0.take(job) }
+        }
+        precondition(isTaken == 1, "the Swift runtime has no hook for its global pool")
+    }()
+
+    /// Stops the process, from now on, when a thread without a loop resumes or starts a task: it would run on the runtime's global
+    /// pool, and race with a connection. For a process whose tasks are all on loops: not the one that runs tests.
+    package static func forbidOtherTasks() {
+        _ = takesJobs
+        clinux_forbid_pool()
     }
 }

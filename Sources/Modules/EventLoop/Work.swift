@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Something a loop is to run.
-enum Work {
-    /// A step of a task.
-    case job(UnownedJob)
+@safe enum Work: @unchecked Sendable {
+    /// A step of a task, as the runtime names it; run once.
+    case job(UnsafeMutableRawPointer)
     /// A closure somebody posted.
     case body(@Sendable () -> Void)
 }

@@ -71,11 +71,11 @@ package final class Worker: Sendable {
 
     /// Runs `body` on the worker and waits for its result without blocking the caller's thread.
     package func run<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async throws(Refusal) -> Result {
-        let answer: Swift.Result<Result, Refusal> = unsafe await withUnsafeContinuation { continuation in
+        let answer: Swift.Result<Result, Refusal> = await EventLoop.suspend { caller in
             do throws(Refusal) {
-                try post { unsafe continuation.resume(returning: .success(body())) }
+                try post { caller.resume(returning: .success(body())) }
             } catch {
-                unsafe continuation.resume(returning: .failure(error))
+                caller.resume(returning: .failure(error))
             }
         }
         return try answer.get()

@@ -59,14 +59,14 @@ final class AuditLog: Sendable {
     /// Waits until everything that was written before is on the disk, or cannot be brought there now, and until what is made
     /// of it knows so.
     func sync() async {
-        unsafe await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+        await EventLoop.suspend { (caller: Resumption<Void>) in
             do throws(AuditRefusal) {
                 try mail.order { office in
                     office.sync()
-                    unsafe continuation.resume()
+                    caller.resume()
                 }
             } catch {
-                unsafe continuation.resume()
+                caller.resume()
             }
         }
     }

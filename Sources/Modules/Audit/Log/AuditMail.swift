@@ -100,7 +100,7 @@ final class AuditDesk: @unchecked Sendable {
     private let pen: LogPen
     private let mail: AuditMail
     private var entries = AuditEntries()
-    private var writers: [Waiting] = []
+    private var writers: [Resumption<Result<Int, AuditRefusal>>] = []
     /// Entries that are due, and whose they are.
     private var due = AuditEntries()
     private var owners: [any RecordOwner] = []
@@ -109,28 +109,17 @@ final class AuditDesk: @unchecked Sendable {
     /// How intents of this loop begin.
     var callers = CallerHeads()
 
-    @safe private struct Waiting: @unchecked Sendable {
-        private let continuation: UnsafeContinuation<Result<Int, AuditRefusal>, Never>
-
-        init(_ continuation: UnsafeContinuation<Result<Int, AuditRefusal>, Never>) {
-            unsafe self.continuation = continuation
-        }
-
-        /// Lets the writer of an entry go on; once.
-        func resume(_ result: Result<Int, AuditRefusal>) { unsafe continuation.resume(returning: result) }
-    }
-
     init(loop: EventLoop, pen: LogPen, mail: AuditMail) { (self.loop, self.pen, self.mail) = (loop, pen, mail) }
 
     /// Writes an entry with all others of this turn, and waits until it stands in the log.
     func write(_ entry: AuditEntry, _ claim: LogWriter.Claim) async throws(AuditRefusal) -> Int {
-        let result: Result<Int, AuditRefusal> = unsafe await withUnsafeContinuation { continuation in
+        let result: Result<Int, AuditRefusal> = await loop.suspend { writer in
             if entries.isEmpty {
                 // Behind everything that the turn does and that may have entries too, and before anything leaves.
                 loop.postAtEnd { self.handOver() }
             }
             entries.append(entry, claim)
-            writers.append(unsafe Waiting(continuation))
+            writers.append(writer)
         }
         return try result.get()
     }
@@ -190,7 +179,7 @@ final class AuditDesk: @unchecked Sendable {
     /// Nobody who goes on here runs before this returns: they are the loop's next work.
     private func handOver() {
         if let first = pen.writeNow(entries) {
-            for (place, writer) in writers.enumerated() { writer.resume(.success(first + place)) }
+            for (place, writer) in writers.enumerated() { writer.resume(returning: .success(first + place)) }
         } else {
             post()
         }
@@ -214,12 +203,12 @@ final class AuditDesk: @unchecked Sendable {
     /// Collects the results of a batch on the log's thread and brings them to the loop together.
     private final class Answers: @unchecked Sendable {
         private let loop: EventLoop
-        private let waiting: [Waiting]
+        private let waiting: [Resumption<Result<Int, AuditRefusal>>]
         // Given by one thread, place by place, before the loop reads them behind its mailbox's lock.
         private var results: [Result<Int, AuditRefusal>?]
         private var left: Int
 
-        init(loop: EventLoop, _ waiting: [Waiting]) {
+        init(loop: EventLoop, _ waiting: [Resumption<Result<Int, AuditRefusal>>]) {
             (self.loop, self.waiting) = (loop, waiting)
             results = Array(repeating: nil, count: waiting.count)
             left = results.count
@@ -231,7 +220,7 @@ final class AuditDesk: @unchecked Sendable {
             guard left == 0 else { return }
             loop.post { [self] in
                 for place in results.indices {
-                    waiting[place].resume(results[place] ?? .failure(.stopped))
+                    waiting[place].resume(returning: results[place] ?? .failure(.stopped))
                 }
             }
         }

@@ -173,11 +173,11 @@ final class Runner: @unchecked Sendable {
         let ticket = RunTicket()
         let token = cancellation?.onFire { [loop] in loop.post { self.cancel(ticket) } }
         defer { if let token { cancellation?.remove(token) } }
-        let answer: Result<(RunOutcome, Duration), RunRefusal> = unsafe await withUnsafeContinuation { continuation in
+        let answer: Result<(RunOutcome, Duration), RunRefusal> = await caller.suspend { waiting in
             loop.post {
                 let since = Instant.now()
                 self.enter(request, ticket, since, feed.map { feed in { feed.give($0, Array($1)) } }) { result in
-                    unsafe continuation.resume(returning: result.map { ($0.0, $0.1 - since) })
+                    waiting.resume(returning: result.map { ($0.0, $0.1 - since) })
                 }
             }
         }

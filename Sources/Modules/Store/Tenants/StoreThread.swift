@@ -61,17 +61,17 @@ final class StoreThread: Sendable {
 
     /// Takes no more work for a tenant, refuses what waits, and closes its file. Returns when it is closed.
     func retire(_ tenant: TenantID) async {
-        unsafe await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+        await EventLoop.suspend { (caller: Resumption<Void>) in
             let waiting: [Job]? = state.withLock { state in
                 state.retired.insert(tenant)
                 guard !state.isStopped else { return nil }
-                state.closings.append((tenant, { unsafe continuation.resume() }))
+                state.closings.append((tenant, { caller.resume() }))
                 // The tenant's turn comes, and finds nothing.
                 let jobs = state.queues.removeValue(forKey: tenant) ?? []
                 state.count -= jobs.count
                 return jobs
             }
-            guard let waiting else { return unsafe continuation.resume() }
+            guard let waiting else { return caller.resume() }
             state.signal()
             for job in waiting { job.finish(.gone) }
         }

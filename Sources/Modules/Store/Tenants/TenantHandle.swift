@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Core
+import EventLoop
 import SQLite
 
 /// One tenant's database, as modules hold it: an id and the thread that owns the file. The id was chosen by who called, and
@@ -36,8 +37,8 @@ extension StoreThread {
     func run<R: Sendable>(
         _ work: Job.Work, for tenant: TenantID, _ slot: ResultSlot<R>
     ) async throws(DatabaseFailure) -> R {
-        let failure: DatabaseFailure? = unsafe await withUnsafeContinuation { continuation in
-            post(Job(work: work) { unsafe continuation.resume(returning: $0) }, for: tenant)
+        let failure: DatabaseFailure? = await EventLoop.suspend { caller in
+            post(Job(work: work) { caller.resume(returning: $0) }, for: tenant)
         }
         if let failure { throw failure }
         guard let value = slot.value else { throw .busy }

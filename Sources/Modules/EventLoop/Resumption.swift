@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What lets a task of a loop go on, for whoever works for it on another thread.
+///
+/// A continuation by itself would have the task go on with the thread that resumes it, where what it touches is not its own.
+@safe package struct Resumption<Value: Sendable>: Sendable {
+    private let loop: EventLoop
+    private let continuation: UnsafeContinuation<Value, Never>
+
+    fileprivate init(_ loop: EventLoop, _ continuation: UnsafeContinuation<Value, Never>) {
+        self.loop = loop
+        unsafe self.continuation = continuation
+    }
+
+    /// Lets the task go on with a value, on its loop: exactly once. Any thread. Where the loop has ended the task stays suspended.
+    package func resume(returning value: Value) {
+        if loop.isCurrent {
+            unsafe continuation.resume(returning: value)
+        } else {
+            loop.post { unsafe continuation.resume(returning: value) }
+        }
+    }
+}
+
+extension Resumption where Value == Void {
+    /// Lets the task go on.
+    package func resume() { resume(returning: ()) }
+}
+
+extension EventLoop {
+    /// Suspends the task until what `body` hands on is resumed, from whatever thread. On the loop.
+    package func suspend<Value: Sendable>(_ body: (Resumption<Value>) -> Void) async -> Value {
+        checkThread()
+        return unsafe await withUnsafeContinuation { continuation in unsafe body(Resumption(self, continuation)) }
+    }
+
+    /// The same on the loop whose thread this is.
+    ///
+    /// - Precondition: there is one.
+    package static func suspend<Value: Sendable>(_ body: (Resumption<Value>) -> Void) async -> Value {
+        guard let loop = current else { preconditionFailure("a task runs on a loop") }
+        return await loop.suspend(body)
+    }
+}
