@@ -196,12 +196,40 @@ struct LoopTests {
         }
     }
 
-    @Test func `a job that strays from a loop to the global pool stops the process`() async {
-        await #expect(processExitsWith: .signal(SIGABRT)) {
-            try onLoop { loop in
-                Task.detached {}
-                await loop.sleep(.seconds(1))
+    @Test func `what a loop's thread starts stays with the loop`() throws {
+        try onLoop { loop in
+            let seen = OneShot<Bool>(on: loop)
+            Task.detached {
+                await loop.sleep(.milliseconds(1))
+                seen.fulfil(loop.isCurrent)
             }
+            #expect(await seen.value())
+        }
+    }
+
+    @Test func `a task that another thread lets go on does so on its loop`() throws {
+        try onLoop { loop in
+            let answer: Int = await loop.suspend { task in
+                do throws(Errno) {
+                    _ = try NamedThread.start(name: "elsewhere") { task.resume(returning: 7) }
+                } catch {
+                    task.resume(returning: 0)
+                }
+            }
+            #expect(answer == 7)
+            #expect(loop.isCurrent)
+            // At once, too.
+            #expect(await EventLoop.suspend { $0.resume(returning: 8) } == 8)
+            #expect(loop.isCurrent)
+        }
+    }
+
+    @Test func `where all tasks are on loops, one that goes on elsewhere stops the process`() async {
+        await #expect(processExitsWith: .signal(SIGABRT)) {
+            LoopThread.forbidOtherTasks()
+            try onLoop { loop in await loop.sleep(.milliseconds(1)) }
+            Task.detached {}
+            sleep(5)
         }
     }
 

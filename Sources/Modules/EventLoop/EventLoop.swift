@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One thread, one epoll set. A turn is: wait for events, hand them to their sources, take the mail, fire timers, run
-// jobs. Its connections' tasks run nowhere else, so a handler is straight `async` code that stays on this thread between one
-// read and the next, and what it touches needs no lock.
+// jobs, send what they wrote. Its connections' tasks run nowhere else, so a handler is straight `async` code that stays on
+// this thread between one read and the next, and what it touches needs no lock.
 //
 //     any thread ── post / spawn ────▶ mailbox ──eventfd──▶ ready ─▶ run
 //     kernel     ── epoll ──▶ source ── resumes a task ─────▶ ready ─▶ run
 //                                    └─ that begins anew ───▶ beginning ─▶ run, some a turn
+//
+// All sockets whose readers wait are read before the first reader goes on, and what tasks write is sent at the end of the turn,
+// for all one after the other: the kernel's code for either is as large as the processor's first cache, and would be fetched anew
+// for each request, between all else that it needs.
 //
 // What is under way goes before what begins: of 256 requests that come at once each would otherwise be half done while
 // the others are, and none would find in the processor's cache what it left there.
@@ -48,6 +52,11 @@ import Synchronization
     private var dues: [() -> Void] = []
     /// Sockets that hold what leaves at the end of the turn.
     private var holders: [Socket] = []
+    /// Sockets that have read ahead this turn.
+    private var arrivals: [Socket] = []
+    /// How many of them begin something new.
+    private var arrivingBeginnings = 0
+    private var arena = EarlyArena()
     /// Empty arrays whose room the sockets that hold something use in turn.
     private var spareRoom: [[UInt8]] = []
     private var sources = SourceTable()
@@ -218,6 +227,28 @@ extension EventLoop {
     }
 }
 
+// What sockets read ahead.
+extension EventLoop {
+    /// Room in which a socket may read before its reader goes on; nil where there is none this turn. What begins something new
+    /// has room only where it begins in this turn: what waits longer lies better in the kernel.
+    func earlyRoom(begins: Bool) -> UnsafeMutableRawBufferPointer? {
+        let isTurn = !begins || beginning.count + arrivingBeginnings < EventLoopLimits.beginningsPerTurn
+        return isTurn ? unsafe arena.room : nil
+    }
+
+    /// `socket` has read so many bytes into the room: its reader goes on when all have.
+    func arrive(_ socket: Socket, with count: Int, begins: Bool) {
+        arena.take(count)
+        if begins { arrivingBeginnings += 1 }
+        arrivals.append(socket)
+    }
+
+    private func wakeArrivals() {
+        for socket in arrivals { socket.wakeEarly() }
+        arrivingBeginnings = 0
+    }
+}
+
 // What sockets hold.
 extension EventLoop {
     /// Has `socket` flushed at the end of the turn.
@@ -269,6 +300,7 @@ extension EventLoop {
             // SAFETY: the kernel filled the first `count` events.
             dispatch(unsafe clinux_epoll_data(events + index), unsafe clinux_epoll_events(events + index))
         }
+        wakeArrivals()
         fireTimers(until: cachedNow)
         if !nextTurn.isEmpty {
             for work in nextTurn { ready.append(work) }
@@ -286,6 +318,8 @@ extension EventLoop {
             runReady(max: EventLoopLimits.jobsPerTurn)
         }
         flushHolders()
+        while let socket = arrivals.popLast() { socket.keepEarlyBytes() }
+        arena.reset()
     }
 
     /// Rests for a moment, if there was none for a while: for work that gives way.

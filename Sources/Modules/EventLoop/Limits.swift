@@ -16,6 +16,10 @@ package enum EventLoopLimits {
     package static let operationBytesMin = 4_096
     /// The loop's buffer through which arrays are read; also the most one such read gives.
     package static let scratchBytes = 64 << 10
+    /// Bytes that a loop's sockets read a turn before their readers ask.
+    package static let earlyBytesPerTurn = 256 << 10
+    /// The most that one of them does: what it may keep in memory when its reader does not take it.
+    package static let earlyReadBytesMax = 8 << 10
     /// Bytes the kernel holds for an accepted connection beyond what is on its way; a write ends there until the peer
     /// reads.
     package static let unsentBytesMax = 128 << 10

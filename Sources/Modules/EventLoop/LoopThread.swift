@@ -31,7 +31,7 @@ package enum LoopThread {
 
     /// Has the runtime leave with a loop whatever its thread resumes or starts: a task of a loop belongs to no actor and prefers no
     /// executor, so that it stays where it is without being asked. (To prefer the loop would have the runtime look for the
-    /// preference under a lock, eight times a request.) What resumes a task from elsewhere goes by its loop (``Resumption``).
+    /// preference under a lock, eight times a request.) What resumes a task from elsewhere goes by its loop (``WaitingTask``).
     ///
     /// Done once, before the first loop runs.
     static let takesJobs: Void = {

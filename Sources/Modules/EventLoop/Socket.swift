@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A connected, non-blocking stream socket on one loop. Nothing here copies, buffers or parses: `tryRead` and `tryWrite`
-// are the system calls, `wait` suspends until an edge, a deadline or an abort, and the rest is put together from these.
+// A connected, non-blocking stream socket on one loop. Nothing here parses: `tryRead` and `tryWrite` are the system calls,
+// `wait` suspends until an edge, a deadline or an abort, and the rest is put together from these. While somebody waits to read,
+// the loop reads for all that are in the same place, before the first of them goes on.
 // One task may wait as the reader and one as the writer. Each is resumed exactly once, by whichever comes first. In place of a
 // reader a body may be called: a socket at rest then has no task, and a task is two kilobytes.
 
@@ -51,6 +52,10 @@ package final class Socket: EventSource, @unchecked Sendable {
     private var watchesWriting = false
     private var reader = Waiter()
     private var writer = Waiter()
+    /// Read by the loop, and not taken yet.
+    private var early = EarlyBytes()
+    /// True while more comes at a time than the loop reads ahead: its reader does as well by itself.
+    private var isBulky = false
     private var budgetTurn: UInt64 = 0
     private var budget = 0
     private var readLimit: Instant?
@@ -98,8 +103,15 @@ package final class Socket: EventSource, @unchecked Sendable {
     /// How the other side has ended, as far as the kernel said so.
     package var peerClosure: PeerClosure? { readiness.closure }
 
-    /// False while the kernel is known to have nothing: neither bytes, nor an end, nor a failure.
-    package var mayRead: Bool { readiness.mayRead || number < 0 }
+    /// False while there is known to be nothing: neither bytes, nor an end, nor a failure.
+    package var mayRead: Bool { readiness.mayRead || hasEarlyBytes || number < 0 }
+
+    /// True while something lies here that the loop has read.
+    var hasEarlyBytes: Bool { !early.isEmpty }
+
+    private func may(_ interest: Interest) -> Bool {
+        interest == .read ? readiness.mayRead || hasEarlyBytes : readiness.mayWrite
+    }
 
     /// True until it was closed, was aborted or failed.
     package var isOpen: Bool { number >= 0 }
@@ -147,11 +159,14 @@ package final class Socket: EventSource, @unchecked Sendable {
 
     override func handle(_ events: UInt32) {
         let isClosure = readiness.receive(events)
-        if reader.wants(readiness) { if readerBegins { loop.begin { wakeReader() } } else { wakeReader() } }
+        if reader.wants(readiness), !readAhead() { goOn() }
         if writer.wants(readiness) { _ = writer.resume() }
         if readiness.mayWrite, !held.isEmpty { list() }
         if isClosure, let closure = readiness.closure { firePeerClosed(closure) }
     }
+
+    /// The reader goes on, in its order.
+    private func goOn() { if readerBegins { loop.begin { wakeReader() } } else { wakeReader() } }
 
     override func loopEnds() {
         abort(.cancelled)
@@ -162,6 +177,40 @@ package final class Socket: EventSource, @unchecked Sendable {
     }
 }
 
+// Reading ahead.
+extension Socket {
+    /// Reads for a reader that waits to read, into the loop's arena.
+    /// - Returns: false where the reader has to look for itself, now.
+    private func readAhead() -> Bool {
+        // An end and what stands before it are the reader's: the kernel tells them once.
+        guard reader.waitsToRead, !isBulky, readiness.closure == nil, !hasEarlyBytes,
+            let room = unsafe loop.earlyRoom(begins: readerBegins)
+        else { return false }
+        let number = self.number
+        // SAFETY: the room is the arena's, as long as said, and nobody else's until `arrive`.
+        let count = repeating { unsafe clinux_receive(number, room.baseAddress, room.count) }
+        guard count >= 0 else {
+            // Nothing after all, the edge was of what had been read already; or a failure, which ends the socket and tells the
+            // reader.
+            _ = try? block { $0.mayRead = false }
+            return true
+        }
+        guard count > 0 else { return false }
+        readiness.didRead(count, room: room.count)
+        charge(count)
+        isBulky = count == room.count
+        unsafe early.lie(in: UnsafeRawBufferPointer(rebasing: room[..<count]))
+        loop.arrive(self, with: count, begins: readerBegins)
+        return true
+    }
+
+    /// The reader goes on, unless the socket has ended meanwhile.
+    func wakeEarly() { if reader.isWaiting { goOn() } }
+
+    /// The arena's next user comes.
+    func keepEarlyBytes() { early.keep() }
+}
+
 // The system calls.
 extension Socket {
     /// Reads what is there.
@@ -169,12 +218,14 @@ extension Socket {
     package func tryRead(into buffer: UnsafeMutableRawBufferPointer) throws(IOFailure) -> Int? {
         let number = try open()
         precondition(unsafe !buffer.isEmpty, "a read needs room")
+        if hasEarlyBytes { return unsafe early.take(into: buffer) }
         guard readiness.mayRead else { return nil }
         // SAFETY: the buffer belongs to the caller during the call, and is as long as said.
         let count = repeating { unsafe clinux_receive(number, buffer.baseAddress, buffer.count) }
         guard count >= 0 else { return try block { $0.mayRead = false } }
         readiness.didRead(count, room: buffer.count)
         charge(count)
+        if count < min(buffer.count, EventLoopLimits.earlyReadBytesMax) { isBulky = false }
         // The kernel tells a reset once, and has told it to `flush`: this is no good end.
         if count == 0, hasLost { throw .reset }
         return count
@@ -343,7 +394,7 @@ extension Socket {
     /// - Throws: `.timedOut` when the side's deadline passes (the socket stays usable), or why the socket ended.
     package func wait(_ side: Side, for interest: Interest) async throws(IOFailure) {
         _ = try open()
-        if interest == .read ? readiness.mayRead : readiness.mayWrite { return }
+        if may(interest) { return }
         if interest == .write { try watchWriting() }
         unsafe await withUnsafeContinuation { continuation in
             switch side {
@@ -365,8 +416,7 @@ extension Socket {
     /// Nobody else may wait as the reader until then.
     package func notify(_ interest: Interest, _ body: @escaping () -> Void) {
         loop.checkThread()
-        let isReady = interest == .read ? readiness.mayRead : readiness.mayWrite
-        guard isOpen, !isReady else { return body() }
+        guard isOpen, !may(interest) else { return body() }
         if interest == .write, (try? watchWriting()) == nil { return body() }
         reader.start(body, interest)
         arm()
@@ -479,6 +529,8 @@ private final class DeadlineTimer: Timer {
     var isWaiting: Bool {
         if case .nobody = kind { false } else { true }
     }
+
+    var waitsToRead: Bool { isWaiting && interest == .read }
 
     mutating func start(_ continuation: UnsafeContinuation<Void, Never>, _ interest: Socket.Interest) {
         unsafe start(.task(continuation), interest)

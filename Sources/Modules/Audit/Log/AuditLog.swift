@@ -59,7 +59,7 @@ final class AuditLog: Sendable {
     /// Waits until everything that was written before is on the disk, or cannot be brought there now, and until what is made
     /// of it knows so.
     func sync() async {
-        await EventLoop.suspend { (caller: Resumption<Void>) in
+        await EventLoop.suspend { (caller: WaitingTask<Void>) in
             do throws(AuditRefusal) {
                 try mail.order { office in
                     office.sync()

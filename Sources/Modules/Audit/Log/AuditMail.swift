@@ -100,7 +100,7 @@ final class AuditDesk: @unchecked Sendable {
     private let pen: LogPen
     private let mail: AuditMail
     private var entries = AuditEntries()
-    private var writers: [Resumption<Result<Int, AuditRefusal>>] = []
+    private var writers: [WaitingTask<Result<Int, AuditRefusal>>] = []
     /// Entries that are due, and whose they are.
     private var due = AuditEntries()
     private var owners: [any RecordOwner] = []
@@ -203,12 +203,12 @@ final class AuditDesk: @unchecked Sendable {
     /// Collects the results of a batch on the log's thread and brings them to the loop together.
     private final class Answers: @unchecked Sendable {
         private let loop: EventLoop
-        private let waiting: [Resumption<Result<Int, AuditRefusal>>]
+        private let waiting: [WaitingTask<Result<Int, AuditRefusal>>]
         // Given by one thread, place by place, before the loop reads them behind its mailbox's lock.
         private var results: [Result<Int, AuditRefusal>?]
         private var left: Int
 
-        init(loop: EventLoop, _ waiting: [Resumption<Result<Int, AuditRefusal>>]) {
+        init(loop: EventLoop, _ waiting: [WaitingTask<Result<Int, AuditRefusal>>]) {
             (self.loop, self.waiting) = (loop, waiting)
             results = Array(repeating: nil, count: waiting.count)
             left = results.count

@@ -61,7 +61,7 @@ final class StoreThread: Sendable {
 
     /// Takes no more work for a tenant, refuses what waits, and closes its file. Returns when it is closed.
     func retire(_ tenant: TenantID) async {
-        await EventLoop.suspend { (caller: Resumption<Void>) in
+        await EventLoop.suspend { (caller: WaitingTask<Void>) in
             let waiting: [Job]? = state.withLock { state in
                 state.retired.insert(tenant)
                 guard !state.isStopped else { return nil }
