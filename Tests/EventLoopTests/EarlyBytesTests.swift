@@ -52,8 +52,11 @@ struct EarlyBytesTests {
             }
             await loop.yield()
             for _ in 0..<2 {
-                for (index, pair) in pairs.enumerated() { try await pair.1.write(text[index]) }
-                await loop.sleep(.milliseconds(2))
+                for (index, pair) in pairs.enumerated() {
+                    try await pair.1.write(text[index])
+                    // In the next turn it is read where the rest of the one before it would still lie.
+                    await loop.yield()
+                }
             }
             #expect(await done.value())
             for index in pairs.indices { #expect(seen.bytes[index] == text[index] + text[index]) }

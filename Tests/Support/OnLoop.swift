@@ -7,8 +7,8 @@ package struct TookTooLong: Error {
     package init() {}
 }
 
-/// Runs `body` on a fresh loop with a thread of its own, and waits for it. The test's thread blocks meanwhile, so that
-/// nothing of the test itself has to be resumed on the global pool.
+/// Runs `body` on a fresh loop with a thread of its own, and waits for it. The test's thread blocks meanwhile: a task of
+/// the test that the loop let go on would stay with the loop.
 @discardableResult
 package func onLoop<Result: Sendable>(
     within limit: Duration = .seconds(30), _ body: @escaping @Sendable (EventLoop) async throws -> Result

@@ -181,9 +181,10 @@ import Synchronization
     }
 
     /// Takes a step of a task that this thread has resumed or started. On the loop.
-    func take(_ job: UnsafeMutableRawPointer) {
-        if isBeginning { unsafe beginning.append(.job(job)) } else { unsafe ready.append(.job(job)) }
-    }
+    func take(_ job: UnsafeMutableRawPointer) { line(unsafe .job(job)) }
+
+    /// Lines work up behind what stands there already. On the loop.
+    private func line(_ work: Work) { if isBeginning { beginning.append(work) } else { ready.append(work) } }
 
     /// Lets everything else that is ready go first, sockets included.
     package func yield() async {
@@ -269,10 +270,7 @@ extension EventLoop {
 // Turns.
 extension EventLoop {
     private func deliver(_ work: Work) {
-        if isCurrent {
-            if isBeginning { beginning.append(work) } else { ready.append(work) }
-            return
-        }
+        if isCurrent { return line(work) }
         let wasEmpty = mailbox.withLock { mail in
             defer { mail.append(work) }
             return mail.isEmpty
