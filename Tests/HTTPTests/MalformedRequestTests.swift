@@ -350,7 +350,8 @@ struct MalformedRequest: Sendable, CustomTestStringConvertible {
                 return
             case .head(let range):
                 #expect(throws: request.defect) {
-                    try RequestHead(in: request.bytes, range, limits: HTTPServerLimits())
+                    try RequestHead(
+                        in: request.bytes, range, fieldCount: scanner.fieldCount, limits: HTTPServerLimits())
                 }
                 return
             }

@@ -70,6 +70,37 @@ import Testing
         #expect(harness.notes.all == ["POST /p", "tooLarge"])
     }
 
+    @Test func `a body that is here whole is had at once, and of another nothing is taken`() throws {
+        let harness = try ServerHarness { request, response, notes in
+            let now = request.bodyNow(max: 10).map { String(decoding: $0, as: UTF8.self) }
+            notes.add("now \(now ?? "-")")
+            do {
+                notes.add("rest \(String(decoding: try await request.body(max: 10), as: UTF8.self))")
+                try await response.send(200, [:], body: [])
+            } catch {
+                notes.add("\(error)")
+                try await response.send(413, [:], body: [])
+            }
+        }
+        let client = try harness.connect()
+        // In parts; with the next request behind it; in chunks; and with more than is wanted.
+        try client.send(post("Content-Length: 3", "ab"))
+        #expect(harness.notes.wait(for: "now -") != nil)
+        try client.send("c")
+        #expect(try client.read(through: "\r\n\r\n").hasPrefix("HTTP/1.1 200 OK\r\n"))
+        try client.send(post("Content-Length: 3", "def") + post("Content-Length: 0", ""))
+        for _ in 0..<2 { #expect(try client.read(through: "\r\n\r\n").hasPrefix("HTTP/1.1 200 OK\r\n")) }
+        try client.send(post("Transfer-Encoding: chunked", "1\r\ng\r\n0\r\n\r\n"))
+        #expect(try client.read(through: "\r\n\r\n").hasPrefix("HTTP/1.1 200 OK\r\n"))
+        try client.send(post("Content-Length: 11", "abcdefghijk"))
+        #expect(try client.read(through: "\r\n\r\n").hasPrefix("HTTP/1.1 413 "))
+        let notes = harness.notes.all.filter { $0 != "POST /p" }
+        #expect(
+            notes == [
+                "now -", "rest abc", "now def", "rest ", "now -", "rest ", "now -", "rest g", "now -", "tooLarge",
+            ])
+    }
+
     @Test(arguments: [
         ("5\r\nabcdeX", "malformed"), ("x\r\n", "malformed"), ("5\nabcde", "malformed"),
         ("5\r\nabcde\r\n0\r\n a\r\n", "malformed"),

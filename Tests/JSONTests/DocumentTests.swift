@@ -109,8 +109,35 @@ private func failure(_ text: String, _ strictness: JSONStrictness = .interoperab
         )
     }
 
-    /// A control character, a quote and a broken byte are seen at every place of the scanner, which takes words, and blocks of
-    /// 32 bytes behind the first two.
+    /// Numbers and words are read by eight bytes, of which those behind the end of the text are made up.
+    @Test func `reads every digit of a number, wherever the text ends`() throws {
+        for blanks in 0..<9 {
+            let space = String(repeating: " ", count: blanks)
+            for count in 1...20 {
+                for number in ["12345678901234567890".prefix(count), "-9876543210987654321".prefix(count + 1)] {
+                    let root = try document("\(space)\(number)").root
+                    #expect(root.int == Int(number))
+                    #expect(root.rawText == number)
+                    let list = try document("[\(number)\(space),\(space)\(number)]").root
+                    #expect(list.elements.map(\.rawText) == [String(number), String(number)])
+                    #expect(try document("\(space)\(number).5\(space)").root.rawText == "\(number).5")
+                    #expect(try document("\(number)e1").root.int == nil)
+                    #expect(failure("\(number)/") == JSONError(.trailingBytes, at: number.count))
+                    #expect(failure("\(number):") == JSONError(.trailingBytes, at: number.count))
+                }
+                #expect(failure("\(space)0" + "12345678901234567890".prefix(count))?.offset == blanks + 1)
+            }
+            for word in ["true", "false", "null"] {
+                #expect(try document("\(space)\(word)\(space)").root.rawText == word)
+                for count in 1..<word.count {
+                    #expect(failure(space + word.prefix(count)) == JSONError(.unexpectedByte, at: blanks))
+                }
+            }
+        }
+    }
+
+    /// A control character, a quote and a broken byte are seen at every place of the scanner, which takes blocks of 16 bytes, of
+    /// 32 bytes behind the first two, and words at the end of a text.
     @Test func `sees every byte of a long string`() throws {
         for before in 0..<100 {
             let plain = String(repeating: "x", count: before)

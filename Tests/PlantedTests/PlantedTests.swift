@@ -27,7 +27,7 @@ struct PlantedTests {
         #expect(count.withLock { $0 } == 200_000)
     }
 
-    @Test(.enabled(if: planted == "mutex", "shows what the thread sanitizer makes of a lock that it does not know"))
+    @Test(.enabled(if: planted == "mutex", "the same with a lock that the thread sanitizer is told of (mutex.c)"))
     func `two threads count under a mutex`() throws {
         let count = Mutexed()
         try withThreads(2) { _ in

@@ -22,6 +22,16 @@ import Testing
         #expect(looks([0, 300, 300, 0, 0, 300, 0]) == [true, false, false, true, false, false, true])
     }
 
+    @Test func `what follows the work brings memory back, which is given back once more`() {
+        // Eighty looks take ``IdleMemory/echo``.
+        let quiet = Array(repeating: Int64(0), count: 79)
+        let nothing = quiet.map { _ in false }
+        #expect(looks([0] + quiet + [0, 0] + quiet) == [true] + nothing + [true, false] + nothing)
+        // Not while there is work, and after it from the beginning.
+        #expect(looks([0] + quiet + [400, 0]) == [true] + nothing + [false, true])
+        #expect(looks([0] + quiet + [30, 0]) == [true] + nothing + [false, true])
+    }
+
     @Test func `a process that never rests keeps its memory, and so does one that has hardly done anything`() {
         #expect(looks([10, 100, 10, 500, 12]) == [false, false, false, false, false])
         #expect(looks([0, 100, 0, 100, 0]) == [true, false, false, false, false])

@@ -15,6 +15,25 @@ struct InstantTests {
         #expect(Duration.seconds(-Int64.max).clampedNanoseconds == .min)
     }
 
+    @Test func `is counted in nanoseconds without an error`() {
+        let counts: [Int64] = [
+            0, 1, 999_999_999, 1_000_000_000, 18_446_744_072, 18_446_744_073, 18_446_744_074, 86_400_000_000_000,
+            4_611_686_018_427_387_904, .max - 1, .max,
+        ]
+        for count in counts {
+            #expect(Duration.nanoseconds(count).clampedNanoseconds == count)
+            #expect(Duration.nanoseconds(-count).clampedNanoseconds == -count)
+            // What is less than a nanosecond does not count.
+            let little = Duration(secondsComponent: 0, attosecondsComponent: 999_999_999)
+            #expect((Duration.nanoseconds(count) + little).clampedNanoseconds == count)
+        }
+        for shift in 0..<63 {
+            let count = Int64.max >> shift
+            #expect(Duration.nanoseconds(count).clampedNanoseconds == count)
+            #expect((Duration.nanoseconds(Int64.max) + Duration.nanoseconds(count)).clampedNanoseconds == .max)
+        }
+    }
+
     @Test func `never goes back`() {
         var last = Instant.now()
         for _ in 0..<10_000 {

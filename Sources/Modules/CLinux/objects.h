@@ -26,6 +26,15 @@ static inline void clinux_release(void *object) {
     release(object);
 }
 
+// References that keep an object's memory and not its contents, counted within it, and a reference of the usual kind to an
+// object that may have begun to end, then NULL.
+extern void *swift_unownedRetain(void *);
+extern void swift_unownedRelease(void *);
+extern void *swift_tryRetain(void *);
+static inline void clinux_retain_memory(void *object) { swift_unownedRetain(object); }
+static inline void clinux_release_memory(void *object) { swift_unownedRelease(object); }
+static inline void *clinux_try_retain(void *object) { return swift_tryRetain(object); }
+
 // The highest bit says that a count is kept elsewhere, or not at all.
 #define CLINUX_COUNT_ELSEWHERE (1ull << 63)
 

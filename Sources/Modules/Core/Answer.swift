@@ -2,17 +2,19 @@
 
 package import EventLoop
 package import HTTP
-import Platform
+package import Platform
 
-/// What every answer of one request carries, and the only way in which an answer leaves the house.
-package final class Answer {
-    let requestID: RequestID
-    /// When the request's head was looked at.
-    let time: WallTime
+/// What every answer of one request carries, and the only way in which an answer leaves the house. A request to a route is an
+/// ``Exchange``, which is one, and no object beside it; a request that is turned away is answered by this alone.
+package class Answer {
+    final let requestID: RequestID
+    /// When the request's head was looked at: the time of day for whatever is done about it. One reading of the clock will do
+    /// for a request.
+    package final let time: WallTime
     /// The fields of the answer. It begins with what each answer to this request carries, whoever gives it: the request's
     /// id, and the cross-origin fields.
-    var fields = Fields()
-    let response: ResponseWriter
+    final var fields = Fields()
+    package final let response: ResponseWriter
 
     init(response: ResponseWriter, on loop: EventLoop, head: RequestHead, policy: DoorPolicy) {
         self.response = response
@@ -24,7 +26,7 @@ package final class Answer {
     }
 
     /// Lets the page of an origin read the answer, if that is not allowed yet.
-    func allow(origin: String) {
+    final func allow(origin: String) {
         guard fields.count(of: "access-control-allow-origin") == 0 else { return }
         DoorPolicy.appendAllowed(origin, to: &fields)
     }
@@ -35,30 +37,54 @@ package final class Answer {
     private static let expectedBytes = 480
 
     /// Sends a handler's answer, with ``fields``.
-    func send(_ reply: Reply) async -> Outcome {
+    final func send(_ reply: Reply) async -> Outcome {
+        switch sendNow(reply) {
+        case .over(let outcome): return outcome
+        case .waits(let unwritten, let outcome): return await finish(unwritten, outcome)
+        }
+    }
+
+    /// What sending comes to.
+    enum Sent {
+        case over(Outcome)
+        /// The rest is `finish`'s, and the outcome where that succeeds.
+        case waits(ResponseWriter.Unwritten, Outcome)
+    }
+
+    /// The same as far as nobody has to wait, as mostly.
+    final func sendNow(_ reply: Reply) -> Sent {
         switch reply {
         case .whole(let status, let contentType, let body):
             let status = Status(status)
-            // Here, and not by the other `send`: mostly nobody has to wait, and then nothing is held for it.
             do throws(IOFailure) {
                 let unwritten = try fields.lend { (fields) throws(IOFailure) in
                     try SecurityHeaders.lend(contentType: contentType) { (always) throws(IOFailure) in
                         try response.sendNow(status, fields, also: always, body: body)
                     }
                 }
-                if let unwritten { try await response.finish(unwritten) }
-                return .answered(status: status.code)
+                let outcome = Outcome.answered(status: status.code)
+                return unwritten.map { .waits($0, outcome) } ?? .over(outcome)
             } catch {
-                return .abandoned
+                return .over(.abandoned)
             }
         case .streamed:
-            return response.isComplete ? .answered(status: 200) : .abandoned
+            return .over(response.isComplete ? .answered(status: 200) : .abandoned)
+        }
+    }
+
+    /// Sends what is left of an answer.
+    final func finish(_ unwritten: ResponseWriter.Unwritten, _ outcome: Outcome) async -> Outcome {
+        do throws(IOFailure) {
+            try await response.finish(unwritten)
+            return outcome
+        } catch {
+            return .abandoned
         }
     }
 
     /// Sends a failure. If the head of an answer has left already, nothing true can be said any more: the connection is
     /// cut, so that the client does not take half an answer for a whole one.
-    func send(_ failure: Failure, in shape: ErrorShape, _ own: Fields) async -> Outcome {
+    final func send(_ failure: Failure, in shape: ErrorShape, _ own: Fields) async -> Outcome {
         guard !response.hasBegun else {
             response.abort()
             return .failed(failure.code)
@@ -77,22 +103,22 @@ package final class Answer {
     /// - Parameters:
     ///   - length: the number of bytes that will follow, where it is known.
     ///   - own: ``Exchange/answerFields``, or those and more.
-    package func begin(status: Int, contentType: String, length: Int? = nil, _ own: Fields) throws(IOFailure) {
+    package final func begin(status: Int, contentType: String, length: Int? = nil, _ own: Fields) throws(IOFailure) {
         try response.begin(
             Status(status), own, also: SecurityHeaders.always(contentType: contentType), length: length)
     }
 
-    func sendPreflight() async {
+    final func sendPreflight() async {
         _ = await send(Status(204), fields, also: SecurityHeaders.always, [])
     }
 
     /// The answer to `OPTIONS *`, which asks about the server as a whole (RFC 9110 §9.3.7).
-    func sendAllowed() async {
+    final func sendAllowed() async {
         fields.append("allow", Method.allowed)
         _ = await send(Status(204), fields, also: SecurityHeaders.always, [])
     }
 
-    private func send(_ status: Status, _ fields: Fields, also more: Fields, _ body: [UInt8]) async -> Outcome {
+    private final func send(_ status: Status, _ fields: Fields, also more: Fields, _ body: [UInt8]) async -> Outcome {
         do {
             try await response.send(status, fields, also: more, body: body)
             return .answered(status: status.code)

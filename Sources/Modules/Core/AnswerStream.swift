@@ -68,7 +68,7 @@ package final class AnswerStream {
         guard !hasBegun else { return }
         hasBegun = true
         exchange.figures.firstByte = .now()
-        try exchange.answer.begin(
+        try exchange.begin(
             status: 200, contentType: "text/event-stream; charset=utf-8", exchange.answerFields)
     }
 

@@ -34,7 +34,7 @@ package final class CallPlaces: Sendable {
         guard fields.count(of: .origin) == 1, let origin = fields[.origin], origins.contains(origin) else {
             throw Failure(.originNotAllowed, "this key may not be used from this origin")
         }
-        exchange.answer.allow(origin: origin)
+        exchange.allow(origin: origin)
     }
 }
 

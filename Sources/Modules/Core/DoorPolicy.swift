@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
 import HTTP
 import Synchronization
 
@@ -33,16 +34,25 @@ package final class DoorPolicy: Sendable {
         static let comparedMax = 8
 
         let names: Names
-        let hosts: [String]
+        /// One behind the other, and where each ends: what is compared is not counted as held.
+        private let hostBytes: [UInt8]
+        private let hostEnds: [Int]
 
         init(_ names: Names) {
             self.names = names
-            hosts = names.hosts.count <= Self.comparedMax ? Array(names.hosts) : []
+            let hosts = names.hosts.count <= Self.comparedMax ? names.hosts.map { Array($0.utf8) } : []
+            hostBytes = Array(hosts.joined())
+            hostEnds = hosts.indices.map { hosts[...$0].joined().count }
         }
 
-        func contains(host: String) -> Bool {
-            for index in hosts.indices where hosts[index] == host { return true }
-            return hosts.isEmpty && names.hosts.contains(host)
+        func contains(host: Span<UInt8>) -> Bool {
+            var start = 0
+            for index in hostEnds.indices {
+                let known = hostBytes.span.extracting(start..<hostEnds[index])
+                if host.equalsIgnoringASCIICase(known) { return true }
+                start = hostEnds[index]
+            }
+            return hostEnds.isEmpty && names.hosts.contains(String(decoding: host).asciiLowercased)
         }
     }
 
@@ -71,8 +81,7 @@ package final class DoorPolicy: Sendable {
 
     func accepts(host head: RequestHead) -> Bool {
         guard case .network = kind else { return true }
-        guard let host = head.host else { return false }
-        return lists.withLock { $0.contains(host: host.name) }
+        return head.withHostName { host in lists.withLock { $0.contains(host: host) } } ?? false
     }
 
     /// The operator at the admin socket, by the credentials of the peer that the kernel vouches for.

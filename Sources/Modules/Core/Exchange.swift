@@ -8,26 +8,22 @@ package import Platform
 ///
 /// Belongs to the loop of its connection and lives until the handler has returned and every stage has settled. It is
 /// `Sendable` because handlers are, and is still touched on its loop only: the connection's task never leaves it.
-package final class Exchange: @unchecked Sendable {
+package final class Exchange: Answer, @unchecked Sendable {
     package let request: Request
-    package var response: ResponseWriter { answer.response }
 
     /// Lets the answer be broken off until its bytes have left, even where all of it has been given.
-    package func makeRevocable() { answer.response.isRevocable = true }
+    package func makeRevocable() { response.isRevocable = true }
     package let route: Route
     /// The parts of the path that the route's pattern names.
     package let parameters: PathParameters
     /// `req_` and a ULID; on every answer and every record about this exchange.
-    package private(set) lazy var id = answer.requestID.text
+    package private(set) lazy var id = requestID.text
 
     /// Whether the client went away, or the server has given up on it.
     package var isCancelled: Bool { request.isCancelled }
 
     /// Lends the characters of ``id``, without making a text of them.
-    package func withID<Result>(_ body: (Span<UInt8>) -> Result) -> Result { answer.requestID.withSpan(body) }
-
-    /// When it came in: the time of day for whatever is done about it. One reading of the clock will do for a request.
-    package var time: WallTime { answer.time }
+    package func withID<Result>(_ body: (Span<UInt8>) -> Result) -> Result { requestID.withSpan(body) }
 
     /// Who is calling; set by the stage that identifies. Whoever only asks something of it does so by the functions below,
     /// which do not count it as held for that.
@@ -71,8 +67,8 @@ package final class Exchange: @unchecked Sendable {
 
     /// The fields of the answer: its request's id, and what stages and handlers add (`x-ratelimit-…`).
     package var answerFields: Fields {
-        get { answer.fields }
-        _modify { yield &answer.fields }
+        get { fields }
+        _modify { yield &fields }
     }
     /// The model the client named, once known.
     package var model: String?
@@ -115,9 +111,6 @@ package final class Exchange: @unchecked Sendable {
     /// What is known of an operator's act; `nil` for everything else.
     package var act: ActMaterial?
 
-    /// What the front door answers with; a handler that streams begins through it.
-    package let answer: Answer
-
     /// How many of the server's stages let this exchange in; kept by ``Stages``.
     var stagesEntered = 0
     /// The stage that refused.
@@ -129,13 +122,14 @@ package final class Exchange: @unchecked Sendable {
     private let stages: Stages
 
     init(
-        request: Request, route: Route, parameters: PathParameters, answer: Answer, stages: Stages
+        request: Request, response: ResponseWriter, route: Route, parameters: PathParameters, stages: Stages,
+        policy: DoorPolicy
     ) {
         self.request = request
         self.route = route
         self.parameters = parameters
-        self.answer = answer
         self.stages = stages
+        super.init(response: response, on: request.loop, head: request.head, policy: policy)
     }
 
     /// Goes on to a later part of the journey. A handler whose work costs or matters calls this with `.attribute` once it
@@ -199,6 +193,11 @@ package final class Exchange: @unchecked Sendable {
         } catch {
             throw Failure(reading: error, bytesMax: bytesMax)
         }
+    }
+
+    /// The same where nobody has to wait; nil where ``body(max:)`` has to be asked.
+    package func bodyNow(max bytesMax: Int) -> [UInt8]? {
+        act == nil ? request.bodyNow(max: bytesMax) : nil
     }
 
     /// Reads the next bytes of the body; nil at its end.

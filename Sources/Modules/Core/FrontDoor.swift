@@ -27,16 +27,22 @@ package final class FrontDoor: Responder {
     }
 
     package func respond(to request: Request, with response: ResponseWriter) async {
-        let answer = Answer(response: response, on: request.loop, head: request.head, policy: policy)
-        guard let exchange = open(request, answer) else { return await turnAway(request, answer) }
+        guard let exchange = open(request, response) else {
+            return await turnAway(
+                request, Answer(response: response, on: request.loop, head: request.head, policy: policy))
+        }
         let outcome: Outcome
         do {
             if try !admitNow(exchange) { try await admit(exchange) }
             let reply = try await exchange.route.isAct ? act(exchange) : exchange.route.handler(exchange)
             if let end = end(of: exchange, reply), !exchange.concludeNow(end) { try await exchange.record(end) }
-            outcome = await answer.send(reply)
+            // Not by `send`: mostly nobody has to wait, and a function that may would have memory of its own for it.
+            switch exchange.sendNow(reply) {
+            case .over(let end): outcome = end
+            case .waits(let unwritten, let end): outcome = await exchange.finish(unwritten, end)
+            }
         } catch {
-            outcome = await fail(error, exchange, answer)
+            outcome = await fail(error, exchange)
         }
         // Mostly that is all.
         if exchange.remainder == nil, exchange.isConcluded, exchange.settleNow(outcome) {
@@ -46,12 +52,12 @@ package final class FrontDoor: Responder {
     }
 
     /// The exchange of a request to a route of this server; nil for any other request.
-    private func open(_ request: Request, _ answer: Answer) -> Exchange? {
+    private func open(_ request: Request, _ response: ResponseWriter) -> Exchange? {
         guard policy.accepts(host: request.head), !policy.isPreflight(request.head), !request.head.isForServer,
             case .found(let route, let parameters) = table.match(request.head)
         else { return nil }
         let exchange = Exchange(
-            request: request, route: route, parameters: parameters, answer: answer, stages: stages)
+            request: request, response: response, route: route, parameters: parameters, stages: stages, policy: policy)
         if route.shape == .anthropic { exchange.answerFields.append("request-id", exchange.id) }
         return exchange
     }
@@ -99,7 +105,7 @@ package final class FrontDoor: Responder {
         }
     }
 
-    private func fail(_ failure: Failure, _ exchange: Exchange, _ answer: Answer) async -> Outcome {
+    private func fail(_ failure: Failure, _ exchange: Exchange) async -> Outcome {
         var failure = exchange.judged(failure)
         exchange.remainder = nil
         if exchange.failure == nil { exchange.failure = (failure, exchange.step) }
@@ -109,7 +115,7 @@ package final class FrontDoor: Responder {
             failure = error
         }
         logFailure(failure, exchange)
-        return await answer.send(failure, in: exchange.route.shape, exchange.answerFields)
+        return await exchange.send(failure, in: exchange.route.shape, exchange.answerFields)
     }
 
     private func settle(_ exchange: Exchange, _ outcome: Outcome) async {

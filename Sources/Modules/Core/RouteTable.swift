@@ -11,6 +11,9 @@ package struct RouteTable: Sendable {
     /// Routes whose patterns have no parameters, in the order of the lengths of their paths. The router would come to them
     /// first as well, segment by segment.
     private let literal: [Route]
+    /// Their paths, one behind the other, and where each begins: a path that is compared is not counted as held.
+    private let literalBytes: [UInt8]
+    private let literalPlaces: [Int]
     /// Where those begin whose paths have so many bytes.
     private let literalStarts: [Int]
 
@@ -26,6 +29,8 @@ package struct RouteTable: Sendable {
         let lengths = 0...(plain.map(\.pattern.utf8.count).max() ?? 0)
         let byLength = lengths.map { length in plain.filter { $0.pattern.utf8.count == length } }
         literal = Array(byLength.joined())
+        literalBytes = literal.flatMap { Array($0.pattern.utf8) }
+        literalPlaces = literal.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.pattern.utf8.count) }
         literalStarts = byLength.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.count) }
     }
 
@@ -36,8 +41,10 @@ package struct RouteTable: Sendable {
 
     private func literal(_ method: Method, _ path: Span<UInt8>) -> Route? {
         guard path.count + 1 < literalStarts.count else { return nil }
-        for index in literalStarts[path.count]..<literalStarts[path.count + 1]
-        where literal[index].method == method && path.equals(literal[index].pattern) {
+        for index in literalStarts[path.count]..<literalStarts[path.count + 1] {
+            let place = literalPlaces[index]
+            let known = literalBytes.span.extracting(place..<place + path.count)
+            guard path.equals(known), literal[index].method == method else { continue }
             return literal[index]
         }
         return nil

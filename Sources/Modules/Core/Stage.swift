@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import HTTP
+import Platform
 
 /// Where in the journey of a request a stage stands. The order of the cases is the order of the journey (ARCHITECTURE.md).
 package enum StagePosition: Int, Comparable, CaseIterable, Sendable {
@@ -113,10 +114,12 @@ package enum Outcome: Sendable {
 /// The stages of a server in the order of the journey. A class, since every exchange refers to them and their lists are many.
 package final class Stages: Sendable {
     private let ordered: [any Stage]
-    /// The same by their places, where they are of that kind.
-    private let prompt: [(any PromptStage)?]
-    private let positions: [StagePosition]
-    private let readers: [any FiguresStage]
+    /// The same by their places, as every request passes them.
+    private let steps: [Step]
+    private let readers: [Lent<any FiguresStage>]
+    // Those that the two before lend.
+    private let promptBoxes: [Lent<any PromptStage>.Box?]
+    private let readerBoxes: [Lent<any FiguresStage>.Box]
     private let judges: [any JudgingStage]
     /// The one that writes exchanges down.
     package let recorder: (any RecordStage)?
@@ -126,9 +129,10 @@ package final class Stages: Sendable {
     /// Sorts by position; stages of one position keep the order in which they are listed.
     package init(_ stages: [any Stage]) {
         ordered = StagePosition.allCases.flatMap { position in stages.filter { $0.position == position } }
-        prompt = ordered.map { $0 as? any PromptStage }
-        positions = ordered.map(\.position)
-        readers = ordered.compactMap { $0 as? any FiguresStage }
+        promptBoxes = ordered.map { ($0 as? any PromptStage).map { .init($0) } }
+        readerBoxes = ordered.compactMap { ($0 as? any FiguresStage).map { .init($0) } }
+        steps = zip(ordered, promptBoxes).map { Step(position: $0.position, prompt: $1.map { Lent($0) }) }
+        readers = readerBoxes.map { Lent($0) }
         judges = ordered.compactMap { $0 as? any JudgingStage }
         recorder = ordered.lazy.compactMap { $0 as? any RecordStage }.first
         charger = ordered.lazy.compactMap { $0 as? any ChargingStage }.first
@@ -139,7 +143,9 @@ package final class Stages: Sendable {
 
     /// Whether anybody wants to know what a call to a model may come to.
     var wantsFigures: Bool {
-        recorder != nil || readers.contains { $0.wantsFigures }
+        if recorder != nil { return true }
+        for index in readers.indices where readers[index].with({ $0.wantsFigures }) { return true }
+        return false
     }
 
     /// What is answered where an exchange fails.
@@ -160,12 +166,15 @@ package final class Stages: Sendable {
     ///
     /// - Returns: false where `advance` has to go on, from the stage at which this stopped.
     func advanceNow(_ exchange: Exchange, through position: StagePosition) throws(Failure) -> Bool {
-        while exchange.stagesEntered < ordered.count, positions[exchange.stagesEntered] <= position {
-            guard let stage = prompt[exchange.stagesEntered] else { return false }
+        while exchange.stagesEntered < steps.count {
+            let step = steps[exchange.stagesEntered]
+            guard step.position <= position else { break }
+            guard let stage = step.prompt else { return false }
             do throws(Failure) {
-                guard try stage.enterNow(exchange) else { return false }
+                let isPassed = try stage.with { (stage) throws(Failure) in try stage.enterNow(exchange) }
+                guard isPassed else { return false }
             } catch {
-                exchange.refusedAt = stage.position
+                exchange.refusedAt = step.position
                 throw error
             }
             exchange.stagesEntered += 1
@@ -177,9 +186,9 @@ package final class Stages: Sendable {
     ///
     /// - Returns: false where `settle` has to go on.
     func settleNow(_ exchange: Exchange, _ outcome: Outcome) -> Bool {
-        while exchange.stagesEntered > 0, let stage = prompt[exchange.stagesEntered - 1] {
+        while exchange.stagesEntered > 0, let stage = steps[exchange.stagesEntered - 1].prompt {
             exchange.stagesEntered -= 1
-            stage.leave(exchange, outcome)
+            stage.with { $0.leave(exchange, outcome) }
         }
         return exchange.stagesEntered == 0
     }
@@ -203,5 +212,32 @@ package final class Stages: Sendable {
             exchange.stagesEntered -= 1
             await ordered[exchange.stagesEntered].settle(exchange, outcome)
         }
+    }
+}
+
+/// A stage at its place.
+private struct Step {
+    let position: StagePosition
+    /// nil for one that is not of that kind.
+    let prompt: Lent<any PromptStage>?
+}
+
+/// A stage of a list, which is not counted as held by each request that passes it.
+@safe private struct Lent<Stage: Sendable>: @unchecked Sendable {
+    /// Holds a stage.
+    final class Box: Sendable {
+        fileprivate let stage: Stage
+
+        init(_ stage: Stage) { self.stage = stage }
+    }
+
+    // SAFETY: whoever keeps the list keeps the boxes beside it, and both are never changed.
+    private let box: Unmanaged<Box>
+
+    init(_ box: Box) { unsafe self.box = Unmanaged.passUnretained(box) }
+
+    @inline(__always)
+    func with<Result, Failure: Error>(_ body: (Stage) throws(Failure) -> Result) throws(Failure) -> Result {
+        try unsafe box.lend { (box) throws(Failure) in try body(box.stage) }
     }
 }

@@ -95,7 +95,7 @@ package final class TenantArchive: @unchecked Sendable {
             if !hasBegun {
                 hasBegun = true
                 exchange.answerFields.append("content-disposition", "attachment; filename=\"\(folder).tar\"")
-                try exchange.answer.begin(status: 200, contentType: "application/x-tar", exchange.answerFields)
+                try exchange.begin(status: 200, contentType: "application/x-tar", exchange.answerFields)
             }
             try await exchange.response.write(bytes)
         } catch {

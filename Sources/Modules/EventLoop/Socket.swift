@@ -149,7 +149,7 @@ package final class Socket: EventSource, @unchecked Sendable {
             Glibc.close(number)
         } else {
             // The last reference went away on another thread. The loop may be looking at the slot this moment, so it is
-            // the one to clear it; the slot's reference is weak and already gives nothing.
+            // the one to clear it; the slot's reference already gives nothing.
             loop.post {
                 loop.unregister(id, descriptor: number)
                 Glibc.close(number)
@@ -504,14 +504,14 @@ extension Socket {
 
 /// When a socket's deadline passes. Without a closure: ten thousand sockets at rest have one each.
 private final class DeadlineTimer: Timer {
-    private weak var socket: Socket?
+    private let socket: FadingReference<Socket>
 
     init(_ socket: Socket) {
-        self.socket = socket
+        self.socket = FadingReference(socket)
         super.init(loop: socket.loop)
     }
 
-    override func fire() { socket?.expire() }
+    override func fire() { socket.value?.expire() }
 }
 
 /// Who waits for one side of a socket, or the room for it.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Platform
+
 /// Something with a descriptor in a loop's epoll set.
 package class EventSource {
     /// The descriptor is ready for these (EPOLLIN and so on). On the loop's thread.
@@ -19,13 +21,12 @@ package class EventSource {
     static let wakeID = UInt64.max
     private static let slotsAtFirst = 64
 
-    private struct Slot {
-        weak var source: EventSource?
+    private struct Slot: ~Copyable {
+        var source = FadingReference<EventSource>()
         var generation: UInt32 = 0
     }
 
-    /// Memory of its own: read out of an array, a weak reference would be copied with its element. The first `count` are
-    /// initialized.
+    /// The first `count` are initialized.
     private var slots: UnsafeMutableBufferPointer<Slot>
     private var count = 0
     private var free: [UInt32] = []
@@ -50,7 +51,7 @@ package class EventSource {
             count += 1
         }
         // Below `count`, as all that were given out.
-        unsafe slots[Int(index)].source = source
+        unsafe slots[Int(index)].source.point(to: source)
         return unsafe UInt64(slots[Int(index)].generation) << 32 | UInt64(index)
     }
 
@@ -67,7 +68,7 @@ package class EventSource {
         precondition(Int(index) < count, "a source leaves its own loop")
         // Below `count`.
         unsafe precondition(slots[Int(index)].generation == UInt32(id >> 32), "a source leaves once")
-        unsafe slots[Int(index)].source = nil
+        unsafe slots[Int(index)].source.fade()
         unsafe slots[Int(index)].generation &+= 1
         free.append(index)
     }
@@ -75,11 +76,11 @@ package class EventSource {
     subscript(id: UInt64) -> EventSource? {
         let index = Int(UInt32(truncatingIfNeeded: id))
         guard index < count, let first = unsafe slots.baseAddress else { return nil }
-        // Below `count`. By the pointer, since the buffer's own subscript copies the element.
+        // Below `count`.
         let slot = unsafe first + index
-        return unsafe slot.pointee.generation == UInt32(id >> 32) ? slot.pointee.source : nil
+        return unsafe slot.pointee.generation == UInt32(id >> 32) ? slot.pointee.source.value : nil
     }
 
     // Below `count`.
-    var all: [EventSource] { (0..<count).compactMap { unsafe slots[$0].source } }
+    var all: [EventSource] { (0..<count).compactMap { unsafe slots[$0].source.value } }
 }

@@ -108,9 +108,10 @@ struct TimerHeap {
     }
 
     /// What epoll_wait(2) may wait: rounded up, so that it does not wake too early, spin, and wait again.
-    func millisecondsUntilFirst() -> CInt {
+    ///
+    /// - Parameter now: as it was when the turn began; a timer fires later by as much as the turn has taken.
+    func millisecondsUntilFirst(from now: Instant) -> CInt {
         guard !timers.isEmpty else { return -1 }
-        let now = Instant.now()
         let due = timers[0].due
         guard due > now else { return 0 }
         let nanoseconds = due.nanoseconds - now.nanoseconds

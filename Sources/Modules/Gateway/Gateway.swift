@@ -22,7 +22,8 @@ import Synchronization
 /// The section `[gateway]`: providers, models, and the routes that reach them.
 package final class Gateway: Module, PriceBook {
     private let catalog: Mutex<Catalog>
-    private let clients = Mutex<UpstreamClients?>(nil)
+    /// Set once, by the start; each request asks for it.
+    private let clients = AtomicLazyReference<UpstreamClients>()
     private let nodes = Mutex<(any NodeDirectory)?>(nil)
     /// Runs what models write; guards the reference.
     private let codeRunner = Mutex<(any CodeRunner)?>(nil)
@@ -65,7 +66,7 @@ package final class Gateway: Module, PriceBook {
         secrets.onSecretChange { [weak self] name in self?.takeOver(secret: name) }
         do {
             let new = try UpstreamClients()
-            clients.withLock { $0 = new }
+            precondition(clients.storeIfNil(new) === new, "a gateway is started once")
         } catch {
             throw StartFailure("the resolver's threads cannot be started: \(error)")
         }
@@ -86,11 +87,11 @@ package final class Gateway: Module, PriceBook {
 
     // Not the models: a reload replaces them, and would leave the trust of their providers behind each time.
     package func isForever() {
-        clients.withLock { $0 }?.isForever()
+        clients.load()?.isForever()
     }
 
     package func stop(by deadline: Instant) {
-        clients.withLock { $0 }?.stop()
+        clients.load()?.stop()
     }
 
     /// Reads keys and certificates; then, and only then, the new catalog is in force.
@@ -254,7 +255,13 @@ package final class Gateway: Module, PriceBook {
 
     private func answer(_ exchange: Exchange, _ route: ModelRoute) async throws(Failure) -> Reply {
         try ModelCall.checkContentType(exchange.request)
-        let call = try ModelCall(exchange, route, body: await exchange.body(max: bodyBytesMax))
+        let body: [UInt8]
+        if let whole = exchange.bodyNow(max: bodyBytesMax) {
+            body = whole
+        } else {
+            body = try await exchange.body(max: bodyBytesMax)
+        }
+        let call = try ModelCall(exchange, route, body: consume body)
         let name = try call.modelName()
         guard NodePrompt.isNode(name) else {
             return try await answer(exchange, call, try model(named: name, for: exchange))
@@ -283,6 +290,8 @@ package final class Gateway: Module, PriceBook {
     }
 
     /// Has a call answered by one model, which is asked once more where that is safe.
+    // In line, as what it calls: of a chain of functions that wait each has memory of its own.
+    @inline(__always)
     private func perform(_ attempt: ModelAttempt) async throws(Fault) -> Reply {
         earnRetry(attempt.model)
         var number = 0
@@ -305,6 +314,7 @@ package final class Gateway: Module, PriceBook {
     }
 
     /// Has a call answered through the breaker of its model.
+    @inline(__always)
     private func performOnce(_ attempt: ModelAttempt) async throws(Fault) -> Reply {
         let exchange = attempt.exchange
         let began = exchange.request.loop.now
@@ -407,12 +417,12 @@ package final class Gateway: Module, PriceBook {
 
     /// The loop's way to providers, and what must be kept out of their answers; `nil` until started.
     func upstream(on loop: EventLoop) -> (client: HTTPClient, needles: SecretNeedles)? {
-        guard let clients = clients.withLock({ $0 }), let needles = log.secrets?.needles else { return nil }
+        guard let clients = clients.load(), let needles = log.secrets?.needles else { return nil }
         return (clients.client(on: loop), needles)
     }
 
     private func attempt(_ call: ModelCall, _ model: consuming Model) throws(Failure) -> ModelAttempt {
-        guard let clients = clients.withLock({ $0 }), let secrets = log.secrets else {
+        guard let clients = clients.load(), let secrets = log.secrets else {
             throw Failure(.disabled, "the gateway is not started")
         }
         do {

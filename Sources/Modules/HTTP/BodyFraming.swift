@@ -64,9 +64,10 @@ private enum ContentLength {
 
     static func of(_ fields: Fields) -> ContentLength {
         fields.withValue(of: .contentLength) { value in
+            if let bytes = value.decimal { return .bytes(bytes) }
             guard !value.isEmpty else { return .malformed }
             for index in 0..<value.count where !value[index].isASCIIDigit { return .malformed }
-            return value.decimal.map { .bytes($0) } ?? .tooLarge
+            return .tooLarge
         } ?? .malformed
     }
 }

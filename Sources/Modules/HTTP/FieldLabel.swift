@@ -43,7 +43,9 @@ extension Fields {
     /// Adds a field with a number.
     @discardableResult
     package mutating func append(_ label: FieldLabel, _ value: Int) -> Bool {
-        DecimalDigits(value).withSpan { append(label, $0) }
+        let digits = DecimalDigits(value)
+        guard isWireForm else { return digits.withSpan { append(label, $0) } }
+        return digits.withSpan { digits in appendLines(label.count + digits.count + 2) { $0.append(label, digits) } }
     }
 
     /// Adds two fields with numbers and one with a text, in one step.
@@ -79,7 +81,6 @@ extension OutputSpan<UInt8> {
     fileprivate mutating func append(_ label: FieldLabel, _ value: Span<UInt8>) {
         label.withSpan { append($0) }
         append(value)
-        append(Octet.carriageReturn)
-        append(Octet.lineFeed)
+        append(utf8: "\r\n")
     }
 }

@@ -15,23 +15,60 @@ extension Fields {
     /// Reads the field lines of a head that `HeadScanner` has found complete, so that every line ends with CR LF and the
     /// last one is empty. The fields keep `bytes` as their storage, with whatever stands in front of the head and behind.
     ///
-    /// - Parameter lines: where the first field line begins in `bytes`, and where the head ends.
-    init(in bytes: [UInt8], _ lines: Range<Int>) throws(FieldDefect) {
-        var entries: [Entry] = []
-        entries.reserveCapacity(Self.entriesExpected)
+    /// - Parameters:
+    ///   - lines: where the first field line begins in `bytes`, and where the head ends.
+    ///   - count: how many there are, so that room is made once.
+    init(in bytes: [UInt8], _ lines: Range<Int>, count: Int) throws(FieldDefect) {
+        guard lines.upperBound <= Int(Int32.max) else { throw .malformed }
         let span = bytes.span
-        var lineStart = lines.lowerBound
-        while let lineFeed = span.firstIndex(of: Octet.lineFeed, from: lineStart), lineFeed > lineStart + 1,
-            lineFeed < lines.upperBound
-        {
-            entries.append(try Self.entry(in: span, line: lineStart..<(lineFeed - 1)))
-            lineStart = lineFeed + 1
+        let limit = lines.upperBound &- 2
+        var start = lines.lowerBound
+        var (present, repeated): (UInt32, UInt32) = (0, 0)
+        var entries: [Entry] = []
+        entries.append(addingCapacity: count) { entries in
+            while !entries.isFull, start < limit, let entry = Self.plainEntry(in: span, from: start, before: limit) {
+                entries.append(entry)
+                repeated |= present & entry.known.bit
+                present |= entry.known.bit
+                start = entry.value.upperBound &+ 2
+            }
         }
-        self.init(storage: bytes, entries: entries)
+        self.init(storage: bytes, entries: entries, present, repeated)
+        if start < limit { try readStepwise(start..<lines.upperBound) }
     }
 
-    /// What most messages have at most, so that room is made once.
-    private static let entriesExpected = 16
+    /// Reads the rest of the lines, of which the first is not as nearly all are.
+    @inline(never)
+    private mutating func readStepwise(_ lines: Range<Int>) throws(FieldDefect) {
+        let bytes = storage
+        let span = bytes.span
+        var start = lines.lowerBound
+        while let lineFeed = span.firstIndex(of: Octet.lineFeed, from: start), lineFeed > start + 1,
+            lineFeed < lines.upperBound
+        {
+            note(new: try Self.entry(in: span, line: start..<(lineFeed - 1)))
+            start = lineFeed + 1
+        }
+    }
+
+    /// The line that begins at `start`, if it is as nearly all are: no tab in it, and no more white space around its value than
+    /// the usual one in front. nil for any other, which is to be read step by step.
+    ///
+    /// - Parameter limit: where the empty line begins.
+    @inline(__always)
+    private static func plainEntry(in bytes: Span<UInt8>, from start: Int, before limit: Int) -> Entry? {
+        // What is no name of a field has no entry: a colon may also have been found behind the end of the line.
+        guard let colon = bytes.firstInBlocks(from: start, { $0.colons }), colon < limit else { return nil }
+        let name = bytes.extracting(start..<colon)
+        let known = FieldName(of: name)
+        guard known != .other || name.isToken, let end = bytes.firstInBlocks(from: colon &+ 1, { $0.controls }),
+            end < limit, bytes[end] == Octet.carriageReturn, bytes[end &+ 1] == Octet.lineFeed
+        else { return nil }
+        var first = colon &+ 1
+        if bytes[first] == Octet.space { first &+= 1 }
+        guard bytes[first] != Octet.space, bytes[end &- 1] != Octet.space || first == end else { return nil }
+        return Entry(name, known, at: start, valueAt: first, count: end &- first)
+    }
 
     /// One field line without its line end: `field-name ":" OWS field-value OWS` (RFC 9112 §5).
     @inline(__always)

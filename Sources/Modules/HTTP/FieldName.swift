@@ -9,7 +9,7 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
     case other
     case host, expect, origin, connection, authorization
     case keepAlive, apiKey, xAPIKey, contentType, contentLength, transferEncoding
-    case date, server, accept, userAgent, acceptEncoding
+    case date, server, accept, userAgent, acceptEncoding, contentEncoding, endUser
 
     /// The name in lower case; nil for `other`.
     package var text: StaticString? {
@@ -31,6 +31,8 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
         case .accept: "accept"
         case .userAgent: "user-agent"
         case .acceptEncoding: "accept-encoding"
+        case .contentEncoding: "content-encoding"
+        case .endUser: "x-end-user"
         }
     }
 
@@ -50,6 +52,9 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
         case (10, UInt8(ascii: "c")): if name.equalsIgnoringASCIICase(small: "connection") { self = .connection }
         case (10, UInt8(ascii: "k")): if name.equalsIgnoringASCIICase(small: "keep-alive") { self = .keepAlive }
         case (10, UInt8(ascii: "u")): if name.equalsIgnoringASCIICase(small: "user-agent") { self = .userAgent }
+        case (10, UInt8(ascii: "x")): if name.equalsIgnoringASCIICase(small: "x-end-user") { self = .endUser }
+        case (16, UInt8(ascii: "c")):
+            if name.equalsIgnoringASCIICase(small: "content-encoding") { self = .contentEncoding }
         case (15, UInt8(ascii: "a")):
             if name.equalsIgnoringASCIICase(small: "accept-encoding") { self = .acceptEncoding }
         case (12, UInt8(ascii: "c")): if name.equalsIgnoringASCIICase(small: "content-type") { self = .contentType }
@@ -62,14 +67,15 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
     }
 
     /// Its place in a set of names; none for `other`.
-    var bit: UInt32 { self == .other ? 0 : 1 &<< UInt32(rawValue) }
+    @inline(__always)
+    var bit: UInt32 { (1 &<< UInt32(rawValue)) & ~1 }
 
     /// True for the names that the writer of a message keeps to itself (`FramingFields`).
     var isFraming: Bool {
         switch self {
         case .host, .date, .expect, .connection, .keepAlive, .contentLength, .transferEncoding: true
         case .other, .origin, .authorization, .apiKey, .xAPIKey, .contentType: false
-        case .server, .accept, .userAgent, .acceptEncoding: false
+        case .server, .accept, .userAgent, .acceptEncoding, .contentEncoding, .endUser: false
         }
     }
 }

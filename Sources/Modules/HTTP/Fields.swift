@@ -44,11 +44,17 @@ package struct Fields: Sendable {
     }
 
     /// For the parser, which has checked the entries against the storage.
-    init(storage: [UInt8], entries: [Entry]) {
+    init(storage: [UInt8], entries: [Entry], _ present: UInt32, _ repeated: UInt32) {
         self.storage = storage
         table = entries
         isWireForm = false
-        noteNames()
+        (self.present, self.repeated) = (present, repeated)
+    }
+
+    /// Adds an entry of the storage at the end, for the parser.
+    mutating func note(new entry: Entry) {
+        table.append(entry)
+        note(entry)
     }
 
     /// Where the fields stand, in order.
@@ -106,7 +112,9 @@ package struct Fields: Sendable {
     }
 
     /// True if there is a field with this name.
-    package func contains(_ name: FieldName) -> Bool { count(of: name) > 0 }
+    package func contains(_ name: FieldName) -> Bool {
+        isWireForm ? countStepwise(name) > 0 : present & name.bit != 0
+    }
 
     /// The number of fields with this name.
     package func count(of name: String) -> Int {
@@ -116,8 +124,13 @@ package struct Fields: Sendable {
 
     /// The number of fields with this name.
     package func count(of name: FieldName) -> Int {
-        if isWireForm ? name.isFraming : present & name.bit == 0 { return 0 }
-        if !isWireForm, repeated & name.bit == 0 { return 1 }
+        guard !isWireForm, repeated & name.bit == 0 else { return countStepwise(name) }
+        return present & name.bit == 0 ? 0 : 1
+    }
+
+    @inline(never)
+    private func countStepwise(_ name: FieldName) -> Int {
+        guard !isWireForm || !name.isFraming else { return 0 }
         let entries = entries
         var count = 0
         for index in entries.indices where entries[index].known == name { count &+= 1 }
@@ -197,8 +210,7 @@ package struct Fields: Sendable {
         }
         if !isWireForm {
             let entry = Entry(name, FieldName(of: name), at: start, valueAt: start + name.count + 2, count: value.count)
-            table.append(entry)
-            note(entry)
+            note(new: entry)
         }
         return true
     }
@@ -295,7 +307,7 @@ extension Fields {
         return nil
     }
 
-    private func firstPlace(of name: FieldName) -> Range<Int>? {
+    func firstPlace(of name: FieldName) -> Range<Int>? {
         // In wire form there are no framing fields, which are what most questions are about.
         guard !isWireForm else { return name.isFraming ? nil : entries.first { $0.known == name }?.value }
         guard present & name.bit != 0 else { return nil }
@@ -314,8 +326,9 @@ extension Fields {
     @inline(__always)
     fileprivate static func hash(of name: Span<UInt8>) -> UInt32 {
         guard !name.isEmpty else { return 0 }
-        return UInt32(truncatingIfNeeded: name.count) << 16 | UInt32(name[0].asciiLowercased) << 8
-            | UInt32(name[name.count - 1].asciiLowercased)
+        // This bit tells the cases of letters apart.
+        return UInt32(truncatingIfNeeded: name.count) << 16 | UInt32(name[0] | 0x20) << 8
+            | UInt32(name[name.count &- 1] | 0x20)
     }
 
     @inline(__always)
@@ -323,13 +336,13 @@ extension Fields {
 }
 
 extension Fields.Entry {
-    /// The numbers are below `Int32.max`, which whoever makes an entry has checked.
+    /// The numbers are no greater than `Int32.max`, which whoever makes an entry has checked.
     @inline(__always)
     init(_ name: Span<UInt8>, _ known: FieldName, at start: Int, valueAt valueStart: Int, count: Int) {
-        nameStart = Int32(start)
-        nameCount = Int32(name.count)
-        self.valueStart = Int32(valueStart)
-        valueCount = Int32(count)
+        nameStart = Int32(truncatingIfNeeded: start)
+        nameCount = Int32(truncatingIfNeeded: name.count)
+        self.valueStart = Int32(truncatingIfNeeded: valueStart)
+        valueCount = Int32(truncatingIfNeeded: count)
         hash = Fields.hash(of: name)
         self.known = known
     }

@@ -66,7 +66,7 @@ struct DateCache {
     /// - Parameters:
     ///   - now: the loop's time, which stands still within a turn.
     ///   - clock: asked at the first call with another `now`.
-    mutating func line(at now: Instant, clock: () -> WallTime = WallTime.now) -> DateLine {
+    mutating func line(at now: Instant, clock: () -> WallTime = WallTime.nearlyNow) -> DateLine {
         if now != turn {
             turn = now
             let time = clock()

@@ -39,24 +39,36 @@ struct HeadScanner {
     /// No more than fields and one: behind that a head is refused.
     private var lines: Int { Int(counts.lines) }
 
+    /// The number of field lines, once the head is complete.
+    var fieldCount: Int { Swift.max(0, lines - 1) }
+
     init(firstLineBytesMax: Int, headBytesMax: Int, fieldsMax: Int) {
         limits = (UInt32(clamping: firstLineBytesMax), UInt32(clamping: headBytesMax), UInt32(clamping: fieldsMax))
     }
 
     /// - Parameter bytes: all bytes received and not yet consumed.
     mutating func scan(_ bytes: Span<UInt8>) -> Action {
+        // Behind the first line: what of the head a field line may end at, and how many there may be.
+        let (endMax, lastLine) = (start &+ headBytesMax, limits.fields)
         while let lineFeed = bytes.firstIndex(of: Octet.lineFeed, from: scanned) {
-            scanned = lineFeed + 1
-            guard lineFeed > lineStart, bytes[lineFeed - 1] == Octet.carriageReturn else {
+            let (lineStart, end) = (lineStart, lineFeed &+ 1)
+            scanned = end
+            guard lineFeed > lineStart, bytes[lineFeed &- 1] == Octet.carriageReturn else {
                 return .refuse(.bareLineFeed)
             }
-            if let action = receiveLine(ofLength: lineFeed - 1 - lineStart) { return action }
-            lineStart = scanned
+            // A field line, as nearly all are; for the first line the number is no small one.
+            if counts.lines &- 1 < lastLine, end <= endMax, end &- lineStart > 2 {
+                counts.lines &+= 1
+            } else if let action = receiveLine(ofLength: lineFeed &- 1 &- lineStart) {
+                return action
+            }
+            self.lineStart = end
         }
         scanned = max(scanned, bytes.count)
         return judgeOpenLine(bytes)
     }
 
+    @inline(never)
     private mutating func receiveLine(ofLength length: Int) -> Action? {
         if lines == 0, length == 0 {
             guard start == 0 else { return .refuse(.malformed) }
@@ -72,6 +84,7 @@ struct HeadScanner {
     }
 
     /// What can be said already of a line whose end has not come.
+    @inline(never)
     private func judgeOpenLine(_ bytes: Span<UInt8>) -> Action {
         let open = bytes.count - lineStart
         guard open > 0 else { return .wait }

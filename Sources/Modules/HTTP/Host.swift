@@ -12,17 +12,8 @@ package struct Host: Hashable, Sendable {
     /// Nil unless the bytes are a registered name of letters, digits, `-`, `.`, `_`, or an address, and a port below
     /// 65,536. The other characters of RFC 3986's `reg-name` are in no name that resolves, and in many attacks.
     package init?(_ text: Span<UInt8>) {
-        guard let nameEnd = Self.endOfName(text) else { return nil }
-        if nameEnd < text.count {
-            guard text[nameEnd] == Octet.colon else { return nil }
-            let digits = text.extracting((nameEnd + 1)..<text.count)
-            guard digits.isEmpty || digits.count <= 5 && digits.decimal.map({ $0 <= 65_535 }) == true else {
-                return nil
-            }
-            port = digits.decimal
-        } else {
-            port = nil
-        }
+        guard let (nameEnd, port) = Self.parts(text) else { return nil }
+        self.port = port
         let written = String(decoding: text.extracting(0..<nameEnd))
         let isSmall = text.allWords { $0.asciiLowercased == $0 }
         name = isSmall ? written : written.asciiLowercased
@@ -32,6 +23,20 @@ package struct Host: Hashable, Sendable {
     package init?(_ text: String) {
         let bytes = Array(text.utf8)
         self.init(bytes.span)
+    }
+
+    /// How many bytes the name has; nil where `init(_: Span)` would say so.
+    static func nameCount(_ text: Span<UInt8>) -> Int? { parts(text)?.nameEnd }
+
+    @inline(__always)
+    private static func parts(_ text: Span<UInt8>) -> (nameEnd: Int, port: Int?)? {
+        guard let nameEnd = endOfName(text) else { return nil }
+        guard nameEnd < text.count else { return (nameEnd, nil) }
+        guard text[nameEnd] == Octet.colon else { return nil }
+        let digits = text.extracting((nameEnd + 1)..<text.count)
+        guard !digits.isEmpty else { return (nameEnd, nil) }
+        guard digits.count <= 5, let port = digits.decimal, port <= 65_535 else { return nil }
+        return (nameEnd, port)
     }
 
     /// The offset behind the name; nil if there is none.

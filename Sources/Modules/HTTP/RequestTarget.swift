@@ -16,6 +16,14 @@ struct RequestTarget {
     /// Of an absolute URL; it takes the place of the Host field (RFC 9112 §3.2.2).
     let host: Host?
 
+    /// A path that means itself (``Span/isPlainPath``).
+    init(plain target: Range<Int>) {
+        path = target
+        decodedPath = nil
+        query = nil
+        host = nil
+    }
+
     init(in bytes: Span<UInt8>, _ target: Range<Int>, method: Method, queryItemsMax: Int) throws(RequestDefect) {
         guard let first = target.first else { throw .malformedTarget }
         if target.count == 1, bytes[first] == UInt8(ascii: "*"), method == .options {
@@ -59,14 +67,7 @@ struct RequestTarget {
     /// Begins with `/`; nil for what means itself.
     private static func decodedPath(_ raw: Span<UInt8>) throws(RequestDefect) -> String? {
         guard !raw.isEmpty else { return "/" }
-        // Letters, digits, `/`, `-` and `_` alone mean themselves, in any order.
-        let isPlain = raw.allWords { word in
-            ByteWord.areAll(
-                word.letters | word.bytes(in: Octet.slash, UInt8(ascii: "9"))
-                    | word.bytes(in: UInt8(ascii: "-"), UInt8(ascii: "-"))
-                    | word.bytes(in: UInt8(ascii: "_"), UInt8(ascii: "_")))
-        }
-        if isPlain { return nil }
+        if raw.isPlainPath { return nil }
         var isEncoded = false
         for index in 0..<raw.count {
             if raw[index] == Octet.percent {
@@ -131,6 +132,19 @@ struct RequestTarget {
         guard isEncoded else { return }
         guard let decoded = Percent.decode(raw), decoded.span.isValidUTF8 else { throw .malformedPercentEncoding }
         guard decoded.span.firstIndex(of: 0) == nil else { throw .controlInTarget }
+    }
+}
+
+extension Span where Element == UInt8 {
+    /// True for a path of letters, digits, `/`, `-` and `_` alone, which mean themselves in any order.
+    var isPlainPath: Bool {
+        guard !isEmpty, self[0] == Octet.slash else { return false }
+        return allWords { word in
+            ByteWord.areAll(
+                word.letters | word.bytes(in: Octet.slash, UInt8(ascii: "9"))
+                    | word.bytes(in: UInt8(ascii: "-"), UInt8(ascii: "-"))
+                    | word.bytes(in: UInt8(ascii: "_"), UInt8(ascii: "_")))
+        }
     }
 }
 

@@ -40,13 +40,13 @@ package final class ResponseHead: Sendable {
         switch scanner.scan(bytes.span) {
         case .wait: throw .malformedStatusLine
         case .refuse(let defect): throw Defect(defect)
-        case .head(let range): try self.init(in: bytes, range, method: method)
+        case .head(let range): try self.init(in: bytes, range, fieldCount: scanner.fieldCount, method: method)
         }
     }
 
     /// Parses the head that `HeadScanner` has found complete at `range`. It keeps `bytes`, and looks at nothing in it but
     /// the head.
-    init(in bytes: borrowing [UInt8], _ range: Range<Int>, method: Method) throws(Defect) {
+    init(in bytes: borrowing [UInt8], _ range: Range<Int>, fieldCount: Int, method: Method) throws(Defect) {
         let start = range.lowerBound
         guard let lineFeed = bytes.span.firstIndex(of: Octet.lineFeed, from: start), lineFeed > start,
             lineFeed < range.upperBound
@@ -54,7 +54,7 @@ package final class ResponseHead: Sendable {
         let (version, status) = try Self.statusLine(bytes.span.extracting(start..<(lineFeed - 1)))
         let fields: Fields
         do throws(FieldDefect) {
-            fields = try Fields(in: copy bytes, (lineFeed + 1)..<range.upperBound)
+            fields = try Fields(in: copy bytes, (lineFeed + 1)..<range.upperBound, count: fieldCount)
         } catch {
             throw .malformedField
         }
@@ -62,23 +62,20 @@ package final class ResponseHead: Sendable {
         self.version = version
         self.status = status
         self.framing = framing
-        keepsAlive =
-            framing != .untilClose && !fields.contains(token: "close", in: .connection)
-            && (version == .http11 || fields.contains(token: "keep-alive", in: .connection))
+        keepsAlive = framing != .untilClose && fields.keepsAlive(version)
         self.fields = fields
     }
 
     /// `HTTP-version SP status-code SP [ reason-phrase ]` (RFC 9112 §4). The phrase is not kept: it is upstream's text,
     /// and means nothing.
     private static func statusLine(_ line: Span<UInt8>) throws(Defect) -> (Version, Status) {
-        guard line.count >= 12, line.extracting(0..<5).equals("HTTP/"), line[8] == Octet.space,
-            let code = line.extracting(9..<12).decimal, (100...599).contains(code),
-            line.count == 12 || line[12] == Octet.space
+        guard line.count >= 12, line[8] == Octet.space, line.count == 12 || line[12] == Octet.space,
+            let code = line.extracting(9..<12).decimal, (100...599).contains(code)
         else { throw .malformedStatusLine }
         for index in 12..<line.count where !line[index].isFieldContent { throw .malformedStatusLine }
-        let version = line.extracting(5..<8)
-        if version.equals("1.1") { return (.http11, Status(code)) }
-        if version.equals("1.0") { return (.http10, Status(code)) }
+        if line.word(at: 0) == HTTPVersionWord.http11 { return (.http11, Status(code)) }
+        guard line.extracting(0..<5).equals("HTTP/") else { throw .malformedStatusLine }
+        if line.extracting(5..<8).equals("1.0") { return (.http10, Status(code)) }
         throw .unsupportedVersion
     }
 }

@@ -68,3 +68,10 @@ package struct Status: Hashable, Sendable, ExpressibleByIntegerLiteral {
 package enum Version: Hashable, Sendable {
     case http10, http11
 }
+
+/// How a version is written, as the number that the eight bytes make.
+enum HTTPVersionWord {
+    static let count = 8
+    /// `HTTP/1.1`, the first byte in the lowest place.
+    static let http11: UInt64 = 0x312E_312F_5054_5448
+}

@@ -53,7 +53,41 @@ extension UInt8 {
     var isFieldContent: Bool { self >= 0x20 && self != 0x7F || self == Octet.tab }
 }
 
+extension SIMD16<Int8> {
+    // All of it as vectors: with a number beside them the compiler would compare lane by lane.
+
+    /// Colons.
+    @inline(__always)
+    var colons: SIMDMask<Self> { self .== Self(repeating: Int8(bitPattern: Octet.colon)) }
+
+    /// Control characters, the tab among them.
+    @inline(__always)
+    var controls: SIMDMask<Self> {
+        // With the top bit turned over, signed numbers are in the order of the bytes.
+        ((self ^ Self(repeating: .min)) .< Self(repeating: .min + 0x20)) .| (self .== Self(repeating: 0x7F))
+    }
+}
+
 extension Span where Element == UInt8 {
+    /// The first byte at or behind `start` that `fits`. nil if there is none, or not before the last bytes, fewer than sixteen.
+    @inline(__always)
+    func firstInBlocks(from start: Int, _ fits: (SIMD16<Int8>) -> SIMDMask<SIMD16<Int8>>) -> Int? {
+        guard start >= 0 else { return nil }
+        return unsafe withUnsafeBytes { bytes in
+            var start = start
+            while bytes.count &- start >= 16 {
+                // SAFETY: sixteen bytes from `start` on, which is not negative, were found to be in bounds just now.
+                let block = unsafe bytes.loadUnaligned(fromByteOffset: start, as: SIMD16<Int8>.self)
+                // Two numbers of eight bytes each, which are 0xFF for what fits, and otherwise 0.
+                let found = unsafe unsafeBitCast(fits(block), to: SIMD2<UInt64>.self)
+                if found[0] != 0 { return start &+ found[0].trailingZeroBitCount &>> 3 }
+                if found[1] != 0 { return start &+ 8 &+ found[1].trailingZeroBitCount &>> 3 }
+                start &+= 16
+            }
+            return nil
+        }
+    }
+
     /// One or more token characters.
     var isToken: Bool {
         guard !isEmpty else { return false }

@@ -7,7 +7,7 @@ import Bytes
 /// The bytes and the index are shared by the document and all of its nodes, and never change.
 package struct JSONDocument: Sendable {
     // The tape is not written to any more: hence `@unchecked Sendable`.
-    final class Storage: @unchecked Sendable {
+    @usableFromInline final class Storage: @unchecked Sendable {
         let bytes: [UInt8]
         let tape: JSONTape
 
@@ -22,19 +22,19 @@ package struct JSONDocument: Sendable {
             return body(bytes.span.extracting(range))
         }
 
-        /// Lends all of it to `body`.
-        @inline(__always)
-        func read<Result, Failure: Error>(
-            _ body: (JSONView) throws(Failure) -> Result
-        ) throws(Failure) -> Result {
-            let bytes = bytes
-            return try withExtendedLifetime(self) { () throws(Failure) in
-                try tape.withSpan { entries throws(Failure) in try body(JSONView(entries, bytes.span)) }
+        /// All of it, for as long as this is held.
+        @usableFromInline var view: JSONView {
+            @_lifetime(borrow self)
+            get {
+                // Neither the array nor the tape is ever replaced or written to: their memory stays where it is, and as it
+                // is, for as long as this lives.
+                let bytes = unsafe bytes.withUnsafeBufferPointer { unsafe $0 }
+                return unsafe _overrideLifetime(JSONView(tape.memory.span, bytes.span), borrowing: self)
             }
         }
     }
 
-    let storage: Storage
+    @usableFromInline let storage: Storage
 
     /// Reads the text in one pass.
     ///

@@ -66,8 +66,10 @@
     @inline(__always)
     static func mark(_ text: Span<UInt8>, from start: Int, to end: Int) -> UInt32 {
         guard start < end else { return 0 }
-        return (UInt32(truncatingIfNeeded: end &- start) & 0xFFF) &<< 16 | UInt32(text[start]) &<< 8
-            | UInt32(text[end &- 1])
+        precondition(start >= 0 && end <= text.count, "a part of this text")
+        // In bounds: it is a part of the text, and not empty.
+        let (first, last) = unsafe (text[unchecked: start], text[unchecked: end &- 1])
+        return (UInt32(truncatingIfNeeded: end &- start) & 0xFFF) &<< 16 | UInt32(first) &<< 8 | UInt32(last)
     }
 
     /// Of a name.

@@ -15,15 +15,19 @@ enum JSONNames {
     /// - Parameter object: index of the object's entry; all entries behind it belong to it.
     /// - Parameter count: of its members, two at least.
     static func duplicate(in entries: Span<JSONEntry>, object: Int, count: Int, _ bytes: Span<UInt8>) -> Int? {
-        var hasEscapes = false
+        guard count <= pairwiseMax else { return hashed(entries, object, bytes, count: count) }
+        // A bit for each name so far, by its mark: names of different bits are different.
+        var seen: UInt64 = 0
         var index = object &+ 1
         while index < entries.count {
             let name = entries[index]
-            if name.flag { hasEscapes = true }
+            if name.flag { return hashed(entries, object, bytes, count: count) }
+            let bit: UInt64 = 1 &<< UInt64((name.tag &* 0x9E37_79B1) &>> 26)
+            if seen & bit != 0, stands(name, before: index, entries, object, bytes) { return Int(name.start) }
+            seen |= bit
             index = following(index, entries)
         }
-        return count <= pairwiseMax && !hasEscapes
-            ? pairwise(entries, object, bytes) : hashed(entries, object, bytes, count: count)
+        return nil
     }
 
     /// The index of the name behind the member whose name is at `index`.
@@ -32,23 +36,21 @@ enum JSONNames {
         return value.isContainer ? Int(value.extent) : index &+ 2
     }
 
-    private static func pairwise(_ entries: Span<JSONEntry>, _ object: Int, _ bytes: Span<UInt8>) -> Int? {
-        var second = following(object &+ 1, entries)
-        while second < entries.count {
-            let name = entries[second]
-            var first = object &+ 1
-            while first < second {
-                // Without escapes names are equal only where their marks are.
-                if entries[first].hasMark(of: name),
-                    equal(bytes.extracting(entries[first].content), bytes.extracting(name.content))
-                {
-                    return Int(name.start)
-                }
-                first = following(first, entries)
+    /// Whether the name at `end`, like those before it without escapes, stands in the object before it.
+    private static func stands(
+        _ name: JSONEntry, before end: Int, _ entries: Span<JSONEntry>, _ object: Int, _ bytes: Span<UInt8>
+    ) -> Bool {
+        var index = object &+ 1
+        while index < end {
+            // Without escapes names are equal only where their marks are.
+            if entries[index].hasMark(of: name),
+                equal(bytes.extracting(entries[index].content), bytes.extracting(name.content))
+            {
+                return true
             }
-            second = following(second, entries)
+            index = following(index, entries)
         }
-        return nil
+        return false
     }
 
     private static func hashed(

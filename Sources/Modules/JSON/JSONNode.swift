@@ -71,7 +71,7 @@ package struct JSONNode: Sendable {
     /// The member of that name, compared after unescaping; nil if there is none or this is not an object. Where the
     /// document was let through with two of one name, the last. Goes through the members one by one.
     package subscript(_ name: String) -> JSONNode? {
-        let place = storage.read { view in view.value(of: name.utf8.span, in: Int(index)) }
+        let place = storage.view.value(of: name.utf8.span, in: Int(index))
         return place.map { JSONNode(storage, $0) }
     }
 

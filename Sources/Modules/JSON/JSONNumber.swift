@@ -65,6 +65,17 @@ package struct JSONNumber: Hashable, Sendable {
     /// The number of an entry that is an integer; nil if it does not fit.
     static func int(_ bytes: Span<UInt8>) -> Int? {
         let isNegative = bytes.count > 0 && bytes[0] == UInt8(ascii: "-")
+        // Counts: eighteen digits always fit.
+        if bytes.count <= 18 {
+            var number = 0
+            for index in (isNegative ? 1 : 0)..<bytes.count { number = number &* 10 &+ Int(bytes[index] &- 0x30) }
+            return isNegative ? -number : number
+        }
+        return longInt(bytes, isNegative: isNegative)
+    }
+
+    @inline(never)
+    private static func longInt(_ bytes: Span<UInt8>, isNegative: Bool) -> Int? {
         var number = 0
         for index in (isNegative ? 1 : 0)..<bytes.count {
             let digit = Int(bytes[index] &- 0x30)

@@ -9,97 +9,108 @@ import Bytes
 enum JSONScanner {
     private static let none = UInt32.max
 
-    /// The index over `bytes`: the root is its first entry.
+    /// The index over `bytes`, one value with white space around it: its root is the first entry.
+    ///
+    /// Each turn of the outer loop is one name or value, each of the inner one the end of an array or object. One function
+    /// with its state in locals: a text is some hundred of these steps, and handing the state from one to the next was half
+    /// of what they cost.
+    ///
+    /// Whatever is due is judged by eight bytes loaded at once; those behind the end are zeros, which stand nowhere outside
+    /// of strings.
     static func scan(
         _ bytes: Span<UInt8>, limits: JSONLimits, strictness: JSONStrictness
     ) throws(JSONError) -> JSONTape {
         guard bytes.count <= limits.bytesMax else { throw JSONError(.tooLarge, at: limits.bytesMax) }
-        // A chat has a value for every ten bytes or so and the index then fits at once; a dense text makes it grow, by
-        // doubling. Large texts are large strings, so the reserve stops at 1 MiB.
-        // Of small texts nearly all have few values: room for these is a block that the thread's own store of memory has, and
-        // where it is not enough it is doubled.
-        let capacity = bytes.count < 4096 ? min(bytes.count / 8 + 16, 64) : min(bytes.count / 8 + 16, 1 << 16)
-        var tape = JSONTape(capacity: capacity, countMax: limits.valuesMax)
-        try scan(bytes, limits, strictness, into: &tape)
-        return tape
-    }
-
-    /// The whole text: one value, with white space around it. Each turn of the outer loop is one value with its name, each
-    /// of the inner one the end of an array or object. One function with its state in locals: a text is some hundred of
-    /// these steps, and handing the state from one to the next was half of what they cost.
-    private static func scan(
-        _ bytes: Span<UInt8>, _ limits: JSONLimits, _ strictness: JSONStrictness, into tape: inout JSONTape
-    ) throws(JSONError) {
-        let refusesLoneSurrogates = strictness.contains(.refuseLoneSurrogates)
-        // The innermost open array or object, whether it is an object, and its elements or members so far. Those of the
-        // containers around it stand in their entries meanwhile.
-        var (innermost, isInObject, count, depth) = (none, false, 0 as UInt32, 0)
+        var tape = JSONTape(capacity: capacity(bytes.count), countMax: limits.valuesMax)
+        // The innermost open array or object, whether it is an object, and its elements or members so far, the one that is
+        // due included. Those of the containers around it stand in their entries meanwhile.
+        var (innermost, isInObject, count, depth) = (none, false, 1 as UInt32, 0)
+        var isName = false
         var position = pastWhitespace(bytes, 0)
-        while true {
-            // The limit on values keeps it below 28 bits.
-            count &+= 1
-            if isInObject {
-                guard byte(bytes, position) == JSONString.quote else { throw wrong(bytes, at: position) }
-                let name = try string(bytes, at: position, refusesLoneSurrogates, isName: true)
-                guard tape.append(name) else { throw JSONError(.tooManyValues, at: position) }
-                position = pastWhitespace(bytes, Int(name.end))
-                guard byte(bytes, position) == UInt8(ascii: ":") else { throw wrong(bytes, at: position) }
-                position = pastWhitespace(bytes, position &+ 1)
-            }
-            let first = byte(bytes, position)
+        next: while true {
+            let word = bytes.wordOrZeros(at: position)
+            let first = UInt8(truncatingIfNeeded: word)
             if first == JSONString.quote {
-                let entry = try string(bytes, at: position, refusesLoneSurrogates, isName: false)
+                let quote = JSONString.pastPlain(bytes, from: position &+ 1)
+                var entry = JSONEntry(plain: position, quote)
+                if byte(bytes, quote) == JSONString.quote {
+                    if isName { entry.setMark(JSONEntry.mark(bytes, from: position &+ 1, to: quote)) }
+                } else {
+                    let refusesHalves = strictness.contains(.refuseLoneSurrogates)
+                    entry = try JSONString.scan(bytes, at: position, refusingLoneSurrogates: refusesHalves)
+                    if isName, !entry.flag {
+                        entry.setMark(JSONEntry.mark(bytes, from: position &+ 1, to: Int(entry.end) &- 1))
+                    }
+                }
                 guard tape.append(entry) else { throw JSONError(.tooManyValues, at: position) }
-                position = pastWhitespace(bytes, Int(entry.end))
-            } else if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") {
+                position = Int(entry.end)
+                if isName {
+                    let separator = separator(bytes, &position)
+                    guard UInt8(truncatingIfNeeded: separator) == UInt8(ascii: ":") else {
+                        throw wrong(bytes, at: position)
+                    }
+                    position = pastBlank(bytes, position &+ 1, separator &>> 8)
+                    isName = false
+                    continue
+                }
+            } else if isName {
+                throw wrong(bytes, at: position)
+            } else if first | 0x20 == UInt8(ascii: "{") {
+                // That bit tells a bracket from a brace.
                 guard depth < limits.depthMax else { throw JSONError(.tooDeep, at: position) }
-                if innermost != none { tape[Int(innermost)].setCount(count) }
+                if innermost != none { tape.setCount(of: Int(innermost), count) }
                 isInObject = first == UInt8(ascii: "{")
                 let entry = JSONEntry(isInObject ? .object : .array, start: position, end: position, extent: innermost)
                 guard tape.append(entry) else { throw JSONError(.tooManyValues, at: position) }
                 innermost = UInt32(truncatingIfNeeded: tape.count &- 1)
-                count = 0
                 depth &+= 1
-                position = pastWhitespace(bytes, position &+ 1)
-                guard byte(bytes, position) == end(ofObject: isInObject) else { continue }
+                position = pastBlank(bytes, position &+ 1, word &>> 8)
+                count = byte(bytes, position) == end(ofObject: isInObject) ? 0 : 1
+                isName = isInObject
+                if count > 0 { continue }
             } else {
-                guard position < bytes.count else { throw JSONError(.unexpectedEnd, at: position) }
-                let entry = try scalar(bytes, at: position, limits, strictness)
+                let entry = try scalar(bytes, at: position, word, limits, strictness)
                 guard tape.append(entry) else { throw JSONError(.tooManyValues, at: position) }
-                position = pastWhitespace(bytes, Int(entry.end))
+                position = Int(entry.end)
             }
             while innermost != none {
-                let next = byte(bytes, position)
-                if next == UInt8(ascii: ","), count > 0 { break }
-                guard next == end(ofObject: isInObject) else { throw wrong(bytes, at: position) }
+                let separator = separator(bytes, &position)
+                if UInt8(truncatingIfNeeded: separator) == UInt8(ascii: ",") {
+                    position = pastBlank(bytes, position &+ 1, separator &>> 8)
+                    // The limit on values keeps it below 28 bits.
+                    count &+= 1
+                    isName = isInObject
+                    continue next
+                }
+                guard UInt8(truncatingIfNeeded: separator) == end(ofObject: isInObject) else {
+                    throw wrong(bytes, at: position)
+                }
                 position &+= 1
                 if isInObject, count > 1, strictness.contains(.refuseDuplicateNames) {
                     try refuseDuplicates(in: Int(innermost), count: Int(count), tape, bytes)
                 }
-                var entry = tape[Int(innermost)]
-                let outer = entry.extent
-                entry.end = UInt32(truncatingIfNeeded: position)
-                entry.extent = UInt32(truncatingIfNeeded: tape.count)
-                entry.setCount(count)
-                tape[Int(innermost)] = entry
+                let outer = tape.close(Int(innermost), end: position, count: count)
                 innermost = outer
                 depth &-= 1
                 if outer != none {
                     isInObject = tape[Int(outer)].kind == .object
                     count = UInt32(truncatingIfNeeded: tape[Int(outer)].count)
                 }
-                position = pastWhitespace(bytes, position)
             }
-            if innermost == none {
-                guard position == bytes.count else { throw JSONError(.trailingBytes, at: position) }
-                return
-            }
-            // Behind the comma another one is due.
-            position = pastWhitespace(bytes, position &+ 1)
+            position = pastWhitespace(bytes, position)
+            guard position == bytes.count else { throw JSONError(.trailingBytes, at: position) }
+            return tape
         }
     }
 
-    /// The byte at a position that is not negative; 0, which stands nowhere outside of strings, behind the last.
+    /// Room for so many entries at first. A chat has a value for every ten bytes or so and the index then fits at once; a dense
+    /// text makes it grow, by doubling. Large texts are large strings, so the reserve stops at 1 MiB. Of small texts nearly
+    /// all have few values: room for these is a block that the thread's own store of memory has.
+    private static func capacity(_ byteCount: Int) -> Int {
+        min(byteCount / 8 + 16, byteCount < 4096 ? 64 : 1 << 16)
+    }
+
+    /// The byte at a position that is not negative; 0 behind the last.
     @inline(__always)
     private static func byte(_ bytes: Span<UInt8>, _ position: Int) -> UInt8 {
         // In bounds: positions begin at 0 and only grow, and the end was just compared with.
@@ -111,20 +122,25 @@ enum JSONScanner {
         JSONError(position < bytes.count ? .unexpectedByte : .unexpectedEnd, at: position)
     }
 
-    /// The string whose opening quote stands at `start`; here as far as it is plain.
+    /// The eight bytes from the next one on that is not white space, to which `position` is moved.
     @inline(__always)
-    private static func string(
-        _ bytes: Span<UInt8>, at start: Int, _ refusesLoneSurrogates: Bool, isName: Bool
-    ) throws(JSONError) -> JSONEntry {
-        let quote = JSONString.pastPlain(bytes, from: start &+ 1)
-        var entry: JSONEntry
-        if byte(bytes, quote) == JSONString.quote {
-            entry = JSONEntry(plain: start, quote)
-        } else {
-            entry = try JSONString.scan(bytes, at: start, refusingLoneSurrogates: refusesLoneSurrogates)
+    private static func separator(_ bytes: Span<UInt8>, _ position: inout Int) -> UInt64 {
+        let word = bytes.wordOrZeros(at: position)
+        // Hardly anybody writes white space there.
+        guard UInt8(truncatingIfNeeded: word) <= 0x20 else { return word }
+        position = pastWhitespace(bytes, position)
+        return bytes.wordOrZeros(at: position)
+    }
+
+    /// Behind the white space at `position`, where `word` begins with the bytes there, two at least. Mostly there is none, or
+    /// one blank.
+    @inline(__always)
+    private static func pastBlank(_ bytes: Span<UInt8>, _ position: Int, _ word: UInt64) -> Int {
+        if UInt8(truncatingIfNeeded: word) > 0x20 { return position }
+        if UInt8(truncatingIfNeeded: word) == 0x20, UInt8(truncatingIfNeeded: word &>> 8) > 0x20 {
+            return position &+ 1
         }
-        if isName, !entry.flag { entry.setMark(JSONEntry.mark(bytes, from: start &+ 1, to: Int(entry.end) &- 1)) }
-        return entry
+        return pastWhitespace(bytes, position)
     }
 
     @inline(__always)
@@ -137,45 +153,48 @@ enum JSONScanner {
         if let offset { throw JSONError(.duplicateName, at: offset) }
     }
 
-    /// A number, or one of the three words.
+    /// A number, or one of the three words; `word` begins with the bytes at `start`.
     private static func scalar(
-        _ bytes: Span<UInt8>, at start: Int, _ limits: JSONLimits, _ strictness: JSONStrictness
+        _ bytes: Span<UInt8>, at start: Int, _ word: UInt64, _ limits: JSONLimits, _ strictness: JSONStrictness
     ) throws(JSONError) -> JSONEntry {
-        switch bytes[start] {
-        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
-            if let end = pastSmallNumber(bytes, start, digitsMax: limits.numberBytesMax) {
-                JSONEntry(.number, start: start, end: end, flag: true)
-            } else {
-                try number(bytes, at: start, limits, strictness)
+        let first = UInt8(truncatingIfNeeded: word)
+        if first.isASCIIDigit || first == UInt8(ascii: "-") {
+            // Most numbers are counts and times: up to 15 digits and nothing else of a number.
+            var end = start &+ digits(word)
+            if end == start &+ 8 { end &+= digits(bytes.wordOrZeros(at: end)) }
+            let next = byte(bytes, end)
+            if end > start, end &- start <= min(15, limits.numberBytesMax), next != UInt8(ascii: "."),
+                next | 0x20 != UInt8(ascii: "e"), first != UInt8(ascii: "0") || end == start &+ 1
+            {
+                return JSONEntry(.number, start: start, end: end, flag: true)
             }
-        case UInt8(ascii: "t"): try word("true", .bool, true, bytes, at: start)
-        case UInt8(ascii: "f"): try word("false", .bool, false, bytes, at: start)
-        case UInt8(ascii: "n"): try word("null", .null, false, bytes, at: start)
-        default: throw JSONError(.unexpectedByte, at: start)
+            return try number(bytes, at: start, limits, strictness)
         }
+        let four = UInt32(truncatingIfNeeded: word)
+        if four == Words.null { return JSONEntry(.null, start: start, end: start &+ 4) }
+        if four == Words.true { return JSONEntry(.bool, start: start, end: start &+ 4, flag: true) }
+        if four == Words.fals, UInt8(truncatingIfNeeded: word &>> 32) == UInt8(ascii: "e") {
+            return JSONEntry(.bool, start: start, end: start &+ 5)
+        }
+        throw wrong(bytes, at: start)
     }
 
-    /// Behind a count or a time, such as most numbers are: up to 18 digits and nothing else of a number. nil for others.
+    /// The words of JSON as four bytes, the first in the lowest.
+    private enum Words {
+        static let null: UInt32 = 0x6C6C_756E
+        static let `true`: UInt32 = 0x6575_7274
+        /// All of `false` but its last.
+        static let fals: UInt32 = 0x736C_6166
+    }
+
+    /// How many of eight bytes are digits, before the first that is none.
     @inline(__always)
-    private static func pastSmallNumber(_ bytes: Span<UInt8>, _ start: Int, digitsMax: Int) -> Int? {
-        let end = min(bytes.count, start &+ min(digitsMax, 19))
-        var position = start
-        while position < end, bytes[position].isASCIIDigit { position &+= 1 }
-        // At the end of what is looked at, more may follow.
-        guard position < end, position > start else { return nil }
-        let next = bytes[position]
-        guard next != UInt8(ascii: "."), next | 0x20 != UInt8(ascii: "e") else { return nil }
-        return bytes[start] != UInt8(ascii: "0") || position == start &+ 1 ? position : nil
-    }
-
-    private static func word(
-        _ word: StaticString, _ kind: JSONKind, _ flag: Bool, _ bytes: Span<UInt8>, at start: Int
-    ) throws(JSONError) -> JSONEntry {
-        let end = start &+ word.utf8CodeUnitCount
-        guard end <= bytes.count, bytes.extracting(start..<end).equals(word) else {
-            throw JSONError(.unexpectedByte, at: start)
-        }
-        return JSONEntry(kind, start: start, end: end, flag: flag)
+    private static func digits(_ word: UInt64) -> Int {
+        // The value of a digit, and 10 at least for anything else; of these the high bit is set by what is added, or is set
+        // anyway. A carry may set it wrongly as well, but only behind a byte where it is set rightly, and the first one counts.
+        let values = word ^ 0x3030_3030_3030_3030
+        let others = (values &+ 0x7676_7676_7676_7676 | values) & 0x8080_8080_8080_8080
+        return others.trailingZeroBitCount &>> 3
     }
 
     /// `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?` RFC 8259 §6
@@ -227,13 +246,12 @@ enum JSONScanner {
         return position
     }
 
-    @inline(__always)
+    /// Behind all white space from `position` on.
+    @inline(never)
     private static func pastWhitespace(_ bytes: Span<UInt8>, _ position: Int) -> Int {
         var position = position
-        // Mostly there is none, and one comparison tells.
-        while position < bytes.count, unsafe bytes[unchecked: position] <= 0x20, bytes[position].isASCIIWhitespace {
-            position &+= 1
-        }
+        // In bounds, as was just compared: positions are not negative.
+        while position < bytes.count, unsafe bytes[unchecked: position].isASCIIWhitespace { position &+= 1 }
         return position
     }
 }

@@ -44,31 +44,40 @@ enum JSONString {
     }
 
     /// The offset of the first byte at or behind `index` that is a quote, a backslash, a control character or not ASCII;
-    /// `bytes.count` if there is none.
+    /// `bytes.count` if there is none. `index` is from 0 to that.
     @inline(__always)
     static func pastPlain(_ bytes: Span<UInt8>, from index: Int) -> Int {
         var index = index
         // What is longer than names and words is mostly a text.
         let long = index &+ 16
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        while bytes.count &- index >= 8 {
-            let word = bytes.word(at: index)
-            // The high bit of a byte is set if it is what we look for. A borrow may set it wrongly as well, but only
-            // behind a byte where it is set rightly, and the first one counts.
-            let control = word &- (ones &* 0x20)
-            let quotes = (word ^ (ones &* UInt64(quote))) &- ones
-            let backslashes = (word ^ (ones &* UInt64(backslash))) &- ones
-            let found = (control | quotes | backslashes | word) & (ones &* 0x80)
-            if found != 0 { return index &+ found.trailingZeroBitCount &>> 3 }
-            index &+= 8
+        while index <= bytes.count &- 16 {
+            // In bounds: sixteen bytes from `index` on, which is not negative, are before the end, as was just compared.
+            let block = unsafe bytes.bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: SIMD16<Int8>.self)
+            let found = notPlain(block)
+            if found[0] != 0 { return index &+ found[0].trailingZeroBitCount &>> 3 }
+            if found[1] != 0 { return index &+ 8 &+ found[1].trailingZeroBitCount &>> 3 }
+            index &+= 16
             if index == long { index = pastPlainBlocks(bytes, from: index) }
         }
-        while index < bytes.count {
-            let byte = bytes[index]
-            if byte < 0x20 || byte >= 0x80 || byte == quote || byte == backslash { return index }
-            index &+= 1
+        return pastPlainEnd(bytes, from: index)
+    }
+
+    /// The same for the last bytes of a text.
+    @inline(never)
+    private static func pastPlainEnd(_ bytes: Span<UInt8>, from index: Int) -> Int {
+        var index = index
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        while true {
+            // Behind the end there are zeros, which are control characters: the search ends there at the latest.
+            let word = bytes.wordOrZeros(at: index)
+            // The high bit of a byte is set if it is what we look for. A borrow may set it wrongly as well, but only
+            // behind a byte where it is set rightly, and the first one counts.
+            let controls = (word ^ (ones &* 0x02)) &- (ones &* 0x21)
+            let backslashes = (word ^ (ones &* UInt64(backslash))) &- ones
+            let found = (controls | backslashes | word) & (ones &* 0x80)
+            if found != 0 { return index &+ found.trailingZeroBitCount &>> 3 }
+            index &+= 8
         }
-        return index
     }
 
     /// Behind the blocks of 32 bytes from `index` on, which is not negative, in which there is no such byte.
@@ -76,11 +85,11 @@ enum JSONString {
     private static func pastPlainBlocks(_ bytes: Span<UInt8>, from index: Int) -> Int {
         unsafe bytes.withUnsafeBytes { text in
             var index = index
-            while text.count &- index >= 32 {
+            while index <= text.count &- 32 {
                 // SAFETY: thirty-two bytes from `index` on were found to be in bounds just now.
                 let first = unsafe text.loadUnaligned(fromByteOffset: index, as: SIMD16<Int8>.self)
                 let second = unsafe text.loadUnaligned(fromByteOffset: index &+ 16, as: SIMD16<Int8>.self)
-                let found = unsafe unsafeBitCast(notPlain(first) .| notPlain(second), to: SIMD2<UInt64>.self)
+                let found = notPlain(first) | notPlain(second)
                 guard found[0] | found[1] == 0 else { break }
                 index &+= 32
             }
@@ -88,12 +97,17 @@ enum JSONString {
         }
     }
 
-    /// As signed numbers what is not ASCII is below zero, and so below the space as control characters are.
-    // All of it as vectors: with a number beside it the compiler would compare lane by lane.
+    /// All bits of the bytes that are a quote, a backslash, a control character or not ASCII, the first byte lowest.
+    ///
+    /// By one bit the quote changes places with the space, and so stands next to the control characters; what is not ASCII is
+    /// below zero as a signed number, and so below both.
+    // With the types of the vectors: without them the compiler takes other operators, and compares lane by lane.
     @inline(__always)
-    private static func notPlain(_ bytes: SIMD16<Int8>) -> SIMDMask<SIMD16<Int8>> {
-        (bytes .< SIMD16<Int8>(repeating: 0x20)) .| (bytes .== SIMD16(repeating: Int8(bitPattern: quote)))
-            .| (bytes .== SIMD16(repeating: Int8(bitPattern: backslash)))
+    private static func notPlain(_ bytes: SIMD16<Int8>) -> SIMD2<UInt64> {
+        // The backslash is 0x5C, and 0x5E by that bit.
+        let changed = bytes ^ SIMD16<Int8>(repeating: 0x02)
+        let found = (changed .< SIMD16<Int8>(repeating: 0x21)) .| (changed .== SIMD16<Int8>(repeating: 0x5E))
+        return unsafe unsafeBitCast(found, to: SIMD2<UInt64>.self)
     }
 
     /// One escape of a string, read.

@@ -179,8 +179,9 @@ import Bytes
 
 extension JSONDocument {
     /// Lends the document to `body`.
+    @inlinable @inline(__always)
     package func read<Result, Failure: Error>(_ body: (JSONView) throws(Failure) -> Result) throws(Failure) -> Result {
-        try storage.read(body)
+        try body(storage.view)
     }
 
     /// Reads a text as ``init(parsing:limits:strictness:)`` does and lends it to `body`, for what need not be kept.
@@ -204,6 +205,6 @@ extension JSONNode {
     package func read<Result, Failure: Error>(
         _ body: (JSONView, Int) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        try storage.read { (view: JSONView) throws(Failure) in try body(view, Int(index)) }
+        try body(storage.view, Int(index))
     }
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Which of the two defines `timespec` is the compiler's choice, and differs from one build to the next.
+import CLinux
 import Glibc
 
 /// A point of the machine's monotonic clock: it never goes back, and means nothing to another machine or after a reboot.
@@ -57,11 +59,15 @@ extension Duration {
         let attosecondsPerNanosecond: UInt64 = 1_000_000_000
         let whole = attoseconds
         let high = Int64(truncatingIfNeeded: whole >> 64)
-        // From zero to 292 years, as nearly all are: one division instead of the standard library's long ones.
+        // From zero to 584 years, as nearly all are, without a division of 128 bits. 2^64 is 18,446,744,073 times a billion,
+        // and 709,551,616: `high` stands for that many times so much, and what is below a billion is divided together. No sum
+        // is beyond 2^64, since `high` is below a billion.
         if high >= 0, UInt64(high) < attosecondsPerNanosecond {
-            let low = UInt64(truncatingIfNeeded: whole)
-            let quotient = attosecondsPerNanosecond.dividingFullWidth((UInt64(high), low)).quotient
-            return Int64(clamping: quotient)
+            let high = UInt64(high)
+            let (quotient, remainder) = UInt64(truncatingIfNeeded: whole).quotientAndRemainder(
+                dividingBy: attosecondsPerNanosecond)
+            let rest = (high &* 709_551_616 &+ remainder) / attosecondsPerNanosecond
+            return Int64(clamping: high &* 18_446_744_073 &+ quotient &+ rest)
         }
         let (seconds, attoseconds) = components
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)

@@ -54,20 +54,6 @@ public import Glibc
         }
     }
 
-    /// Waits as above, at most until `deadline`; nil when it passed and `body` still has nothing.
-    @inlinable @discardableResult
-    package func wait<Result>(until deadline: Instant, _ body: (inout State) -> Result?) -> Result? {
-        unsafe pthread_mutex_lock(mutex)
-        defer { unsafe pthread_mutex_unlock(mutex) }
-        var time = timespec(
-            tv_sec: Int(clamping: deadline.nanoseconds / 1_000_000_000),
-            tv_nsec: Int(deadline.nanoseconds % 1_000_000_000))
-        while true {
-            if let result = body(&state) { return result }
-            if unsafe pthread_cond_timedwait(condition, mutex, &time) == ETIMEDOUT { return body(&state) }
-        }
-    }
-
     /// Wakes one waiter, or all. Cheap when nobody waits.
     @inlinable package func signal(all: Bool = false) {
         if all { unsafe pthread_cond_broadcast(condition) } else { unsafe pthread_cond_signal(condition) }

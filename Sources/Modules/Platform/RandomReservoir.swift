@@ -9,12 +9,21 @@ package struct RandomReservoir {
     private static let capacity = 64
 
     private var numbers: [UInt64] = []
+    /// Those from here on were given out.
+    private var count = 0
 
     package init() {}
 
     /// A number nobody has had before.
     package mutating func next() -> UInt64 {
-        if let number = numbers.popLast() { return number }
+        if count == 0 { fill() }
+        count &-= 1
+        return numbers[count]
+    }
+
+    @inline(never)
+    private mutating func fill() {
+        numbers.removeAll(keepingCapacity: true)
         numbers.reserveCapacity(Self.capacity)
         var bytes = [UInt8](repeating: 0, count: Self.capacity * 8)
         Random.fill(&bytes)
@@ -23,6 +32,6 @@ package struct RandomReservoir {
             for index in start..<start + 8 { number = number << 8 | UInt64(bytes[index]) }
             numbers.append(number)
         }
-        return numbers.removeLast()
+        count = numbers.count
     }
 }

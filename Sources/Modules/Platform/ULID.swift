@@ -24,10 +24,20 @@ package enum ULID {
         make(prefix: prefix, high: high(time, first), low: second)
     }
 
-    /// The 26 characters of a fresh identifier, without making a text of them.
-    package static func characters(at time: WallTime, from reservoir: inout RandomReservoir) -> [26 of UInt8] {
+    /// A prefix of four characters, the first in the lowest byte, and the 26 of a fresh identifier, without making a text of
+    /// them.
+    package static func characters(
+        behind prefix: UInt32, at time: WallTime, from reservoir: inout RandomReservoir
+    ) -> [30 of UInt8] {
         let first = reservoir.next()
-        return characters(high: high(time, first), low: reservoir.next())
+        let (high, low) = (high(time, first), reservoir.next())
+        var text: [30 of UInt8] = .init(repeating: 0)
+        unsafe withUnsafeMutableBytes(of: &text) { text in
+            // SAFETY: four bytes and 26 fill the 30 of a value that lives for the length of the closure.
+            unsafe text.storeBytes(of: prefix.littleEndian, as: UInt32.self)
+            unsafe store(high, low, in: text, from: 4)
+        }
+        return text
     }
 
     private static func high(_ time: WallTime, _ random: UInt64) -> UInt64 {
@@ -56,18 +66,20 @@ package enum ULID {
     }
 
     /// 128 bits as 26 characters of five bits each, the highest first; the first holds three bits.
-    private static func characters(high: UInt64, low: UInt64) -> [26 of UInt8] {
+    ///
+    /// - Parameter text: has room for as many from `start` on.
+    @inline(__always)
+    private static func store(
+        _ high: UInt64, _ low: UInt64, in text: UnsafeMutableRawBufferPointer, from start: Int
+    ) {
         let mask: UInt64 = 0xFF_FFFF_FFFF
-        var text: [26 of UInt8] = .init(repeating: 0)
-        unsafe withUnsafeMutableBytes(of: &text) { text in
-            // Two characters and three times eight fill the 26 bytes of a value that lives for the length of the closure.
-            unsafe text.storeBytes(of: UInt16(truncatingIfNeeded: eightCharacters(high &>> 56) &>> 48), as: UInt16.self)
-            unsafe text.storeBytes(of: eightCharacters(high &>> 16 & mask), toByteOffset: 2, as: UInt64.self)
-            unsafe text.storeBytes(
-                of: eightCharacters((low &>> 40 | high &<< 24) & mask), toByteOffset: 10, as: UInt64.self)
-            unsafe text.storeBytes(of: eightCharacters(low & mask), toByteOffset: 18, as: UInt64.self)
-        }
-        return text
+        let first = UInt16(truncatingIfNeeded: eightCharacters(high &>> 56) &>> 48)
+        // Two characters and three times eight.
+        unsafe text.storeBytes(of: first, toByteOffset: start, as: UInt16.self)
+        unsafe text.storeBytes(of: eightCharacters(high &>> 16 & mask), toByteOffset: start + 2, as: UInt64.self)
+        unsafe text.storeBytes(
+            of: eightCharacters((low &>> 40 | high &<< 24) & mask), toByteOffset: start + 10, as: UInt64.self)
+        unsafe text.storeBytes(of: eightCharacters(low & mask), toByteOffset: start + 18, as: UInt64.self)
     }
 
     /// 40 bits as eight characters, one in each byte, the first in the lowest: all eight at a time.
@@ -86,14 +98,14 @@ package enum ULID {
     }
 
     package static func make(prefix: StaticString, high: UInt64, low: UInt64) -> String {
-        let characters = characters(high: high, low: low)
-        let count = prefix.utf8CodeUnitCount + characterCount
+        let prefixCount = prefix.utf8CodeUnitCount
+        let count = prefixCount + characterCount
         // Static strings live as long as the program; the capacity is the prefix and 26 bytes, all of them written.
         return unsafe String(unsafeUninitializedCapacity: count) { buffer in
             prefix.withUTF8Buffer { prefix in
-                for index in 0..<prefix.count { unsafe buffer[index] = prefix[index] }
-                for index in 0..<characterCount { unsafe buffer[prefix.count &+ index] = characters[index] }
+                for index in 0..<prefixCount { unsafe buffer[index] = prefix[index] }
             }
+            unsafe store(high, low, in: UnsafeMutableRawBufferPointer(buffer), from: prefixCount)
             return count
         }
     }

@@ -46,7 +46,7 @@ private enum RequestHeads {
             case .head(let range):
                 try demand(range.upperBound == count, "the head ends at \(range.upperBound), found at \(count)")
                 try demand(range.count <= limits.headBytesMax, "the head is longer than headBytesMax")
-                return try? RequestHead(in: bytes, range, limits: limits)
+                return try? RequestHead(in: bytes, range, fieldCount: scanner.fieldCount, limits: limits)
             }
         }
         return nil
@@ -59,8 +59,10 @@ private enum RequestHeads {
         try demand(head.target.utf8.count <= limits.requestLineBytesMax, "the target is longer than its line")
         try demand(head.path == "*" || head.path.utf8.first == UInt8(ascii: "/"), "the path has no slash in front")
         try demand(head.path.isOneLine && !head.path.utf8.contains(0x09), "a control in the path")
-        let segments = head.path.split(separator: "/", omittingEmptySubsequences: false)
-        try demand(!segments.contains { $0 == "." || $0 == ".." }, "a dot segment in the path")
+        let segments = head.path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        try demand(
+            !segments.contains { $0.elementsEqual(".".utf8) || $0.elementsEqual("..".utf8) },
+            "a dot segment in the path")
         try demand(head.queryItems.count <= limits.queryItemsMax, "more query items than queryItemsMax")
         try demand(
             head.queryItems.allSatisfy { !$0.name.utf8.contains(0) && !$0.value.utf8.contains(0) }, "NUL in the query")
@@ -73,6 +75,8 @@ private enum RequestHeads {
                 field.name.utf8.elementsEqual(seen.name) && field.value == String(decoding: seen.value, as: UTF8.self)
             try demand(isSame, "the field \(field.name) is not what a plain reader sees")
         }
+        let hostName = head.withHostName { String(decoding: $0).asciiLowercased }
+        try demand(hostName == head.host?.name, "two names of the host")
         if let host = head.host {
             try demand(Host(host.name)?.name == host.name, "a host that is none: \(host.name)")
         }

@@ -82,7 +82,9 @@ extension Property {
         guard head.target.utf8.elementsEqual(bytes) else { return true }
         let query = bytes.firstIndex(of: UInt8(ascii: "?")).map { String(decoding: bytes[($0 + 1)...], as: UTF8.self) }
         try demand(head.query == query, "another query")
-        let segments = head.path.split(separator: "/", omittingEmptySubsequences: false).map { Percent.encode($0) }
+        // By bytes: a slash and a mark that combines with it are one character.
+        let segments = head.path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+            .map { Percent.encode(String(decoding: $0, as: UTF8.self)) }
         let again = try? RequestHead(
             parsing: Array("GET \(segments.joined(separator: "/")) HTTP/1.1\r\nHost: h\r\n\r\n".utf8))
         let isLong = head.path.utf8.count > 1_000

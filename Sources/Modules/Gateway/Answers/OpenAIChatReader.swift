@@ -177,6 +177,8 @@ extension TokenUsage {
         let total = view.tokens(counts[2])
         let output = view.tokens(counts[3], or: counts[4]) ?? max((total ?? input) - input, 0)
         self.init(input: input, output: output)
+        // Most that are not OpenAI say nothing else.
+        guard view.count(of: usage) > (0..<5).count(where: { counts[$0] > 0 }) else { return }
         let places = view.values(of: Self.details, in: usage)
         guard places != SIMD8() else { return }
         let inputDetails = places[0] > 0 ? places[0] : places[1]

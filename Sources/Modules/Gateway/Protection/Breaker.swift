@@ -23,8 +23,8 @@ struct BreakerRules: Equatable, Sendable {
     /// `breaker_latency`: a call whose answer began later than this has failed; zero for any time.
     var latency = Duration.zero
 
-    /// The stretch of time that is looked at.
-    static let window = Duration.seconds(30)
+    /// The stretch of time that is looked at. A number, since each answer is divided by it.
+    static let windowNanoseconds: UInt64 = 30_000_000_000
     /// Probes that must succeed, one after the other.
     static let probes = 3
     static let pauseMax = Duration.seconds(300)
@@ -124,7 +124,7 @@ struct Breaker: Sendable {
     }
 
     private static func slot(at now: Instant) -> UInt64 {
-        now.nanoseconds / (UInt64(BreakerRules.window.clampedNanoseconds) / slotCount)
+        now.nanoseconds / (BreakerRules.windowNanoseconds / slotCount)
     }
 
     private mutating func count(_ outcome: Outcome, at now: Instant) {

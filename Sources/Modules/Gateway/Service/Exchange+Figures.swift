@@ -43,7 +43,7 @@ extension Exchange {
     func note(worstOf call: ModelCall, _ model: Model, _ fallbacks: [Model]) {
         let facts = RequestFacts(call)
         figures.isStreamed = call.isStreamed
-        figures.endUser = request["x-end-user"] ?? facts.user
+        figures.endUser = request[.endUser] ?? facts.user
         guard call.route != .countTokens else {
             // Counting is free at every provider.
             figures.worstCase = ExchangeFigures.WorstCase(input: 0, output: 0, cost: 0)

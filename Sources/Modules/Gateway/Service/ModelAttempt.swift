@@ -88,7 +88,12 @@ final class ModelAttempt {
         }
         let body: [UInt8]
         do throws(ClientFailure) {
-            body = try await response.collect(max: model.provider.settings.limits.bodyBytesMax)
+            let most = model.provider.settings.limits.bodyBytesMax
+            if let whole = try response.collectNow(max: most) {
+                body = whole
+            } else {
+                body = try await response.collect(max: most)
+            }
         } catch {
             throw Fault(error)
         }

@@ -119,7 +119,7 @@ final class ModelCall {
         guard request.withValue(of: .contentType, isJSON) ?? false else {
             throw Failure(.unsupportedMediaType, "the body must be sent as content-type: application/json")
         }
-        guard let encoding = request["content-encoding"], encoding.lowercased() != "identity" else { return }
+        guard let encoding = request[.contentEncoding], encoding.lowercased() != "identity" else { return }
         throw Failure(.unsupportedEncoding, "the body must be sent without content-encoding")
     }
 

@@ -71,6 +71,8 @@ final class ClientExchange: @unchecked Sendable {
     }
 
     /// Does everything up to the head of the answer.
+    // In line, as what it calls: of a chain of functions that wait each has memory of its own.
+    @inline(__always)
     func begin(_ cancellation: consuming Cancellation?) async throws(ClientFailure) -> ResponseHead {
         guard client.open(request) else { throw .unsendable }
         guard request.hasTrust else { throw .tls("no context for an https origin") }
@@ -96,6 +98,9 @@ final class ClientExchange: @unchecked Sendable {
         /// More has to come.
         case wait
     }
+
+    /// True once the last byte of a body of a known length has come.
+    var hasAll: Bool { reader.hasAll }
 
     /// The next piece of the body, as far as it is here.
     func takeData() throws(ClientFailure) -> BodyStep {
@@ -171,27 +176,36 @@ extension ClientExchange {
         .timedOut(loop.now < totalDeadline ? phase : .total)
     }
 
+    @inline(__always)
     private func answer() async throws(ClientFailure) -> ResponseHead {
         var deadline = connectDeadline()
         let lease: HTTPClient.Pool.Lease
-        switch try client.leaseNow(request.key) {
+        switch try client.leaseNow(for: request) {
         case .lease(let free): lease = free
         case .wait(let ticket): lease = try await self.lease(ticket, before: deadline)
         }
         try hold(lease.slot)
-        if case .reuse(let slot) = lease, let idle = client.take(slot) {
-            if let head = try await ask(idle, mayBeStale: true) { return head }
-            transport = nil
-            idle.abort()
+        var idle: Transport?
+        if case .reuse(let slot) = lease { idle = client.take(slot) }
+        // Once over a connection that was idle, and once over a fresh one.
+        while true {
+            let mayBeStale = idle != nil
+            let transport: Transport
+            if let kept = idle.take() {
+                transport = kept
+            } else {
+                transport = try await connect(before: deadline)
+                guard failure == nil else {
+                    transport.abort()
+                    throw .cancelled
+                }
+            }
+            if let head = try await ask(transport, mayBeStale: mayBeStale) { return head }
+            guard mayBeStale else { throw .interrupted }
+            self.transport = nil
+            transport.abort()
             deadline = connectDeadline()
         }
-        let fresh = try await connect(before: deadline)
-        guard failure == nil else {
-            fresh.abort()
-            throw .cancelled
-        }
-        guard let head = try await ask(fresh, mayBeStale: false) else { throw .interrupted }
-        return head
     }
 
     private func lease(
@@ -255,6 +269,7 @@ extension ClientExchange {
     /// Sends the request and reads the head of the answer.
     /// - Returns: nil when the connection turned out to have been closed while it was idle, and the request may be sent
     ///   again on another.
+    @inline(__always)
     private func ask(_ transport: Transport, mayBeStale: Bool) async throws(ClientFailure) -> ResponseHead? {
         self.transport = transport
         let begun = loop.now

@@ -101,6 +101,11 @@ package struct ClientRequest: Sendable {
     /// True unless it is for an `https` origin and nobody said whom to trust.
     var hasTrust: Bool { !origin.isSecure || tls != nil }
 
+    /// Whether its connection must have this.
+    func isFor(_ key: borrowing ConnectionKey) -> Bool {
+        (origin.isSecure ? tls : nil) === key.tls && addresses == key.addresses && origin == key.origin
+    }
+
     /// What its connection must have.
     var key: ConnectionKey {
         ConnectionKey(origin: origin, addresses: addresses, tls: origin.isSecure ? tls : nil)

@@ -58,6 +58,19 @@ package final class ClientResponse: Sendable {
         }
     }
 
+    /// The rest of the body, where all of it has come and its length is known; nil where ``collect(max:)`` has to be asked, and
+    /// nothing has been taken.
+    /// - Throws: as ``collect(max:)``.
+    package func collectNow(max: Int) throws(ClientFailure) -> [UInt8]? {
+        guard exchange.hasAll else { return nil }
+        guard case .data(let body) = try exchange.takeData() else { return nil }
+        guard body.count <= max else {
+            close()
+            throw .tooLarge
+        }
+        return body
+    }
+
     /// Wants no more of it. An answer that is not read to its end is broken off, and its connection with it, so that
     /// the upstream stops working on it. Nothing happens behind the end. On the client's loop.
     package func close() {

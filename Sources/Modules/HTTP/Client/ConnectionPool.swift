@@ -86,6 +86,7 @@ struct ConnectionPool<Key: Hashable> {
         var waiters: [Ticket] = []
 
         func isFor(_ other: Key) -> Bool { key == other }
+        func isFor(_ isSame: (borrowing Key) -> Bool) -> Bool { isSame(key) }
     }
 
     private let limits: Limits
@@ -116,6 +117,17 @@ struct ConnectionPool<Key: Hashable> {
     func isIdle(_ slot: Slot) -> Bool {
         if case .idle? = entry(slot)?.state { return true }
         return false
+    }
+
+    /// Asks for an idle connection of the key that was asked for last, which is mostly the one that is wanted again: then it
+    /// need not be made.
+    /// - Returns: nil where `acquire` has to be asked.
+    mutating func acquireAgain(where isSame: (borrowing Key) -> Bool) -> Slot? {
+        guard lastGroup < groups.count, groups[lastGroup]?.isFor(isSame) == true,
+            let slot = groups[lastGroup]?.idle.popLast()
+        else { return nil }
+        slots[slot.place]?.state = .leased
+        return slot
     }
 
     /// Asks for a connection to `key`.

@@ -93,8 +93,9 @@ extension HTTPClient {
     }
 
     /// A slot, where nobody has to wait for it.
-    func leaseNow(_ key: ConnectionKey) throws(ClientFailure) -> Acquisition {
-        switch pool.acquire(key) {
+    func leaseNow(for request: borrowing ClientRequest) throws(ClientFailure) -> Acquisition {
+        if let slot = pool.acquireAgain(where: { request.isFor($0) }) { return .lease(.reuse(slot)) }
+        switch pool.acquire(request.key) {
         case .lease(let lease): return .lease(lease)
         case .leaseClosing(let lease, let closing):
             retire(closing)

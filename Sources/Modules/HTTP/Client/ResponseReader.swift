@@ -80,9 +80,10 @@ struct ResponseReader {
             case .refuse(let defect): throw ClientFailure(ResponseHead.Defect(defect))
             case .head(let range):
                 let start = input.start
-                let (place, method) = (start + range.lowerBound..<start + range.upperBound, method)
+                let (place, count) = (start + range.lowerBound..<start + range.upperBound, scanner.fieldCount)
+                let method = method
                 let head = try input.lend { (bytes) throws(ClientFailure) in
-                    try Self.parse(bytes, place, method)
+                    try Self.parse(bytes, place, count, method)
                 }
                 input.consume(range.upperBound)
                 guard head.status.isInterim else {
@@ -135,10 +136,10 @@ struct ResponseReader {
     }
 
     private static func parse(
-        _ bytes: borrowing [UInt8], _ range: Range<Int>, _ method: Method
+        _ bytes: borrowing [UInt8], _ range: Range<Int>, _ fieldCount: Int, _ method: Method
     ) throws(ClientFailure) -> ResponseHead {
         do throws(ResponseHead.Defect) {
-            return try ResponseHead(in: bytes, range, method: method)
+            return try ResponseHead(in: bytes, range, fieldCount: fieldCount, method: method)
         } catch {
             throw ClientFailure(error)
         }
@@ -183,6 +184,8 @@ extension Span where Element == UInt8 {
     /// True unless the first bytes, as far as they are there, show that this is something else: whatever speaks another
     /// protocol would otherwise hold the request until a time limit.
     fileprivate var beginsLikeAnAnswer: Bool {
+        // Mostly all of them are there.
+        if count >= 8 { return word(at: 0) & 0xFF_FFFF_FFFF == HTTPVersionWord.http11 & 0xFF_FFFF_FFFF }
         let expected: [5 of UInt8] = [0x48, 0x54, 0x54, 0x50, 0x2F]  // HTTP/
         for index in 0..<Swift.min(5, count) where self[index] != expected[index] { return false }
         return true

@@ -48,6 +48,9 @@ package enum BodyFailure: Error, Equatable, Sendable {
     /// The value of the first field of its head with this name. Bytes that are not UTF-8 appear as U+FFFD.
     package subscript(_ field: String) -> String? { head[field] }
 
+    /// The value of the first field of its head with this name. Bytes that are not UTF-8 appear as U+FFFD.
+    package subscript(_ field: FieldName) -> String? { head.fields.contains(field) ? head.fields[field] : nil }
+
     /// Lends the value's bytes of the first field of its head with this name to `body`; nil without calling it if there is
     /// none.
     package func withValue<Result>(of field: FieldName, _ body: (Span<UInt8>) -> Result) -> Result? {
@@ -88,6 +91,15 @@ package enum BodyFailure: Error, Equatable, Sendable {
                 body.append(contentsOf: chunk)
             }
         }
+    }
+
+    /// The whole body, where all of it has come already and there are no more bytes than `max`; nil where it has to be waited
+    /// for, or is to be refused, by ``body(max:)``.
+    package func bodyNow(max: Int) -> [UInt8]? {
+        guard case .length(let bytes) = head.framing, bytes <= max, let connection = unsafe connection
+        else { return nil }
+        // SAFETY: as below.
+        return unsafe connection.lend { $0.takeWholeBody() }
     }
 
     private func takeBody() throws(BodyFailure) -> ServerConnection.BodyStep {

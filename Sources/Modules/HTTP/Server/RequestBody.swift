@@ -71,6 +71,13 @@ struct RequestBody {
         return bytes
     }
 
+    /// Takes all that is left of a body whose length is known, where it is here; nil otherwise.
+    mutating func takeWhole(from input: inout InputBuffer) -> [UInt8]? {
+        guard case .length(let remaining) = state, remaining <= input.count else { return nil }
+        state = .complete
+        return input.take(remaining)
+    }
+
     /// The bytes of the body that are still to come behind `input`; nil if that cannot be told.
     func bytesLeft(behind input: Span<UInt8>) -> Int? {
         var rest = self

@@ -278,9 +278,9 @@ extension ServerConnection {
                 phase = .active
                 let place = input.start + range.lowerBound..<input.start + range.upperBound
                 do throws(RequestDefect) {
-                    let limits = limits
+                    let (count, server) = (scanner.fieldCount, server)
                     let head = try input.lend { (bytes) throws(RequestDefect) in
-                        try RequestHead(in: bytes, place, limits: limits)
+                        try RequestHead(in: bytes, place, fieldCount: count, limits: server.limits)
                     }
                     input.consume(range.upperBound)
                     return .head(head)
@@ -297,6 +297,7 @@ extension ServerConnection {
 
     /// Waits for more of the request.
     /// - Returns: false when its time is over.
+    @inline(__always)
     private func wait() async throws(IOFailure) -> Bool {
         do throws(IOFailure) {
             try await transport.waitToRead()
@@ -349,6 +350,7 @@ extension ServerConnection {
     /// Has the request answered.
     ///
     /// - Returns: true if the connection can serve another one.
+    @inline(__always)
     private func answer(_ head: consuming RequestHead) async throws(IOFailure) -> Bool {
         body = RequestBody(head.framing, limits)
         pace = BodyPace()
@@ -398,6 +400,11 @@ extension ServerConnection {
             throw error == .bodyTooLarge ? .tooLarge : .malformed
         }
         return chunk.isEmpty ? (body.isComplete ? .end : .wait) : .chunk(chunk)
+    }
+
+    /// The whole body, where its length is known and all of it is here; nil otherwise, and nothing has been taken.
+    func takeWholeBody() -> [UInt8]? {
+        body.isComplete ? [] : body.takeWhole(from: &input)
     }
 
     func nextBodyChunk() async throws(BodyFailure) -> [UInt8]? {

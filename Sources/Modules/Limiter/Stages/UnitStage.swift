@@ -129,7 +129,7 @@ final class UnitStage: PromptStage, FiguresStage, ChargingStage {
     private func name(_ exchange: Exchange) -> String? {
         // Of a call the field was read with its body.
         if exchange.figures.endUser != nil || exchange.figures.worstCase != nil { return exchange.figures.endUser }
-        return exchange.request.head.fields["x-end-user"]
+        return exchange.request[.endUser]
     }
 
     /// - Throws: `abuse_budget_exceeded`.

@@ -82,7 +82,7 @@ final class StrikeStage: ImmediateStage, JudgingStage {
     /// moment: the key would pay for one of many.
     private func who(_ exchange: Exchange) -> Subject? {
         guard let principal = exchange.principal, let key = principal.keyID else { return nil }
-        guard let name = exchange.figures.endUser ?? exchange.request.head.fields["x-end-user"] else {
+        guard let name = exchange.figures.endUser ?? exchange.request[.endUser] else {
             return .key(key)
         }
         guard let tenant = principal.tenant else { return nil }

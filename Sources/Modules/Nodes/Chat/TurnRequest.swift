@@ -63,7 +63,7 @@ extension TurnRequest {
 
     private static func endUser(_ body: JSONBody, _ head: RequestHead) throws(Failure) -> String? {
         let named = try body.line("user", bytesMax: ChatLimits.userBytesMax)
-        guard let field = head.fields["x-end-user"] else { return named }
+        guard let field = head.fields[.endUser] else { return named }
         guard (1...ChatLimits.userBytesMax).contains(field.utf8.count), field.isOneLine else {
             throw Failure(
                 .invalidParameter, "must be one line of 1 to \(ChatLimits.userBytesMax) bytes", param: "x-end-user")

@@ -53,7 +53,7 @@ struct FileDownload {
         let isHead = exchange.request.head.method == .head
         var piece = isHead || rest.isEmpty ? [] : try await take(&rest)
         do throws(IOFailure) {
-            try exchange.answer.begin(
+            try exchange.begin(
                 status: status, contentType: "application/octet-stream", length: range.count, fields)
         } catch {
             return .streamed
