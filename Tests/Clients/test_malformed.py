@@ -49,6 +49,11 @@ TABLE: list[tuple[str, bytes, int, str]] = [
     ("length and a space", post(b"Content-Length : %d" % len(BODY), BODY), 400, BAD),
     ("length that overflows", post(b"Content-Length: 18446744073709551616", BODY), 413, "payload_too_large"),
     ("folded length", post(b"Content-Length:\r\n %d" % len(BODY), BODY), 400, BAD),
+    ("empty length", post(b"Content-Length:", BODY), 400, BAD),
+    ("length with a point", post(b"Content-Length: %d.0" % len(BODY), BODY), 400, BAD),
+    ("length behind a vertical tab", post(b"Content-Length: \x0b%d" % len(BODY), BODY), 400, BAD),
+    ("length and a NUL", post(b"Content-Length: %d\0" % len(BODY), BODY), 400, BAD),
+    ("length under a quoted name", post(b'"Content-Length": %d' % len(BODY), BODY), 400, BAD),
     # Transfer codings.
     ("TE.TE", post(b"Transfer-Encoding: chunked\r\nTransfer-Encoding: x", CHUNKED + b"0\r\n\r\n"), 400, BAD),
     ("chunked twice", post(b"Transfer-Encoding: chunked, chunked", CHUNKED + b"0\r\n\r\n"), 400, BAD),
@@ -61,6 +66,9 @@ TABLE: list[tuple[str, bytes, int, str]] = [
     ("folded coding", post(b"Transfer-Encoding:\r\n\tchunked", BODY), 400, BAD),
     ("chunked in HTTP/1.0", post(b"Transfer-Encoding: chunked", CHUNKED + b"0\r\n\r\n", b"HTTP/1.0"), 400, BAD),
     ("quoted coding", post(b'Transfer-Encoding: "chunked"', BODY), 400, BAD),
+    ("coding with a parameter", post(b"Transfer-Encoding: chunked;q=1", CHUNKED + b"0\r\n\r\n"), 400, BAD),
+    ("empty coding", post(b"Transfer-Encoding:", CHUNKED + b"0\r\n\r\n"), 400, BAD),
+    ("coding and a NUL", post(b"Transfer-Encoding: chunked\0", CHUNKED + b"0\r\n\r\n"), 400, BAD),
     # Chunks.
     ("chunk of 0x", chunked(b"0x1\r\n{\r\n0\r\n\r\n"), 400, BAD),
     ("chunk with a sign", chunked(b"+1\r\n{\r\n0\r\n\r\n"), 400, BAD),
@@ -77,6 +85,10 @@ TABLE: list[tuple[str, bytes, int, str]] = [
     ("chunk ended by LF", chunked(b"1\r\n{\n0\r\n\r\n"), 400, BAD),
     ("no size", chunked(b"\r\n{\r\n0\r\n\r\n"), 400, BAD),
     ("size with a point", chunked(b"1.0\r\n{\r\n0\r\n\r\n"), 400, BAD),
+    ("size with a line below", chunked(b"0_1\r\n{\r\n0\r\n\r\n"), 400, BAD),
+    ("size of letters", chunked(b"one\r\n{\r\n0\r\n\r\n"), 400, BAD),
+    ("NUL in an extension", chunked(b"1;a\0\r\n{\r\n0\r\n\r\n"), 400, BAD),
+    ("chunk ended by CR", chunked(b"1\r\n{\r0\r\n\r\n"), 400, BAD),
     ("long extension", chunked(b"1;" + b"a" * 5000 + b"\r\n{\r\n0\r\n\r\n"), 400, BAD),
     ("trailer of a length", chunked(CHUNKED + b"0\r\nContent-Length: 5\r\n\r\n"), 400, BAD),
     ("trailer of a coding", chunked(CHUNKED + b"0\r\nTransfer-Encoding: chunked\r\n\r\n"), 400, BAD),
@@ -85,6 +97,8 @@ TABLE: list[tuple[str, bytes, int, str]] = [
     ("folded trailer", chunked(CHUNKED + b"0\r\nX: a\r\n b\r\n\r\n"), 400, BAD),
     ("trailer without a colon", chunked(CHUNKED + b"0\r\nX\r\n\r\n"), 400, BAD),
     ("trailer ended by LF", chunked(CHUNKED + b"0\r\nX: y\n\r\n"), 400, BAD),
+    ("trailer with a space before the colon", chunked(CHUNKED + b"0\r\nX : y\r\n\r\n"), 400, BAD),
+    ("bare CR in a trailer", chunked(CHUNKED + b"0\r\nX: a\rb\r\n\r\n"), 400, BAD),
     ("last chunk ended by LF", chunked(CHUNKED + b"0\n\n"), 400, BAD),
     # Lines.
     ("bare LF", b"GET /livez HTTP/1.1\nHost: localhost\n\n", 400, BAD),
@@ -100,17 +114,31 @@ TABLE: list[tuple[str, bytes, int, str]] = [
     ("two empty lines in front", b"\r\n\r\n" + get(), 400, BAD),
     ("two spaces", b"GET  /livez HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, BAD),
     ("tabs", b"GET\t/livez\tHTTP/1.1\r\nHost: localhost\r\n\r\n", 400, BAD),
+    ("bare CR for line ends", b"GET /livez HTTP/1.1\rHost: localhost\r\r", 400, BAD),
+    ("two CR before the LF", b"GET /livez HTTP/1.1\r\r\nHost: localhost\r\n\r\n", 400, BAD),
+    ("space behind the version", get(version=b"HTTP/1.1 "), 400, BAD),
+    ("DEL in a value", get(fields=b"Host: localhost\r\nX: a\x7fb"), 400, BAD),
+    ("method with a brace", b"G{T /livez HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, BAD),
+    ("byte order mark", b"\xef\xbb\xbf" + get(), 400, BAD),
     # Versions and methods.
     ("HTTP/0.9", b"GET /livez\r\n\r\n", 400, BAD),
     ("HTTP/0.9 with its name", get(version=b"HTTP/0.9"), 505, BAD),
     ("HTTP/1.2", get(version=b"HTTP/1.2"), 505, BAD),
     ("HTTP/2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, BAD),
     ("small letters", get(version=b"http/1.1"), 400, BAD),
+    ("HTTP/1.10", get(version=b"HTTP/1.10"), 400, BAD),
+    ("HTTP/01.1", get(version=b"HTTP/01.1"), 400, BAD),
+    ("another protocol", get(version=b"RTSP/1.0"), 400, BAD),
     ("CONNECT", b"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n", 405, "method_not_allowed"),
     ("TRACE", b"TRACE / HTTP/1.1\r\nHost: localhost\r\n\r\n", 405, "method_not_allowed"),
     # Hosts and targets.
     ("no host", get(fields=b"X: y"), 400, BAD),
     ("two hosts", get(fields=b"Host: localhost\r\nHost: localhost"), 400, BAD),
+    ("two hosts that differ", get(fields=b"Host: localhost\r\nhost: evil.example"), 400, BAD),
+    ("empty host", get(fields=b"Host:"), 400, BAD),
+    ("list of hosts", get(fields=b"Host: localhost, evil.example"), 400, BAD),
+    ("host with a large port", get(fields=b"Host: localhost:65536"), 400, BAD),
+    ("address that is not closed", get(fields=b"Host: [::1"), 400, BAD),
     ("host with userinfo", get(fields=b"Host: user@localhost"), 400, BAD),
     ("host with a path", get(fields=b"Host: localhost/x"), 400, BAD),
     ("host with a bad port", get(fields=b"Host: localhost:x"), 400, BAD),
@@ -124,6 +152,11 @@ TABLE: list[tuple[str, bytes, int, str]] = [
     ("encoded line end", get(b"/livez%0d%0aX:%20y"), 400, BAD),
     ("bad escape", get(b"/livez%zz"), 400, BAD),
     ("fragment", get(b"/livez#x"), 400, BAD),
+    ("space in the target", get(b"/live z"), 400, BAD),
+    ("bytes beyond ASCII", get(b"/livez\xe9"), 400, BAD),
+    ("overlong escape", get(b"/livez%c0%af"), 400, BAD),
+    ("backslash", get(b"/v1\\models"), 400, BAD),
+    ("encoded backslash", get(b"/v1%5cmodels"), 400, BAD),
     ("an operator of a database", get(b'/v1/models/{"$gt":""}'), 400, BAD),
     # Sizes.
     ("long target", get(b"/" + b"a" * 9000), 414, "uri_too_long"),
@@ -161,7 +194,7 @@ def test_what_is_hidden_is_served_where_it_is_not_hidden(gateway, house, upstrea
 
 
 def test_there_are_enough_rows():
-    assert len({data for _, data, _, _ in TABLE}) == len(TABLE) >= 85
+    assert len({data for _, data, _, _ in TABLE}) == len(TABLE) >= 120
 
 
 # What is unusual, and right.

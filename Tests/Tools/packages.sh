@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# packages.sh build [test] [deb] [machine] [bench]: makes sure that what a build (and the tests) need is there, and installs what is
-# missing.
+# packages.sh build [test] [deb] [machine] [bench] [profile]: makes sure that what a build (and the tests) need is there, and
+# installs what is missing.
 # Looks for the things themselves, not for package names, so that what came from elsewhere counts too.
 set -euo pipefail
 
@@ -64,6 +64,9 @@ for group in "$@"; do
         want wrk command -v wrk
         want sqlcipher library libsqlcipher.so.0
         want bubblewrap command -v bwrap
+        ;;
+    profile)
+        want valgrind command -v valgrind
         ;;
     *)
         echo "packages.sh: error: there is no group '$group'" >&2

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,7 +35,18 @@ OPTIONS = {
     "address": {"ASAN_OPTIONS": "detect_leaks=0", "SWIFT_BACKTRACE": "enable=no"},
 }
 # Of each: the planted fault, and the word by which it must be told; none for what must pass.
-PLANTED = {"thread": [("race", "race"), ("monitor", None)], "address": [("overflow", "heap-buffer-overflow")]}
+PLANTED = {"thread": [("race", "race"), ("monitor", None), ("mutex", None)], "address": [("overflow", "heap-buffer-overflow")]}
+
+
+def mutex_library() -> Path:
+    """What tells the thread sanitizer when a contended lock is taken and given (mutex.c), built by the toolchain's own compiler."""
+    library = ROOT / ".build/thread/mutex.so"
+    source = Path(__file__).with_name("mutex.c")
+    if not library.exists() or library.stat().st_mtime < source.stat().st_mtime:
+        compiler = Path(shutil.which("swiftc") or "").resolve().with_name("clang")
+        command = [str(compiler), "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", str(library), str(source), "-ldl"]
+        subprocess.run(command, check=True)
+    return library
 
 
 def run(name: str, tests: str, report: Path, **more: str) -> tuple[int, str]:
@@ -43,6 +55,8 @@ def run(name: str, tests: str, report: Path, **more: str) -> tuple[int, str]:
     if tests:
         command += ["--filter", tests]
     variables = {**environment("swift"), **OPTIONS[name], **more}
+    if name == "thread":
+        variables["LD_PRELOAD"] = str(mutex_library())
     done = subprocess.run(
         command, cwd=ROOT, env=variables, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
