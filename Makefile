@@ -20,7 +20,10 @@ PROFILE_TOOL = $(dir $(shell readlink -f "$$(command -v $(SWIFT))"))llvm-profdat
 # What is local to a file is counted under that file's path; of this the folders, which differ from one machine to the next, are left out.
 PROFILE_NAMES := -Xswiftc -Xllvm -Xswiftc -static-func-strip-dirname-prefix=64
 PROFILE_USE = $(if $(filter 0,$(shell $(PROFILE_TOOL) show $(PROFILE) >/dev/null 2>&1; echo $$?)),$(PROFILE_NAMES) -Xswiftc -Xfrontend -Xswiftc -ir-profile-use=$(CURDIR)/$(PROFILE))
-RELEASE = $(BUILD) -c release --static-swift-stdlib
+# Each function in a section of its own; the linker lays them side by side as a server calls them.
+RELEASE = $(BUILD) -c release --static-swift-stdlib -Xswiftc -Xfrontend -Xswiftc -function-sections
+ORDER := packaging/gatehouse.order
+ORDER_USE := -Xlinker --symbol-ordering-file=$(CURDIR)/$(ORDER) -Xlinker --no-warn-symbol-ordering
 SYSTEM_MODULES := $(patsubst Sources/Modules/%/module.modulemap,%,$(wildcard Sources/Modules/*/module.modulemap))
 STAMPS := .build/stamps
 CLIENTS := Tests/Clients
@@ -41,7 +44,7 @@ build: packages shims ## Build for development: .build/debug/gatehouse
 	$(BUILD) --product gatehouse
 
 release: packages shims $(STAMPS)/profile ## Build for delivery: .build/gatehouse, one stripped file with the Swift runtime inside
-	$(RELEASE) $(PROFILE_USE) --product gatehouse
+	$(RELEASE) $(PROFILE_USE) $(ORDER_USE) --product gatehouse
 	install -m 0755 "$$($(SWIFT) build -c release --static-swift-stdlib --show-bin-path)/gatehouse" .build/gatehouse.new
 	strip .build/gatehouse.new
 	mv .build/gatehouse.new .build/gatehouse
@@ -84,13 +87,15 @@ store-bench: packages shims $(STAMPS)/profile
 limiter-bench: packages shims $(STAMPS)/profile
 	$(RELEASE) $(PROFILE_USE) --product LimiterBench
 
-profile: packages-bench shims ## Count anew what is often in a server's day, for the compiler: some ten minutes
+profile: packages-profile shims ## Count anew what is often in a server's day, for compiler and linker: some fifteen minutes
 	$(RELEASE) --scratch-path .build/profile $(PROFILE_NAMES) -Xswiftc -Xfrontend -Xswiftc -ir-profile-generate \
 		-Xswiftc -Xclang-linker -Xswiftc -fprofile-generate --product gatehouse
 	GATEHOUSE_BINARY=$(CURDIR)/.build/profile/release/gatehouse python3 Tests/Bench/train.py $(PROFILE)
+	$(MAKE) release
+	GATEHOUSE_BINARY=$(CURDIR)/.build/release/gatehouse python3 Tests/Bench/order.py $(ORDER)
 
-# Where the code is the same, the compiler leaves an object as it is, also with other counts.
-$(STAMPS)/profile: $(PROFILE)
+# Where the code is the same, the compiler leaves an object as it is, also with other counts, and the linker the program.
+$(STAMPS)/profile: $(PROFILE) $(ORDER)
 	rm -f .build/*/release/*.build/*.o
 	mkdir -p $(STAMPS)
 	touch $@
@@ -139,7 +144,10 @@ packages-deb:
 packages-bench:
 	@Tests/Tools/packages.sh build test bench
 
-.PHONY: venvs venv-clients venv-litellm venv-sandbox packages-bench
+packages-profile:
+	@Tests/Tools/packages.sh build test bench profile
+
+.PHONY: venvs venv-clients venv-litellm venv-sandbox packages-bench packages-profile
 venvs: venv-clients venv-litellm venv-sandbox
 venv-sandbox:
 	@PYTHON=/usr/bin/python3 Tests/Tools/venv.sh $(GATEHOUSE_SANDBOX_VENV) $(CLIENTS)/requirements-sandbox.txt
