@@ -152,12 +152,13 @@ class SandboxHouse:
         with httpx2.Client(transport=transport, timeout=30) as operator:
             return operator.get("http://localhost/metrics").text
 
-    def wait_ready(self, seconds: float = 60) -> None:
-        """Until every interpreter that is to wait does."""
+    def wait_ready(self, seconds: float = 60, count: int | None = None) -> None:
+        """Until every interpreter that is to wait does, or as many as said."""
+        line = f"\ngatehouse_sandbox_warm {self.warm if count is None else count}\n"
         deadline = time.monotonic() + seconds
-        while (found := f"\ngatehouse_sandbox_warm {self.warm}\n" in self.metrics()) is False and time.monotonic() < deadline:
+        while line not in (found := self.metrics()) and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert found, self.metrics()
+        assert line in found, found
 
     # What is left.
 

@@ -168,15 +168,20 @@ def test_the_one_that_waits_cannot_be_reached(house):
     assert int(answer["stdout"]) <= 2, answer
 
 
-def test_those_that_are_killed_are_replaced(house):
+def test_those_that_are_killed_are_counted_out_and_replaced(house):
     house.wait_ready()
-    killed = [pid for pid in descendants(house.keeper) if b"main.py" in read(f"/proc/{pid}/cmdline")]
-    for pid in killed:
-        os.kill(pid, signal.SIGKILL)
-    # Until they are waited for they still count, for the keeper as for whoever looks.
-    deadline = time.monotonic() + 20
-    while any(os.path.exists(f"/proc/{pid}") for pid in killed) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    keeper = house.keeper
+    killed = [pid for pid in descendants(keeper) if b"main.py" in read(f"/proc/{pid}/cmdline")]
+    assert len(killed) == house.warm
+    # A keeper that is stopped makes no others meanwhile.
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        house.wait_ready(count=0)
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    house.wait_ready()
     house.wait_quiet()
     assert warm(house, "print(7)")["stdout"] == "7\n"
     os.kill(house.keeper, signal.SIGKILL)

@@ -129,6 +129,8 @@ final class Runner: @unchecked Sendable {
         let run = BoxRun(number: number, order: order, on: loop, heard: nil) { [weak self] _ in
             self?.runs[number] = nil
             lost()
+            // One less waits, which nothing else may say for a while.
+            self?.note { _ in }
         }
         do throws(Errno) {
             try run.beginWaiting(cpuHundredths: cpuHundredths, ready: ready) { message, descriptors in
