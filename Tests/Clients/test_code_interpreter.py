@@ -4,6 +4,7 @@
 import base64
 import json
 import subprocess
+import time
 
 import anthropic
 import httpx2
@@ -88,6 +89,23 @@ def test_streamed(client):
     assert [c.choices[0].finish_reason for c in chunks if c.choices and c.choices[0].finish_reason] == ["stop"]
     assert chunks[-1].usage.completion_tokens > 0
     assert not any(c.choices[0].delta.tool_calls for c in chunks if c.choices)
+
+
+def test_a_stream_whose_key_is_revoked_while_a_program_runs_says_so(house):
+    key = house.server.create_key("short", house.scopes)
+    body = {"model": "echo", "stream": True, "tools": [TOOL], "messages": [{"role": "user", "content": prompt("import time; time.sleep(15)")}]}
+    with (
+        httpx2.Client(verify=house.trust, headers={"authorization": f"Bearer {key.key}"}, timeout=60) as caller,
+        caller.stream("POST", house.server.base + "/v1/chat/completions", json=body) as answer,
+    ):
+        pieces = answer.iter_bytes()
+        content = next(pieces)
+        begun = time.monotonic()
+        house.server.command("key", "revoke", key.id)
+        content += b"".join(pieces)
+    assert time.monotonic() - begun < 12, "the program was waited for"
+    assert b"revoked" in content and content.endswith(b"data: [DONE]\n\n"), content
+    assert b'"finish_reason":"stop"' not in content
 
 
 def test_with_tools_of_the_clients_own(client):

@@ -2,6 +2,7 @@
 """API keys managed over HTTP by a tenant's own keys (rows W1, W2): what a key may be narrowed to, what it may give away,
 rotation with overlap, blocks, and streams that break off."""
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -415,13 +416,16 @@ def slow(make_gateway, mock_server, authority):
         yield server
 
 
+FIRST = (
+    b'data: {"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,'
+    b'"delta":{"role":"assistant","content":"first"},"finish_reason":null}]}\n\n'
+)
+
+
 async def silence(exchange):
     """A first piece, and then nothing."""
     await exchange.begin(200, {"content-type": "text/event-stream"})
-    await exchange.chunk(
-        b'data: {"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,'
-        b'"delta":{"role":"assistant","content":"first"},"finish_reason":null}]}\n\n'
-    )
+    await exchange.chunk(FIRST)
     await exchange.hang()
 
 
@@ -486,3 +490,51 @@ def test_open_streams_end_when_their_key_does(slow, upstream, trust, end, model)
         if name != "bystander":
             assert when - start < 60
             assert b"revoked" in content and content.rstrip().endswith(b"data: [DONE]"), content[-300:]
+
+
+def test_a_stream_in_full_flow_ends_with_its_key_and_says_so(server, manager, trust):
+    """A client that reads slowly holds the answer up; the key is revoked meanwhile, between two of its words."""
+    key = made(manager, scopes=["chat"])
+    body = {**CHAT, "stream": True, "messages": [{"role": "user", "content": "/tokens 100000"}]}
+    wire = http.client.HTTPSConnection("localhost", server.port, context=trust, timeout=60)
+    headers = {"authorization": f"Bearer {key['key']}", "content-type": "application/json"}
+    wire.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+    answer = wire.getresponse()
+    content = answer.read(4096)
+    time.sleep(0.5)
+    assert manager.delete(f"/v1/keys/{key['id']}").status_code == 200
+    content += answer.read()
+    wire.close()
+    assert b"revoked" in content[-1000:] and content.endswith(b"data: [DONE]\n\n"), content[-300:]
+
+
+@pytest.mark.parametrize("model", ["openai-small", "echo"])
+def test_a_stream_that_has_not_begun_is_refused_where_its_key_is_revoked(slow, upstream, trust, model):
+    key = json.loads(slow.command("key", "create", "--name", "x", "--json").stdout)
+    body = {**CHAT, "model": model, "stream": True}
+    if model == "echo":
+        body["messages"] = [{"role": "user", "content": "/delay 8s\nhi"}]
+    revoked = threading.Event()
+
+    async def late(exchange):
+        await exchange.begin(200, {"content-type": "text/event-stream"})
+        while not revoked.is_set():
+            await asyncio.sleep(0.01)
+        await exchange.chunk(FIRST)
+        await exchange.hang()
+
+    answers = []
+
+    def ask():
+        headers = {"authorization": f"Bearer {key['key']}"}
+        with httpx2.Client(base_url=slow.base, headers=headers, verify=trust, timeout=60) as caller:
+            answers.append(caller.post("/v1/chat/completions", json=body))
+
+    with upstream.behave(late):
+        thread = threading.Thread(target=ask)
+        thread.start()
+        time.sleep(0.5)
+        slow.command("key", "revoke", key["id"])
+        revoked.set()
+        thread.join(60)
+    refused(answers[0], 401, "revoked")

@@ -28,11 +28,11 @@ package final class AnswerStream {
 
     /// Sends bytes and waits until the kernel has them, so that a slow client slows down its provider.
     ///
-    /// - Returns: false if the client is gone.
+    /// - Returns: false if the client is gone, or its credential before anything was sent.
     package func write(_ bytes: [UInt8]) async -> Bool {
         do {
-            try begin()
             guard hangs() else { return false }
+            try begin()
             try await exchange.response.write(bytes)
             return true
         } catch {

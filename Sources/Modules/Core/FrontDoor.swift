@@ -35,6 +35,7 @@ package final class FrontDoor: Responder {
         do {
             if try !admitNow(exchange) { try await admit(exchange) }
             let reply = try await exchange.route.isAct ? act(exchange) : exchange.route.handler(exchange)
+            try checkCredential(of: exchange, reply)
             if let end = end(of: exchange, reply), !exchange.concludeNow(end) { try await exchange.record(end) }
             // Not by `send`: mostly nobody has to wait, and a function that may would have memory of its own for it.
             switch exchange.sendNow(reply) {
@@ -81,6 +82,13 @@ package final class FrontDoor: Responder {
         var failure = Failure(.methodNotAllowed, "this path does not know that method")
         failure.fields.append("allow", allow)
         await refuse(failure, answer, table.shape(ofPath: request.head), request)
+    }
+
+    /// A stream whose credential ended before the first of it was sent has not begun, and the client can be told why.
+    private func checkCredential(of exchange: Exchange, _ reply: Reply) throws(Failure) {
+        guard case .streamed = reply, !exchange.response.hasBegun, exchange.principal?.lifeline?.isEnded == true
+        else { return }
+        throw AnswerStream.revocation
     }
 
     /// How an exchange has ended that is answered whole, before its answer leaves; nil while it goes on.

@@ -73,7 +73,7 @@ package final class Route: Sendable {
 package enum Reply: Sendable {
     /// A whole answer.
     case whole(status: Int, contentType: String, body: [UInt8])
-    /// The handler has written head and body itself.
+    /// The handler has written head and body itself; or nothing yet, where it could not any more.
     case streamed
 
     /// A JSON answer.

@@ -145,12 +145,22 @@ extension Gateway {
     ) async throws(Fault) -> Reply {
         var events = EventWriter(writer, strict: nil, needles: nil)
         let output = AnswerStream(exchange)
-        try await steps.perform(request) { event in
-            let bytes = events.write([event])
-            return bytes.isEmpty ? true : await output.write(bytes)
+        var isComplete = false
+        do throws(Fault) {
+            try await steps.perform(request) { event in
+                var event = event
+                if case .finished = event { isComplete = true }
+                if case .failed = event, output.isRevoked { event = .failed(.revoked) }
+                let bytes = events.write([event])
+                return bytes.isEmpty ? true : await output.write(bytes)
+            }
+        } catch {
+            guard output.isRevoked else { throw error }
         }
+        // Nobody may take what broke off with its credential, also while a program ran, for a whole answer.
+        let broken = !isComplete && output.isRevoked ? events.write([.failed(.revoked)]) : []
         exchange.figures.brokenOff = events.summary.fault?.code
-        await output.finish(events.end())
+        await output.finish(broken + events.end())
         return .streamed
     }
 

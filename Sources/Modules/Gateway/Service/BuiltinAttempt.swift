@@ -44,11 +44,14 @@ struct BuiltinAttempt {
         var collected: [ChatEvent] = []
         while true {
             let next: ChatEvent?
+            // One look: the credential may be revoked on another thread at any moment, and what ends here must say so.
+            var isOver = false
             do throws(Fault) {
                 next = try await steps.next()
             } catch {
                 guard output.isRevoked else { throw error }
                 next = .failed(.revoked)
+                isOver = true
             }
             switch next {
             case .some(let event) where !call.isStreamed:
@@ -58,7 +61,7 @@ struct BuiltinAttempt {
                 if let fault = events.summary.fault, !output.hasBegun { throw fault }
                 guard !bytes.isEmpty else { continue }
                 if !output.hasBegun { attempt.note(nil, overhead) }
-                if output.isRevoked {
+                if isOver {
                     await output.finish(bytes)
                     return .streamed
                 }
