@@ -121,7 +121,7 @@ fuzz: fuzz-build ## Fuzzers with AddressSanitizer, a million runs each; RUNS=200
 fuzz-merge: fuzz-build ## What the fuzzers found worth keeping, minimised, into Tests/Fuzz/Corpora
 	python3 Tests/Tools/fuzz.py --merge $(TARGET)
 
-sanitize: packages shims ## Swift's tests of the network and the store under ThreadSanitizer and AddressSanitizer
+sanitize: packages shims ## Swift's tests under ThreadSanitizer and AddressSanitizer, as far as CONTRIBUTING says
 	$(BUILD) --build-tests --sanitize thread --scratch-path .build/thread
 	$(BUILD) --build-tests --sanitize address --scratch-path .build/address
 	python3 Tests/Tools/sanitize.py

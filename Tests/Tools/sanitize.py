@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs Swift's tests under ThreadSanitizer (the network's and the appliance's) and AddressSanitizer (these and the store's),
-and ends with one plain line.
+"""Runs Swift's tests under ThreadSanitizer (the network's, the appliance's, and of what many threads share) and
+AddressSanitizer (the network's, the appliance's and the store's), and ends with one plain line.
 
     sanitize.py [--filter TESTS] [thread] [address]
 
@@ -26,7 +26,9 @@ from suites import ROOT, counted, environment
 # The tests of each, and what it looks like when it tells of something. Leaks are looked for by the fuzzers: a test process
 # ends in the middle of threads that hold memory.
 NETWORK = "EventLoopTests|TLSTests|HTTPTests|ApplianceTests"
-TESTS = {"thread": NETWORK, "address": NETWORK + "|StoreTests"}
+# Memory under a storm is that of a sanitizer.
+SHARED = r"CoreTests|PlatformTests|LogTests|AuthTests|LimiterTests\.(?!StormTests)"
+TESTS = {"thread": f"{NETWORK}|{SHARED}", "address": f"{NETWORK}|StoreTests"}
 REPORT = re.compile(r"(?:WARNING|ERROR): (?:Thread|Address)Sanitizer: [\w -]+")
 OPTIONS = {
     # Threads that have ended and that nobody has waited for are detached when their object goes (`NamedThread`); what a test
