@@ -72,13 +72,13 @@ test-clients: packages-test shims venvs ## The client suites only; ARGS='-k canc
 	$(BUILD) --product StoreSweep
 	python3 Tests/Tools/suites.py clients -- $(ARGS)
 
-prove: packages-test release venvs ## The random and timing tests again, longer, and the sanitizers: some half an hour
+prove: packages-test release venvs ## The random and timing tests again, longer, and the sanitizers: more than an hour
 	$(BUILD) --build-tests
 	python3 Tests/Tools/suites.py prove prove-swift
 	$(MAKE) sanitize
 	if [ "$$(id -u)" = 0 ]; then $(MAKE) prove-deb; else echo 'make: the virtual machines are for root: make prove-deb'; fi
 
-bench: packages-bench release store-bench limiter-bench venv-litellm venv-sandbox ## Speed beside nginx and LiteLLM, some fifteen minutes; QUICK=1, ONLY=latency, WRITE=1 (README)
+bench: packages-bench release store-bench limiter-bench venv-litellm venv-sandbox ## Speed beside nginx and LiteLLM, some half an hour; QUICK=1, ONLY=latency, WRITE=1 (README)
 	python3 Tests/Bench/bench.py $(if $(QUICK),--quick) $(if $(ONLY),--only '$(ONLY)') $(if $(WRITE),--write)
 
 store-bench: packages shims $(STAMPS)/profile

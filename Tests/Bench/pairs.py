@@ -21,9 +21,9 @@ COLUMNS = [
 
 
 def compare(bench: Bench, title: str, stream: bool) -> Table:
-    """Both servers are started anew for each pair. Where a process's memory lies is chosen once, at its start, and is worth some
-    hundredths of its time: many runs of one process would be the same throw of the dice many times, with a range that hides it
-    (Mytkowicz et al., Producing Wrong Data Without Doing Anything Obviously Wrong!, ASPLOS 2009). Who is first takes turns."""
+    """Both servers are started anew for each pair, and who is first takes turns. One start differs from the next by some hundredths
+    of a request's time, as where its memory lies is chosen then: many runs of one process would be one throw of the dice, with a range
+    that hides it (Mytkowicz et al., Producing Wrong Data Without Doing Anything Obviously Wrong!, ASPLOS 2009)."""
     gatehouse, nginx = Gatehouse(bench), Nginx(bench)
     seen: dict[int, tuple[list[Sample], list[Sample]]] = {connections: ([], []) for connections in CONNECTIONS}
     for pair in range(bench.pairs if bench.quick else PAIRS):

@@ -8,9 +8,9 @@ from report import MISSED, Table, percentile
 from servers import Bench, Gatehouse, Nginx
 
 ORDER = 30
+# Of Gatehouse, in each row: the slowest hundredth is then two thousand answers.
 SAMPLES_MIN = 200_000
-"""Of Gatehouse, in each row: a p99 is then told by two thousand answers."""
-
+# Where a machine is too slow for so many, the table says so.
 ROUNDS_MAX = 20
 CASES = ((1, False), (32, False), (32, True))
 
